@@ -1,0 +1,33 @@
+"""The codec contract: a fitted, frozen map between a Dataset and tensors in a Space. Codecs know no family."""
+
+import abc
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from genwright.data.dataset import Dataset
+from genwright.spaces import Columns, Encoded, Given, Space
+
+
+class Codec(abc.ABC):
+    """A fitted map Dataset <-> tensors. `space` is where `x` lives, `context` the columns beside it (or None)."""
+
+    space: Space
+    context: Columns | None
+
+    @abc.abstractmethod
+    def encode(self, data: Dataset, *, rng: torch.Generator) -> Encoded:
+        """All rows of `data` as stored tensors. `rng` draws the dequantisation noise."""
+
+    @abc.abstractmethod
+    def decode(self, encoded: Encoded, *, rng: torch.Generator) -> Dataset:
+        """Stored tensors back to a Dataset with the fields, types, precision and range of the fitted data."""
+
+    @abc.abstractmethod
+    def given(self, fixed: Mapping[str, Any], n: int, *, rng: torch.Generator) -> Given:
+        """`{field: value}` (one value, or n of them) as a partial observation of n rows; raises on unknown fields."""
+
+    @abc.abstractmethod
+    def to_json(self) -> dict[str, Any]:
+        """Everything needed to rebuild the codec, as JSON; `codec_from_json` is the inverse."""

@@ -1,0 +1,203 @@
+"""Dataset: rows of typed fields, the only thing users pass in and get back."""
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import cached_property
+from typing import Any, Literal
+
+import numpy as np
+import pandas as pd
+
+from genwright.data.split import Split, split_rows
+from genwright.errors import ArgumentError
+
+
+@dataclass(frozen=True)
+class Number:
+    """Integers (`decimals` = 0) or decimals; `decimals` None keeps full float precision. Column: float64, NaN missing.
+
+    `low` and `high` are the smallest and largest value seen.
+    """
+
+    name: str
+    decimals: int | None = None
+    low: float = -np.inf
+    high: float = np.inf
+
+
+@dataclass(frozen=True)
+class Category:
+    """One of `levels`, each kept as the text that was read. Column: object array of str, None missing.
+
+    `dtype` is the type that values have outside: text, whole numbers, decimals or booleans.
+    """
+
+    name: str
+    levels: tuple[str, ...] = ()
+    dtype: Literal["str", "int", "float", "bool"] = "str"
+
+
+@dataclass(frozen=True)
+class Time:
+    """A date or a moment, written in `format` (strftime). Column: datetime64[ns], NaT missing."""
+
+    name: str
+    format: str = "%Y-%m-%d"
+    low: str = ""
+    high: str = ""
+
+
+@dataclass(frozen=True)
+class Identifier:
+    """A key that is different in (nearly) every row. Column: object array of str. Never modelled or copied: new keys
+    of the same `pattern` are made, where `{}` stands for a running number padded to `digits`, starting at `start`.
+    """
+
+    name: str
+    pattern: str = "{}"
+    digits: int = 0
+    start: int = 0
+
+
+@dataclass(frozen=True)
+class Constant:
+    """A column with a single value, kept as text (None where every value is missing)."""
+
+    name: str
+    value: str | None = None
+
+
+@dataclass(frozen=True)
+class Text:
+    """Text. Column: object array of str. `running`: rows are consecutive passages of one long text, in order."""
+
+    name: str
+    running: bool = False
+
+
+@dataclass(frozen=True)
+class Image:
+    """An image. Column: uint8 array (n, height, width, channels), or an object array of such where sizes differ.
+
+    `mode` is Pillow's mode to save in: "1", "L", "LA", "RGB" or "RGBA". `levels` is the number of grey levels in use
+    (pixels hold 0 .. levels-1): 256 as a rule, 17 for scikit-learn's digits, 2 for 1-bit images.
+    """
+
+    name: str
+    shape: tuple[int, int, int] | None = None
+    mode: str = "L"
+    levels: int = 256
+
+
+Field = Number | Category | Time | Identifier | Constant | Text | Image
+SCALARS = (Number, Category, Time)  # fields that a condition or a table column can be
+MEDIA = (Text, Image)  # at most one of them is modelled; scalar fields beside it are its conditions
+
+
+@dataclass(frozen=True, eq=False)
+class Dataset:
+    """Rows of typed fields.
+
+    `columns` maps each field's name to one array of n entries. `label` names the field that a classifier would
+    predict, if any: splits are stratified by it. `notes` says what reading left out or changed.
+
+    >>> import genwright as gw
+    >>> data = gw.read("wine")
+    >>> len(data), data.label, len(data.fields)
+    (178, 'class', 14)
+    >>> len(data.train), len(data.valid), len(data.test)
+    (142, 18, 18)
+    """
+
+    fields: tuple[Field, ...]
+    columns: Mapping[str, np.ndarray]
+    name: str = "data"
+    label: str | None = None
+    notes: tuple[str, ...] = ()
+    split_seed: int = 0
+    fixed_split: Split | None = field(default=None, repr=False)
+
+    def __post_init__(self) -> None:
+        lengths = {len(self.columns[f.name]) for f in self.fields}
+        assert len(lengths) == 1, f"fields of different lengths: {lengths}"
+        if self.label is not None:
+            self.field(self.label)
+
+    def __len__(self) -> int:
+        return len(self.columns[self.fields[0].name])
+
+    def field(self, name: str) -> Field:
+        """The field called `name`; an error naming the fields there are, if there is none."""
+        for each in self.fields:
+            if each.name == name:
+                return each
+        known = ", ".join(f.name for f in self.fields)
+        raise ArgumentError(f"no field called {name!r}", where=self.name, hint=f"the fields are: {known}")
+
+    @property
+    def media(self) -> Text | Image | None:
+        """The text or image field that is modelled; None for a table."""
+        images = [f for f in self.fields if isinstance(f, Image)]
+        texts = [f for f in self.fields if isinstance(f, Text)]
+        return (images or texts or [None])[0]
+
+    @property
+    def scalars(self) -> tuple[Field, ...]:
+        """The number, category and time fields."""
+        return tuple(f for f in self.fields if isinstance(f, SCALARS))
+
+    def take(self, index: np.ndarray | slice) -> "Dataset":
+        """The rows at `index` (positions, a boolean mask, or a slice)."""
+        columns = {name: column[index] for name, column in self.columns.items()}
+        return replace(self, columns=columns, fixed_split=None)
+
+    def select(self, names: Iterable[str]) -> "Dataset":
+        """Only the fields called `names`, in that order."""
+        fields = tuple(self.field(name) for name in names)
+        label = self.label if any(f.name == self.label for f in fields) else None
+        return replace(self, fields=fields, columns={f.name: self.columns[f.name] for f in fields}, label=label)
+
+    @cached_property
+    def split(self) -> Split:
+        """Row numbers of the three parts; fixed by content and `split_seed`, see `genwright.data.split`."""
+        if self.fixed_split is not None:
+            return self.fixed_split
+        running = any(isinstance(f, Text) and f.running for f in self.fields)
+        return split_rows(self.columns, label=self.label, running=running, seed=self.split_seed)
+
+    @property
+    def train(self) -> "Dataset":
+        """The four fifths that models are fitted to."""
+        return self.take(self.split.train)
+
+    @property
+    def valid(self) -> "Dataset":
+        """The tenth that decides when to stop and which model is best."""
+        return self.take(self.split.valid)
+
+    @property
+    def test(self) -> "Dataset":
+        """The tenth that nothing looks at before evaluation."""
+        return self.take(self.split.test)
+
+    @property
+    def frame(self) -> pd.DataFrame:
+        """Scalar, identifier, constant and text fields as a pandas DataFrame with their outside types."""
+        columns = {f.name: _outside(f, self.columns[f.name]) for f in self.fields if not isinstance(f, Image)}
+        return pd.DataFrame(columns)
+
+
+def _outside(of: Field, column: np.ndarray) -> Any:
+    """A column with the type its values have outside genwright."""
+    match of:
+        case Number(decimals=0):
+            missing = np.isnan(column)
+            return pd.array(column, dtype="Int64") if missing.any() else column.astype(np.int64)
+        case Category(dtype="int"):
+            return pd.array([None if v is None else int(v) for v in column], dtype="Int64")
+        case Category(dtype="float"):
+            return np.array([np.nan if v is None else float(v) for v in column])
+        case Category(dtype="bool"):
+            truth = [None if v is None else v.lower() in ("true", "yes", "t", "y", "1") for v in column]
+            return pd.array(truth, dtype="boolean")
+    return column

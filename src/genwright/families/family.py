@@ -1,0 +1,117 @@
+"""The family contract: a stateless recipe that builds a net for a space, says how to train it, and samples from it.
+
+A family is a frozen dataclass; its fields are its configuration. Families know nothing of data kinds, files or the
+training loop. See `tests/test_contract.py` for what every family must keep.
+"""
+
+import abc
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import ClassVar, Self
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from genwright.errors import UnsupportedError
+from genwright.spaces import Columns, Encoded, Given, Space
+
+Losses = dict[str, Tensor]  # named parts of an objective; the objective is their sum
+OptimizerRecipe = Callable[[nn.Module], list[torch.optim.Optimizer]]
+
+
+class Density(enum.Enum):
+    """What `log_prob` means for a family."""
+
+    EXACT = "exact"
+    BOUND = "lower bound"
+    ABSENT = "absent"
+
+
+@dataclass(frozen=True)
+class Work:
+    """What a fit has to work with: enough to size a net, batch and schedule to it."""
+
+    rows: int
+    minutes: float | None = None
+    steps: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Family(abc.ABC):
+    """A recipe for one kind of generative model."""
+
+    name: ClassVar[str]
+    spaces: ClassVar[tuple[type, ...]]
+    density: ClassVar[Density]
+
+    @abc.abstractmethod
+    def sized(self, space: Space, work: Work) -> Self:
+        """This recipe with every field left None filled in for `space` and `work`; recorded, and from then on fixed."""
+
+    @abc.abstractmethod
+    def build(self, space: Space, context: Columns | None) -> nn.Module:
+        """An untrained net. Parameters are initialised from torch's default generator, which the caller seeds."""
+
+    @abc.abstractmethod
+    def sample(self, net: nn.Module, n: int, given: Given, rng: torch.Generator) -> Tensor:
+        """Draw n unpacked records, shape (n, *space.shape), that agree with `given`."""
+
+    @abc.abstractmethod
+    def log_prob(
+        self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator
+    ) -> Float[Tensor, "n"]:
+        """Log-density in nats of each unpacked record, or what `density` says; ABSENT families raise."""
+
+    def check(self, space: Space) -> None:
+        """Raise, with a hint, if this family cannot model `space`."""
+        if not isinstance(space, self.spaces):
+            raise UnsupportedError(
+                f"{self.name} does not model {type(space).__name__}",
+                hint="Autoregressive models every space; for Reals and Columns also try FlowMatching or Mixture",
+            )
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClosedFormFamily(Family):
+    """A family with its own fitting algorithm, such as expectation-maximisation."""
+
+    @abc.abstractmethod
+    def fit(
+        self,
+        net: nn.Module,
+        train: Encoded,
+        valid: Encoded,
+        work: Work,
+        rng: torch.Generator,
+        report: Callable[[int, int, float, float], None],
+    ) -> None:
+        """Fit `net` in place; call `report(step, steps, loss, held_out)` after each pass (nats per record, minimised)."""
+
+
+@dataclass(frozen=True)
+class Player:
+    """One optimiser's share of a net: what it minimises, over which parameters."""
+
+    name: str
+    module: nn.Module
+    loss: Callable[[nn.Module, Tensor, Tensor | None, torch.Generator], Losses]
+    optimizer: OptimizerRecipe
+
+
+@dataclass(frozen=True, kw_only=True)
+class GradientFamily(Family):
+    """A family trained by the shared gradient loop in `genwright.train`."""
+
+    batch: int | None = None
+
+    @abc.abstractmethod
+    def players(self, net: nn.Module) -> tuple[Player, ...]:
+        """Who minimises what; a GAN has two players, every other family one. Each step moves every player once."""
+
+    @abc.abstractmethod
+    def held_out(
+        self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator
+    ) -> Float[Tensor, ""]:
+        """A loss on rows kept out of training, lower is better; decides early stopping and the EMA length."""

@@ -1,0 +1,166 @@
+"""Spaces: the shape of encoded data. They join codecs to families, so that the work is N + M files, not N x M.
+
+A codec stores a whole data set as one compact tensor (`uint8` pixels, `uint8` bytes, `float32` rows); `unpack` turns a
+batch of it into what the family computes with.
+"""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor
+
+
+@dataclass(frozen=True)
+class Reals:
+    """Arrays of real numbers in [-1, 1], for example images as (channels, height, width).
+
+    `levels` is the number of equally spaced values that the data can take (256 for 8-bit pixels, 17 for
+    scikit-learn's digits), or None where values are continuous. Stored as `uint8` level numbers if `levels` <= 256,
+    else as `float32`.
+    """
+
+    shape: tuple[int, ...]
+    levels: int | None = None
+
+    @property
+    def size(self) -> int:
+        """Numbers in one record."""
+        return int(torch.Size(self.shape).numel())
+
+    def unpack(self, stored: Tensor) -> Float[Tensor, "b *s"]:
+        """Stored batch to floats in [-1, 1]."""
+        if self.levels is None:
+            return stored.float()
+        return stored.float() * (2.0 / (self.levels - 1)) - 1.0
+
+    def pack(self, x: Float[Tensor, "b *s"]) -> Tensor:
+        """Floats to the nearest storable value; the inverse of `unpack` on the grid of levels."""
+        if self.levels is None:
+            return x.float()
+        top = self.levels - 1
+        return ((x.float() + 1.0) * (top / 2.0)).round_().clamp_(0, top).to(torch.uint8)
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Sequences of `length` token numbers below `vocabulary`; records shorter than `length` end in `end` tokens.
+
+    `end` is the number of the end-of-record token, and stands first too: a record is generated after one `end`.
+    """
+
+    length: int
+    vocabulary: int
+    end: int
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (self.length,)
+
+    def unpack(self, stored: Tensor) -> Int[Tensor, "b length"]:
+        """Stored batch to token numbers as `int64`."""
+        return stored.long()
+
+    def pack(self, x: Int[Tensor, "b length"]) -> Tensor:
+        """Token numbers to the smallest integer type that holds the vocabulary."""
+        return x.to(torch.uint8 if self.vocabulary <= 256 else torch.int16 if self.vocabulary < 2**15 else torch.int32)
+
+
+@dataclass(frozen=True)
+class Discrete:
+    """A column with one of `levels` states, stored as its number 0, 1, ... (as a float: exact below 2**24).
+
+    `ordered` says that neighbouring numbers are neighbouring values, as for ages or counts.
+    """
+
+    name: str
+    levels: int
+    ordered: bool = False
+
+
+@dataclass(frozen=True)
+class Continuous:
+    """A real-valued column, about standard normal after encoding.
+
+    `state` is the index of the `Discrete` column that governs it: the value means something only in rows where that
+    column is 0 ("an ordinary value"); other states are missing marks and spikes. There the value is stored as 0 and
+    takes no part in any likelihood. None: the value is always there.
+    """
+
+    name: str
+    state: int | None = None
+
+
+@dataclass(frozen=True)
+class Columns:
+    """Rows of mixed-type columns, stored as one `float32` row; NaN in a *partial* row means "free"."""
+
+    columns: tuple[Discrete | Continuous, ...]
+
+    @property
+    def shape(self) -> tuple[int, ...]:
+        return (len(self.columns),)
+
+    @property
+    def discrete(self) -> list[int]:
+        """Indices of the discrete columns."""
+        return [i for i, column in enumerate(self.columns) if isinstance(column, Discrete)]
+
+    @property
+    def continuous(self) -> list[int]:
+        """Indices of the continuous columns."""
+        return [i for i, column in enumerate(self.columns) if isinstance(column, Continuous)]
+
+    def active(self, x: Float[Tensor, "b c"]) -> Bool[Tensor, "b c"]:
+        """Which entries carry a value: all but continuous ones whose state column says otherwise."""
+        mask = torch.ones_like(x, dtype=torch.bool)
+        for i, column in enumerate(self.columns):
+            if isinstance(column, Continuous) and column.state is not None:
+                mask[:, i] = x[:, column.state] == 0
+        return mask
+
+    def unpack(self, stored: Tensor) -> Float[Tensor, "b c"]:
+        return stored.float()
+
+    def pack(self, x: Float[Tensor, "b c"]) -> Tensor:
+        return x.float()
+
+
+Space = Reals | Tokens | Columns
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """A data set as tensors: `x` stored compactly in its space, `context` the scalar fields beside a media field.
+
+    `x` has shape (n, *space.shape); `context` (n, columns) with NaN for "not known", or None where there is none.
+    """
+
+    x: Tensor
+    context: Float[Tensor, "n c"] | None = None
+
+    def __len__(self) -> int:
+        return len(self.x)
+
+    def rows(self, index: Tensor | slice) -> "Encoded":
+        """The rows at `index`."""
+        return Encoded(self.x[index], None if self.context is None else self.context[index])
+
+
+@dataclass(frozen=True)
+class Given:
+    """A partial observation to condition on, already encoded; one row per record to draw.
+
+    `x`: unpacked values with NaN (reals, columns) or -1 (tokens) where free, or None if nothing in `x` is given.
+    `context`: the condition columns with NaN where unknown, or None where the data has no such columns.
+    """
+
+    x: Tensor | None = None
+    context: Float[Tensor, "n c"] | None = None
+
+    def rows(self, index: slice) -> "Given":
+        """The rows at `index`."""
+        return Given(
+            None if self.x is None else self.x[index],
+            None if self.context is None else self.context[index],
+        )
