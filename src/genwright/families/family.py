@@ -115,3 +115,23 @@ class GradientFamily(Family):
         self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator
     ) -> Float[Tensor, ""]:
         """A loss on rows kept out of training, lower is better; decides early stopping and the EMA length."""
+
+
+class HasLatent(abc.ABC):
+    """A family whose records are decoded from a latent of simple known law, so that latents can be interpolated."""
+
+    @abc.abstractmethod
+    def draw_latent(self, net: nn.Module, n: int, rng: torch.Generator) -> Float[Tensor, "n *z"]:
+        """n latents from the prior."""
+
+    @abc.abstractmethod
+    def decode(self, net: nn.Module, z: Float[Tensor, "n *z"], context: Tensor | None) -> Tensor:
+        """The most likely unpacked record of each latent; deterministic."""
+
+
+class Encodes(HasLatent):
+    """A latent family that also finds the latent of a record."""
+
+    @abc.abstractmethod
+    def encode(self, net: nn.Module, x: Tensor, context: Tensor | None) -> Float[Tensor, "n *z"]:
+        """The (posterior mean) latent of each unpacked record; deterministic."""

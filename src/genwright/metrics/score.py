@@ -1,0 +1,34 @@
+"""Score: the frozen result of a metric, with everything needed to judge how far to trust it."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+
+@dataclass(frozen=True, kw_only=True)
+class Score:
+    """One measured quantity.
+
+    `interval` is the 95 % confidence interval and `floor` the same metric between two sets of real records of the same
+    sizes: no generator can be expected to do better. `n` is the number of generated records used. `signature` says how
+    it was computed, so that two equal signatures are comparable: `metric|protocol|n|seed|version`.
+    """
+
+    name: str
+    value: float
+    direction: Literal["lower", "higher", "target"]
+    n: int
+    signature: str
+    interval: tuple[float, float] | None = None
+    floor: float | None = None
+    unit: str = ""
+    group: Literal["fidelity", "diversity", "novelty", "utility", "likelihood"] = "fidelity"
+    note: str = ""
+
+    def __str__(self) -> str:
+        arrow = {"lower": "↓", "higher": "↑", "target": "→"}[self.direction]
+        text = f"{self.name} {arrow} {self.value:.4g}{self.unit}"
+        if self.interval is not None:
+            text += f" [{self.interval[0]:.4g}, {self.interval[1]:.4g}]"
+        if self.floor is not None:
+            text += f" (real vs real {self.floor:.4g}{self.unit})"
+        return text
