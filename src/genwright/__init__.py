@@ -1,0 +1,93 @@
+"""Give it your data, it gives back a generative model: read, fit, sample, evaluate, save.
+
+Importing this package imports neither torch nor pandas: each public name is loaded when it is first used.
+"""
+
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
+
+from genwright.errors import (
+    ArgumentError,
+    DataError,
+    GenwrightError,
+    MissingDependencyError,
+    StorageError,
+    TrainingError,
+    UnsupportedError,
+)
+
+if TYPE_CHECKING:
+    from genwright.compare import run
+    from genwright.data.dataset import Dataset
+    from genwright.data.read import read
+    from genwright.data.write import write
+    from genwright.families.autoregressive import Autoregressive
+    from genwright.families.diffusion import Diffusion
+    from genwright.families.flow import FlowMatching
+    from genwright.families.gan import GAN
+    from genwright.families.masked_diffusion import MaskedDiffusion
+    from genwright.families.mixture import Mixture
+    from genwright.families.vae import VAE
+    from genwright.generator import Generator, fit, load
+    from genwright.metrics.evaluate import evaluate
+    from genwright.metrics.score import Score
+
+__version__ = "0.1.0"
+
+_HOMES = {
+    "read": "genwright.data.read",
+    "write": "genwright.data.write",
+    "Dataset": "genwright.data.dataset",
+    "fit": "genwright.generator",
+    "load": "genwright.generator",
+    "Generator": "genwright.generator",
+    "evaluate": "genwright.metrics.evaluate",
+    "Score": "genwright.metrics.score",
+    "run": "genwright.compare",
+    "Mixture": "genwright.families.mixture",
+    "VAE": "genwright.families.vae",
+    "GAN": "genwright.families.gan",
+    "FlowMatching": "genwright.families.flow",
+    "Diffusion": "genwright.families.diffusion",
+    "MaskedDiffusion": "genwright.families.masked_diffusion",
+    "Autoregressive": "genwright.families.autoregressive",
+}
+
+__all__ = [
+    "GAN",
+    "VAE",
+    "ArgumentError",
+    "Autoregressive",
+    "DataError",
+    "Dataset",
+    "Diffusion",
+    "FlowMatching",
+    "Generator",
+    "GenwrightError",
+    "MaskedDiffusion",
+    "MissingDependencyError",
+    "Mixture",
+    "Score",
+    "StorageError",
+    "TrainingError",
+    "UnsupportedError",
+    "__version__",
+    "evaluate",
+    "fit",
+    "load",
+    "read",
+    "run",
+    "write",
+]
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'genwright' has no attribute {name!r}")
+    value = getattr(import_module(_HOMES[name]), name)
+    globals()[name] = value  # so that the next use costs nothing
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted(set(globals()) | set(_HOMES))

@@ -1,0 +1,30 @@
+"""The public names, and what importing them costs."""
+
+import subprocess
+import sys
+
+import genwright
+
+PUBLIC = """
+ArgumentError Autoregressive DataError Dataset Diffusion FlowMatching GAN Generator GenwrightError MaskedDiffusion
+MissingDependencyError Mixture Score StorageError TrainingError UnsupportedError VAE __version__ evaluate fit load
+read run write
+""".split()
+
+
+def test_the_public_names_are_these_and_all_of_them_load():
+    assert sorted(genwright.__all__) == sorted(PUBLIC)
+    for name in PUBLIC:
+        assert getattr(genwright, name) is not None
+        assert name in dir(genwright)
+
+
+def test_importing_genwright_and_asking_for_help_load_nothing_heavy():
+    code = (
+        "import sys, genwright, genwright.families\n"
+        "from genwright.app.cli import main\n"
+        "main(['--help'], standalone_mode=False)\n"
+        "heavy = {'torch', 'pandas', 'numpy', 'sklearn', 'matplotlib', 'PIL', 'rich', 'jinja2'} & set(sys.modules)\n"
+        "assert not heavy, heavy"
+    )
+    subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
