@@ -104,6 +104,8 @@ class Player:
 class GradientFamily(Family):
     """A family trained by the shared gradient loop in `genwright.train`."""
 
+    half_precision: ClassVar[bool]  # whether losses stay sound when matrix products run in bfloat16
+
     batch: int | None = None
 
     @abc.abstractmethod
@@ -135,3 +137,11 @@ class Encodes(HasLatent):
     @abc.abstractmethod
     def encode(self, net: nn.Module, x: Tensor, context: Tensor | None) -> Float[Tensor, "n *z"]:
         """The (posterior mean) latent of each unpacked record; deterministic."""
+
+
+class LearnsPrior(HasLatent):
+    """A latent family whose prior is refitted to the latents of the training rows once the net is trained."""
+
+    @abc.abstractmethod
+    def refit_prior(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> None:
+        """Fit the latent prior, kept in the net's buffers, to unpacked records."""

@@ -1,0 +1,85 @@
+"""Files that are whole or absent: atomic writes, safetensors and JSON, content hashes. Nothing is ever pickled."""
+
+import hashlib
+import json
+import os
+import tempfile
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+from genwright.errors import StorageError
+
+
+def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
+    """Let `write` fill a temporary file beside `path`, then move it there: readers see the old file or the new one.
+
+    The file and its folder are flushed to disk, so that the result survives a crash of the machine.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+    os.close(handle)
+    part = Path(name)
+    try:
+        write(part)
+        os.chmod(part, 0o644)
+        with open(part, "rb+") as file:
+            os.fsync(file.fileno())
+        os.replace(part, path)
+        folder = os.open(path.parent, os.O_RDONLY)
+        try:
+            os.fsync(folder)
+        finally:
+            os.close(folder)
+    finally:
+        part.unlink(missing_ok=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text atomically."""
+    write_atomic(path, lambda part: part.write_text(text, encoding="utf-8", newline="\n") and None)
+
+
+def write_json(path: Path, value: Any) -> None:
+    """Write JSON atomically, one key per line, keys in the order given."""
+    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=True) + "\n")
+
+
+def read_json(path: Path) -> Any:
+    """Read JSON; a missing or malformed file is a StorageError."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        raise StorageError("no such file", where=str(path), hint="is this a folder that genwright saved?") from None
+    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+        raise StorageError(f"not valid JSON ({error})", where=str(path), hint="the file is damaged") from None
+
+
+def write_tensors(path: Path, tensors: Mapping[str, Any], *, metadata: Mapping[str, str] | None = None) -> None:
+    """Write named tensors as safetensors, atomically."""
+    from safetensors.torch import save_file
+
+    whole = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
+    write_atomic(path, lambda part: save_file(whole, part, metadata=dict(metadata or {})))
+
+
+def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
+    """Read a safetensors file: its tensors and its metadata."""
+    from safetensors import SafetensorError, safe_open
+
+    if not path.is_file():
+        raise StorageError("no such file", where=str(path), hint="is this a folder that genwright saved?")
+    try:
+        with safe_open(path, framework="pt") as file:
+            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
+    except (SafetensorError, OSError, ValueError) as error:
+        raise StorageError(f"not a whole safetensors file ({error})", where=str(path), hint="the file is damaged") from None
+
+
+def sha256(path: Path) -> str:
+    """The SHA-256 of a file's content, in hexadecimal."""
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while block := file.read(1 << 20):
+            digest.update(block)
+    return digest.hexdigest()

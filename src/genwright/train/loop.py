@@ -1,0 +1,195 @@
+"""The training loop that every gradient family shares."""
+
+import json
+import math
+import signal
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import torch
+from torch import nn
+
+from genwright.errors import TrainingError
+from genwright.families.family import GradientFamily
+from genwright.spaces import Encoded, Space
+from genwright.train.plan import Clock, make_plan, settle
+from genwright.train.progress import Listener, Progress, silent
+from genwright.train.state import CHECKPOINT, Plan, State, load_checkpoint, save_checkpoint
+from genwright.train.step import evaluate, take_step
+
+PATIENCE = 0.25  # share of the run without held-out improvement after which the learning rate decays, then training ends
+RESCUES = 3  # times a run may fall back and halve its learning rate before it gives up
+CHECKPOINT_SECONDS = 20.0
+TELL_SECONDS = 0.2
+
+
+@dataclass(frozen=True)
+class Trained:
+    """What training leaves: the plan it followed, its history, and whether it stopped before its last step."""
+
+    plan: Plan
+    history: tuple[dict, ...]
+    stopped_early: bool
+
+
+def train(
+    family: GradientFamily,
+    net: nn.Module,
+    space: Space,
+    data: Encoded,
+    valid: Encoded,
+    *,
+    clock: Clock,
+    seed: int,
+    folder: Path | None = None,
+    fingerprint: str = "",
+    listener: Listener = silent,
+) -> Trained:
+    """Fit `net` in place to `data`; its final weights are the running average that did best on `valid`.
+
+    With a `folder`, a checkpoint is kept there, evaluations are appended to `log.jsonl`, and an interrupted fit with
+    the same `fingerprint` goes on where it stopped, to bit-identical weights on a CPU.
+    """
+    with seeded(seed), interrupts() as interrupted:
+        state = State.start(family, net, seed=seed)
+        if folder is not None and (folder / CHECKPOINT).is_file():
+            plan = load_checkpoint(folder, state, fingerprint=fingerprint)
+            listener(Progress("training", state.step, plan.steps, message=f"resumed at step {state.step}"))
+        else:
+            listener(Progress("calibrating"))
+            plan = make_plan(family, net, space, data, valid, clock=clock, seed=seed)
+        torch.set_num_threads(plan.threads)
+        plan = _loop(family, state, space, data, valid, plan, clock, seed, folder, fingerprint, listener, interrupted)
+    stopped_early = state.step < plan.steps
+    net.load_state_dict(state.best)
+    net.eval()
+    if folder is not None:
+        (folder / CHECKPOINT).unlink(missing_ok=True)
+    return Trained(plan, tuple(state.history), stopped_early)
+
+
+def _loop(
+    family: GradientFamily,
+    state: State,
+    space: Space,
+    data: Encoded,
+    valid: Encoded,
+    plan: Plan,
+    clock: Clock,
+    seed: int,
+    folder: Path | None,
+    fingerprint: str,
+    listener: Listener,
+    interrupted: threading.Event,
+) -> Plan:
+    """Step until the plan is done or the held-out loss says stop; returns the plan as it was finally followed."""
+    began, first_step, before = time.monotonic(), state.step, state.seconds
+    saved = told = began
+    state.net.train()
+    settled = clock.deadline is None or state.step >= plan.decay_start
+    while state.step < plan.steps:
+        if not settled and state.step >= plan.decay_start and state.step > first_step:
+            speed = (time.monotonic() - began) / (state.step - first_step)
+            plan, settled = settle(plan, step=state.step, seconds_per_step=speed, clock=clock), True
+        losses = take_step(family, state, space, data, plan)
+        state.seconds = before + time.monotonic() - began
+        if not all(map(math.isfinite, losses.values())):
+            _rescue(state, losses)
+            continue
+        if state.step % plan.evaluate_every == 0 or state.step >= plan.steps:
+            held_out = evaluate(family, state.average, space, valid, rows=plan.held_out_rows, seed=seed)
+            state.keep_if_best(held_out)
+            _log(state, losses, held_out, folder)
+            plan, stop = _judge(state, plan)
+            settled = settled or plan.decay_start <= state.step
+            if stop:
+                break
+        now = time.monotonic()
+        if now - told > TELL_SECONDS:
+            told = now
+            left = (plan.steps - state.step) * (now - began) / (state.step - first_step)
+            recent = state.history[-1]["held_out"] if state.history else math.nan
+            listener(Progress("training", state.step, plan.steps, sum(losses.values()), recent, left))
+        if folder is not None and (interrupted.is_set() or now - saved > CHECKPOINT_SECONDS):
+            saved = now
+            save_checkpoint(folder, state, plan, fingerprint=fingerprint)
+        if interrupted.is_set():
+            raise KeyboardInterrupt
+    return plan
+
+
+def _judge(state: State, plan: Plan) -> tuple[Plan, bool]:
+    """Early stopping in two acts.
+
+    When held-out loss has not improved for `PATIENCE` of the run before the decay has begun, go back to the best
+    average and decay from there over half the steps it took; when that happens in the decay, stop.
+    """
+    if state.step - state.best_step <= PATIENCE * plan.steps:
+        return plan, False
+    if state.step >= plan.decay_start:
+        return plan, True
+    state.rewind()
+    anneal = max(4 * plan.evaluate_every, state.best_step // 2)
+    state.best_step = state.step
+    return replace(plan, decay_start=state.step, steps=min(plan.steps, state.step + anneal)), False
+
+
+def _rescue(state: State, losses: dict[str, float]) -> None:
+    """After a loss that is not finite: back to the best average with half the learning rate, a few times."""
+    state.rescues += 1
+    if state.rescues > RESCUES:
+        bad = ", ".join(name for name, value in losses.items() if not math.isfinite(value))
+        raise TrainingError(
+            f"the loss ({bad}) stopped being finite at step {state.step}, {RESCUES} restarts did not help",
+            hint="lower the learning rate, or look for extreme values in the data with `genwright inspect`",
+        )
+    state.rewind()
+    for group in state.optimizers:
+        for optimizer in group:
+            optimizer.state.clear()
+
+
+def _log(state: State, losses: dict[str, float], held_out: float, folder: Path | None) -> None:
+    """Add one line to the history, and to `log.jsonl`."""
+    line = {"step": state.step, "seconds": round(state.seconds, 3), "loss": sum(losses.values())}
+    line |= {"parts": losses, "held_out": held_out}
+    state.history.append(line)
+    if folder is not None:
+        folder.mkdir(parents=True, exist_ok=True)
+        with open(folder / "log.jsonl", "a" if len(state.history) > 1 else "w", encoding="utf-8") as file:
+            file.write(json.dumps(line) + "\n")
+
+
+@contextmanager
+def seeded(seed: int) -> Iterator[None]:
+    """Torch's default generator (initial weights, dropout) seeded inside, and given back unchanged."""
+    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
+        torch.default_generator.manual_seed(seed)
+        if torch.cuda.is_available():
+            torch.cuda.manual_seed_all(seed)
+        yield
+
+
+@contextmanager
+def interrupts() -> Iterator[threading.Event]:
+    """An event that Ctrl-C or SIGTERM sets, so that the loop can save before it stops; a second Ctrl-C is immediate."""
+    event = threading.Event()
+    if threading.current_thread() is not threading.main_thread():
+        yield event
+        return
+
+    def stop(number: int, frame: object) -> None:
+        if event.is_set():
+            raise KeyboardInterrupt
+        event.set()
+
+    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield event
+    finally:
+        for number, handler in previous.items():
+            signal.signal(number, handler)

@@ -1,0 +1,119 @@
+"""Before training: how fast does this machine go, how many steps fit the time, how much memory will it take."""
+
+import copy
+import time
+from dataclasses import dataclass, replace
+
+import torch
+from torch import nn
+
+from genwright.errors import ArgumentError
+from genwright.families.family import GradientFamily, Work
+from genwright.spaces import Encoded, Space
+from genwright.train.devices import cores, has_fast_bfloat16, peak_memory_mb
+from genwright.train.schedule import DECAY_FROM
+from genwright.train.state import Plan, State
+from genwright.train.step import evaluate, take_step
+
+EVALUATIONS = 24  # held-out evaluations in a run
+HELD_OUT_SHARE = 0.04  # of the time goes to them
+CALIBRATION_SHARE = 0.04  # of the time goes to calibration, at most CALIBRATION_SECONDS
+CALIBRATION_SECONDS = 6.0
+SAFETY = 0.985  # of the time is planned; the rest covers jitter
+BFLOAT16_GAIN = 1.25  # how much faster bfloat16 must be to give up float32's precision
+
+
+@dataclass(frozen=True)
+class Clock:
+    """How long a fit may take: a count of steps, or a moment (`time.monotonic` seconds) when it must be over."""
+
+    steps: int | None = None
+    deadline: float | None = None
+
+    def __post_init__(self) -> None:
+        if (self.steps is None) == (self.deadline is None):
+            raise ArgumentError("give either minutes or steps", where="fit", hint="for example minutes=5")
+
+    @property
+    def seconds_left(self) -> float:
+        return float("inf") if self.deadline is None else self.deadline - time.monotonic()
+
+
+def clock_for(work: Work, *, started: float) -> Clock:
+    """The clock of a fit that began at `started`."""
+    if work.minutes is None:
+        return Clock(steps=work.steps)
+    return Clock(deadline=started + 60.0 * work.minutes)
+
+
+def make_plan(
+    family: GradientFamily, net: nn.Module, space: Space, train: Encoded, valid: Encoded, *, clock: Clock, seed: int
+) -> Plan:
+    """Measure copies of `net` under each choice of threads and number format; fix the fastest and the step count."""
+    device = next(net.parameters()).device
+    draft = Plan(1, 1, 1, 256, cores(), "float32")
+    if clock.steps is not None:
+        return _with_steps(replace(draft, held_out_rows=1024), clock.steps)
+    options = [replace(draft, threads=t) for t in sorted({1, cores()}, reverse=True)]
+    seconds_each = min(CALIBRATION_SECONDS, CALIBRATION_SHARE * clock.seconds_left) / (len(options) + 1)
+    timed = [(_seconds_per_step(family, net, space, train, each, seed, seconds_each), each) for each in options]
+    best_seconds, best = min(timed, key=lambda pair: pair[0])
+    if family.half_precision and has_fast_bfloat16(device):
+        half = replace(best, dtype="bfloat16")
+        seconds = _seconds_per_step(family, net, space, train, half, seed, seconds_each)
+        if seconds * BFLOAT16_GAIN < best_seconds:
+            best_seconds, best = seconds, half
+    torch.set_num_threads(best.threads)
+    began = time.perf_counter()
+    evaluate(family, net, space, valid, rows=best.held_out_rows, seed=seed)
+    seconds_per_row = (time.perf_counter() - began) / min(best.held_out_rows, len(valid))
+    for_held_out = HELD_OUT_SHARE * clock.seconds_left
+    rows = int(min(4096, max(64, for_held_out / EVALUATIONS / max(seconds_per_row, 1e-9))))
+    held_out_seconds = EVALUATIONS * min(rows, len(valid)) * seconds_per_row
+    steps = int((clock.seconds_left * SAFETY - held_out_seconds) / best_seconds)
+    return _with_steps(replace(best, held_out_rows=rows), max(10, steps))
+
+
+def settle(plan: Plan, *, step: int, seconds_per_step: float, clock: Clock) -> Plan:
+    """The plan with its step count corrected, once, at the start of the decay, from the speed measured so far."""
+    left = int(clock.seconds_left * SAFETY / seconds_per_step)
+    return replace(plan, steps=step + max(1, left))
+
+
+def estimate_memory_mb(family: GradientFamily, net: nn.Module, space: Space, train: Encoded, *, seed: int) -> float:
+    """MiB that training will need at its peak: what the process holds, weights and optimiser, and one batch's graph."""
+    held: dict[int, int] = {}
+
+    def keep(tensor: torch.Tensor) -> torch.Tensor:
+        held[tensor.untyped_storage().data_ptr()] = tensor.untyped_storage().nbytes()
+        return tensor
+
+    probe = min(8, family.batch or 8, len(train))
+    state = State.start(family, copy.deepcopy(net), seed=seed)
+    rows = train.rows(torch.arange(probe))
+    with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
+        for player in state.players:
+            player.loss(state.net, space.unpack(rows.x), rows.context, state.rng)
+    weights = sum(p.numel() * p.element_size() for p in net.parameters())
+    own = {p.untyped_storage().data_ptr() for p in state.net.parameters()}
+    graph = sum(size for at, size in held.items() if at not in own) * (family.batch or probe) / probe
+    return peak_memory_mb() + (6 * weights + 1.5 * graph) / 2**20  # weights, gradient, two moments, average, best
+
+
+def _with_steps(plan: Plan, steps: int) -> Plan:
+    decay_start, every = round(DECAY_FROM * steps), max(1, round(steps / EVALUATIONS))
+    return replace(plan, steps=steps, decay_start=decay_start, evaluate_every=every)
+
+
+def _seconds_per_step(
+    family: GradientFamily, net: nn.Module, space: Space, train: Encoded, plan: Plan, seed: int, seconds: float
+) -> float:
+    """Median time of a training step of a copy of `net` under `plan`, measured for about `seconds`."""
+    torch.set_num_threads(plan.threads)
+    state = State.start(family, copy.deepcopy(net), seed=seed)
+    began, times = time.perf_counter(), []
+    while len(times) < 3 or time.perf_counter() - began < seconds:
+        before = time.perf_counter()
+        take_step(family, state, space, train, plan)
+        times.append(time.perf_counter() - before)
+    return sorted(times[1:])[len(times[1:]) // 2]

@@ -1,0 +1,58 @@
+"""One training step and one held-out evaluation."""
+
+import math
+
+import torch
+from torch import nn
+
+from genwright.families.family import GradientFamily
+from genwright.spaces import Encoded, Space
+from genwright.train.schedule import ema_decay, learning_rate_factor
+from genwright.train.state import Plan, State
+
+CHUNK = 256  # rows evaluated at once
+
+
+def take_step(family: GradientFamily, state: State, space: Space, train: Encoded, plan: Plan) -> dict[str, float]:
+    """Move every player once on one random batch; returns the parts of the losses (their sum is minimised).
+
+    Rows are drawn with replacement. If any loss is not finite, nothing moves and the caller sees it in the result.
+    """
+    device = state.rng.device
+    index = torch.randint(len(train), (family.batch,), generator=state.rng, device=device)
+    rows = train.rows(index)
+    x = space.unpack(rows.x)
+    rate = learning_rate_factor(state.step, steps=plan.steps, decay_start=plan.decay_start) * 0.5**state.rescues
+    parts: dict[str, float] = {}
+    for player, optimizers in zip(state.players, state.optimizers, strict=True):
+        state.net.zero_grad(set_to_none=True)
+        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=plan.dtype == "bfloat16"):
+            losses = player.loss(state.net, x, rows.context, state.rng)
+        prefix = f"{player.name}." if len(state.players) > 1 else ""
+        parts |= {prefix + name: float(value.detach()) for name, value in losses.items()}
+        if not all(map(math.isfinite, parts.values())):
+            return parts
+        torch.stack(list(losses.values())).sum().backward()
+        for optimizer in optimizers:
+            for group in optimizer.param_groups:
+                group["lr"] = group["full_lr"] * rate
+            optimizer.step()
+    state.step += 1
+    state.update_average(ema_decay(state.step, steps=plan.steps))
+    return parts
+
+
+@torch.no_grad()
+def evaluate(family: GradientFamily, net: nn.Module, space: Space, valid: Encoded, *, rows: int, seed: int) -> float:
+    """Mean held-out loss over the first `rows` of a fixed shuffle of `valid`, with the same randomness every time."""
+    device = next(net.parameters()).device
+    rng = torch.Generator(device).manual_seed(seed + 1)
+    order = torch.randperm(len(valid), generator=rng, device=device)[:rows]
+    was_training = net.training
+    net.eval()
+    total = 0.0
+    for index in order.split(CHUNK):
+        part = valid.rows(index)
+        total += float(family.held_out(net, space.unpack(part.x), part.context, rng)) * len(index)
+    net.train(was_training)
+    return total / len(order)
