@@ -27,6 +27,25 @@ CHECKPOINT_SECONDS = 20.0
 TELL_SECONDS = 0.2
 
 
+@dataclass(frozen=True, kw_only=True)
+class Job:
+    """One fit: what to train on which rows, by which clock, and where to keep and tell how it goes.
+
+    With a `folder`, a checkpoint is kept there, evaluations are appended to `log.jsonl`, and an interrupted job with
+    the same `fingerprint` goes on where it stopped, to bit-identical weights on a CPU.
+    """
+
+    family: GradientFamily
+    space: Space
+    train: Encoded
+    valid: Encoded
+    clock: Clock
+    seed: int
+    folder: Path | None = None
+    fingerprint: str = ""
+    listener: Listener = silent
+
+
 @dataclass(frozen=True)
 class Trained:
     """What training leaves: the plan it followed, its history, and whether it stopped before its last step."""
@@ -36,87 +55,59 @@ class Trained:
     stopped_early: bool
 
 
-def train(
-    family: GradientFamily,
-    net: nn.Module,
-    space: Space,
-    data: Encoded,
-    valid: Encoded,
-    *,
-    clock: Clock,
-    seed: int,
-    folder: Path | None = None,
-    fingerprint: str = "",
-    listener: Listener = silent,
-) -> Trained:
-    """Fit `net` in place to `data`; its final weights are the running average that did best on `valid`.
-
-    With a `folder`, a checkpoint is kept there, evaluations are appended to `log.jsonl`, and an interrupted fit with
-    the same `fingerprint` goes on where it stopped, to bit-identical weights on a CPU.
-    """
-    with seeded(seed), interrupts() as interrupted:
-        state = State.start(family, net, seed=seed)
-        if folder is not None and (folder / CHECKPOINT).is_file():
-            plan = load_checkpoint(folder, state, fingerprint=fingerprint)
-            listener(Progress("training", state.step, plan.steps, message=f"resumed at step {state.step}"))
+def train(net: nn.Module, job: Job) -> Trained:
+    """Fit `net` in place; its final weights are the running average that did best on the held-out rows."""
+    with seeded(job.seed), interrupts() as interrupted:
+        state = State.start(job.family, net, seed=job.seed)
+        if job.folder is not None and (job.folder / CHECKPOINT).is_file():
+            plan = load_checkpoint(job.folder, state, fingerprint=job.fingerprint)
+            job = replace(job, clock=job.clock.less(state.seconds))
+            job.listener(Progress("training", state.step, plan.steps, message=f"resumed at step {state.step}"))
         else:
-            listener(Progress("calibrating"))
-            plan = make_plan(family, net, space, data, valid, clock=clock, seed=seed)
+            job.listener(Progress("calibrating"))
+            plan = make_plan(job.family, net, job.space, job.train, job.valid, clock=job.clock, seed=job.seed)
         torch.set_num_threads(plan.threads)
-        plan = _loop(family, state, space, data, valid, plan, clock, seed, folder, fingerprint, listener, interrupted)
-    stopped_early = state.step < plan.steps
+        plan = _loop(job, state, plan, interrupted)
     net.load_state_dict(state.best)
     net.eval()
-    if folder is not None:
-        (folder / CHECKPOINT).unlink(missing_ok=True)
-    return Trained(plan, tuple(state.history), stopped_early)
+    if job.folder is not None:
+        (job.folder / CHECKPOINT).unlink(missing_ok=True)
+    return Trained(plan, tuple(state.history), state.step < plan.steps)
 
 
-def _loop(
-    family: GradientFamily,
-    state: State,
-    space: Space,
-    data: Encoded,
-    valid: Encoded,
-    plan: Plan,
-    clock: Clock,
-    seed: int,
-    folder: Path | None,
-    fingerprint: str,
-    listener: Listener,
-    interrupted: threading.Event,
-) -> Plan:
+def _loop(job: Job, state: State, plan: Plan, interrupted: threading.Event) -> Plan:
     """Step until the plan is done or the held-out loss says stop; returns the plan as it was finally followed."""
     began, first_step, before = time.monotonic(), state.step, state.seconds
     saved = told = began
     state.net.train()
-    settled = clock.deadline is None or state.step >= plan.decay_start
+    settled = job.clock.deadline is None
     while state.step < plan.steps:
-        if not settled and state.step >= plan.decay_start and state.step > first_step:
+        if not settled and state.step >= max(plan.decay_start, first_step + 1):
             speed = (time.monotonic() - began) / (state.step - first_step)
-            plan, settled = settle(plan, step=state.step, seconds_per_step=speed, clock=clock), True
-        losses = take_step(family, state, space, data, plan)
-        state.seconds = before + time.monotonic() - began
+            plan, settled = settle(plan, step=state.step, seconds_per_step=speed, clock=job.clock), True
+        losses = take_step(job.family, state, job.space, job.train, plan)
+        now = time.monotonic()
+        state.seconds = before + now - began
         if not all(map(math.isfinite, losses.values())):
             _rescue(state, losses)
             continue
         if state.step % plan.evaluate_every == 0 or state.step >= plan.steps:
-            held_out = evaluate(family, state.average, space, valid, rows=plan.held_out_rows, seed=seed)
+            held_out = evaluate(
+                job.family, state.average, job.space, job.valid, rows=plan.held_out_rows, seed=job.seed
+            )
             state.keep_if_best(held_out)
-            _log(state, losses, held_out, folder)
+            _log(state, losses, held_out, job.folder)
             plan, stop = _judge(state, plan)
-            settled = settled or plan.decay_start <= state.step
             if stop:
                 break
-        now = time.monotonic()
         if now - told > TELL_SECONDS:
             told = now
-            left = (plan.steps - state.step) * (now - began) / (state.step - first_step)
+            left = (plan.steps - state.step) * (now - began) / max(1, state.step - first_step)
             recent = state.history[-1]["held_out"] if state.history else math.nan
-            listener(Progress("training", state.step, plan.steps, sum(losses.values()), recent, left))
-        if folder is not None and (interrupted.is_set() or now - saved > CHECKPOINT_SECONDS):
+            job.listener(Progress("training", state.step, plan.steps, sum(losses.values()), recent, left))
+        if job.folder is not None and (interrupted.is_set() or now - saved > CHECKPOINT_SECONDS):
             saved = now
-            save_checkpoint(folder, state, plan, fingerprint=fingerprint)
+            save_checkpoint(job.folder, state, plan, fingerprint=job.fingerprint)
         if interrupted.is_set():
             raise KeyboardInterrupt
     return plan

@@ -34,6 +34,10 @@ class Clock:
         if (self.steps is None) == (self.deadline is None):
             raise ArgumentError("give either minutes or steps", where="fit", hint="for example minutes=5")
 
+    def less(self, seconds: float) -> "Clock":
+        """This clock with `seconds` already used up, as after a resumption."""
+        return self if self.deadline is None else replace(self, deadline=self.deadline - seconds)
+
     @property
     def seconds_left(self) -> float:
         return float("inf") if self.deadline is None else self.deadline - time.monotonic()

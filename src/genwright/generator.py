@@ -1,0 +1,354 @@
+"""Generator: codec + family + net. `fit` returns it complete; it samples, scores, saves and loads."""
+
+import hashlib
+import json
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from genwright.codecs import codec_from_json, fit_codec
+from genwright.codecs.codec import Codec
+from genwright.data.dataset import Dataset
+from genwright.errors import ArgumentError, DataError, StorageError, UnsupportedError
+from genwright.families.autoregressive import Autoregressive
+from genwright.families.family import Density, Encodes, Family, HasLatent, Work
+from genwright.families.flow import FlowMatching
+from genwright.families.mixture import Mixture
+from genwright.families.recipe import recipe_from_json, recipe_to_json
+from genwright.spaces import Columns, Encoded, Given, Reals, Space, Tokens
+from genwright.storage import read_json, read_tensors, sha256, write_json, write_tensors
+from genwright.train.devices import choose_device, environment, peak_memory_mb
+from genwright.train.fit import Fitted, fit_family
+from genwright.train.loop import seeded
+from genwright.train.progress import Listener, Progress, silent
+
+SCHEMA = 1  # of the saved folder; raised when an older genwright could no longer read it
+CHUNK_NUMBERS = 2**18  # numbers in x that are sampled or scored at once, about
+PRIOR_MINUTES = 0.1  # at most, for the law of the scalar fields beside a media field
+
+
+@dataclass(frozen=True, eq=False, kw_only=True)
+class Generator:
+    """A fitted generative model of a Dataset.
+
+    `prior` is the law of the scalar fields beside a media field (None for tables and unlabelled media): what is not
+    given is drawn from it first, so that samples come from the joint law. `record` is what was measured while fitting.
+
+    >>> import genwright as gw
+    >>> model = gw.fit(gw.read("wine"), family=gw.Mixture(components=4), steps=20)
+    >>> fake = model.sample(5, given={"class": "1"}, seed=7)
+    >>> len(fake), set(fake.columns["class"])
+    (5, {'1'})
+    """
+
+    codec: Codec
+    family: Family
+    net: nn.Module
+    prior: Fitted | None
+    record: dict[str, Any]
+
+    @torch.no_grad()
+    def sample(
+        self, n: int, *, given: Mapping[str, Any] | None = None, seed: int = 0, listener: Listener = silent
+    ) -> Dataset:
+        """Draw `n` records that agree with `given`, a mapping of field names to a value or to n values.
+
+        A text prompt is given as the text field's value. The same seed gives the same records. Raises ArgumentError
+        for unknown fields or values, UnsupportedError where the family cannot condition on what is given.
+        """
+        if n < 1:
+            raise ArgumentError(f"cannot draw {n} records", where="n", hint="ask for at least 1")
+        rng = self._rng(seed)
+        partial = self._complete(self.codec.given(given or {}, n, rng=rng), n, rng)
+        space = self.codec.space
+        packed = []
+        with seeded(seed):
+            for rows in _chunks(n, space):
+                part = partial.rows(rows)
+                packed.append(space.pack(self.family.sample(self.net, rows.stop - rows.start, part, rng)))
+                listener(Progress("sampling", rows.stop, n))
+        return self.codec.decode(Encoded(torch.cat(packed), partial.context), rng=rng)
+
+    @torch.no_grad()
+    def log_prob(self, data: Dataset, *, seed: int = 0) -> np.ndarray:
+        """Log-density of each record in nats, shape (n,), in the units of the encoded data.
+
+        Given the scalar fields where the model has a media field. Exact, or a lower bound, as `family.density` says;
+        UnsupportedError if the family has none.
+        """
+        if self.family.density is Density.ABSENT:
+            raise UnsupportedError(
+                f"{self.family.name} has no density",
+                where="log_prob",
+                hint="mixture and autoregressive have exact ones, vae and diffusion lower bounds",
+            )
+        rng = self._rng(seed)
+        return self.score(self.codec.encode(data, rng=rng), rng=rng)
+
+    @torch.no_grad()
+    def score(self, rows: Encoded, *, rng: torch.Generator) -> np.ndarray:
+        """`log_prob` of rows that are encoded already."""
+        space, parts = self.codec.space, []
+        for index in _chunks(len(rows), space):
+            part = rows.rows(index)
+            parts.append(self.family.log_prob(self.net, space.unpack(part.x), part.context, rng))
+        return torch.cat(parts).double().cpu().numpy()
+
+    @torch.no_grad()
+    def encode(self, data: Dataset) -> np.ndarray:
+        """The latent of each record, shape (n, ...); for families with an encoder (vae, flow)."""
+        if not isinstance(self.family, Encodes):
+            raise UnsupportedError(f"{self.family.name} has no encoder", where="encode", hint="vae and flow have one")
+        rows = self.codec.encode(data, rng=self._rng(0))
+        space, parts = self.codec.space, []
+        for index in _chunks(len(rows), space):
+            part = rows.rows(index)
+            parts.append(self.family.encode(self.net, space.unpack(part.x), part.context))
+        return torch.cat(parts).cpu().numpy()
+
+    @torch.no_grad()
+    def decode(self, latents: np.ndarray, *, given: Mapping[str, Any] | None = None, seed: int = 0) -> Dataset:
+        """The record of each latent, given the scalar fields beside it; those not given are drawn."""
+        family = self._latent_family("decode")
+        rng, n, space = self._rng(seed), len(latents), self.codec.space
+        context = self._complete(self.codec.given(given or {}, n, rng=rng), n, rng).context
+        z = torch.as_tensor(latents, dtype=torch.float32, device=rng.device)
+        packed = [
+            space.pack(family.decode(self.net, z[rows], None if context is None else context[rows]))
+            for rows in _chunks(n, space)
+        ]
+        return self.codec.decode(Encoded(torch.cat(packed), context), rng=rng)
+
+    @torch.no_grad()
+    def interpolate(
+        self, n: int, *, steps: int = 8, given: Mapping[str, Any] | None = None, seed: int = 0
+    ) -> Dataset:
+        """n walks of `steps` records between random latents along great circles, one walk after the other.
+
+        The scalar fields stay the same along a walk; `given` fixes them with one value, or n.
+        """
+        family = self._latent_family("interpolate")
+        rng = self._rng(seed)
+        context = self._complete(self.codec.given(given or {}, n, rng=rng), n, rng).context
+        ends = [family.draw_latent(self.net, n, rng) for _ in range(2)]
+        walk = torch.stack([slerp(*ends, float(t)) for t in np.linspace(0, 1, steps)], dim=1).flatten(0, 1)
+        context = None if context is None else context.repeat_interleave(steps, dim=0)
+        space = self.codec.space
+        packed = [
+            space.pack(family.decode(self.net, walk[rows], None if context is None else context[rows]))
+            for rows in _chunks(len(walk), space)
+        ]
+        return self.codec.decode(Encoded(torch.cat(packed), context), rng=rng)
+
+    def save(self, folder: str | Path) -> None:
+        """Write recipe.json, codec.json and weights.safetensors; recipe.json holds the hashes of the other two."""
+        from genwright import __version__
+
+        folder = Path(folder)
+        tensors = {f"net/{name}": tensor for name, tensor in self.net.state_dict().items()}
+        if self.prior is not None:
+            tensors |= {f"prior/{name}": tensor for name, tensor in self.prior.net.state_dict().items()}
+        write_tensors(folder / "weights.safetensors", tensors)
+        write_json(folder / "codec.json", self.codec.to_json())
+        files = ("codec.json", "weights.safetensors")
+        recipe = {
+            "schema": SCHEMA,
+            "genwright": __version__,
+            **recipe_to_json(self.family),
+            "prior": None if self.prior is None else recipe_to_json(self.prior.family),
+            "sha256": {name: sha256(folder / name) for name in files},
+            "record": self.record,
+        }
+        write_json(folder / "recipe.json", recipe)
+
+    def _rng(self, seed: int) -> torch.Generator:
+        return torch.Generator(_device_of(self.net)).manual_seed(seed)
+
+    def _complete(self, partial: Given, n: int, rng: torch.Generator) -> Given:
+        """Draw the scalar fields that are not given."""
+        if self.prior is None:
+            return partial
+        drawn = self.prior.family.sample(self.prior.net, n, Given(x=partial.context), rng)
+        return Given(partial.x, drawn)
+
+    def _latent_family(self, verb: str) -> HasLatent:
+        if not isinstance(self.family, HasLatent):
+            hint = "vae, gan, flow and diffusion have one"
+            raise UnsupportedError(f"{self.family.name} has no latent space", where=verb, hint=hint)
+        return self.family
+
+
+def fit(
+    data: Dataset,
+    *,
+    family: Family | None = None,
+    minutes: float | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    folder: str | Path | None = None,
+    listener: Listener = silent,
+) -> Generator:
+    """Fit a generative model to `data.train`, stopping by `data.valid`; `data.test` is not looked at.
+
+    `minutes` (5 if neither is given) or `steps` bounds the work. With a `folder`, progress is checkpointed and logged
+    there and an interrupted fit of the same data and recipe goes on where it stopped. `family` None takes the family
+    that does best on this kind of data at short budgets.
+    """
+    started = time.monotonic()
+    if minutes is None and steps is None:
+        minutes = 5.0
+    _check_budget(minutes, steps)
+    if len(data.train) < 2:
+        raise DataError(f"{len(data)} rows are too few to fit", where=data.name, hint="give at least 10 rows")
+    listener(Progress("encoding"))
+    rng = torch.Generator().manual_seed(seed)
+    train_rows, valid_rows = data.train, data.valid if len(data.valid) else data.train
+    codec = fit_codec(train_rows, rng=rng)
+    encoded, held_out = codec.encode(train_rows, rng=rng), codec.encode(valid_rows, rng=rng)
+    family = family or default_family(codec.space)
+    family.check(codec.space)
+    target = choose_device(device)
+    prior = _fit_prior(codec.context, encoded, held_out, minutes=minutes, seed=seed, device=target)
+    work = Work(rows=len(train_rows), minutes=minutes, steps=steps)
+    fitted = fit_family(
+        family,
+        codec.space,
+        codec.context,
+        encoded,
+        held_out,
+        work=work,
+        seed=seed,
+        started=started,
+        device=target,
+        folder=None if folder is None else Path(folder),
+        fingerprint=_fingerprint(family, codec, work, seed),
+        listener=listener,
+    )
+    record = fitted.record | {
+        "minutes": minutes,
+        "steps": steps,
+        "seed": seed,
+        "seconds": round(time.monotonic() - started, 2),
+        "peak_memory_mb": round(peak_memory_mb()),
+        "environment": environment(),
+        "data": _summary(data),
+    }
+    listener(Progress("done", 1, 1))
+    return Generator(codec=codec, family=fitted.family, net=fitted.net, prior=prior, record=record)
+
+
+def load(folder: str | Path, *, device: str = "auto") -> Generator:
+    """Read what `Generator.save` wrote, after checking every hash; raises StorageError on anything amiss."""
+    folder = Path(folder)
+    if not folder.is_dir():
+        raise StorageError("no such folder", where=str(folder), hint="give the folder that fit or run wrote")
+    recipe = read_json(folder / "recipe.json")
+    if not isinstance(recipe, dict) or not isinstance(recipe.get("sha256"), dict) or "schema" not in recipe:
+        raise StorageError("not a genwright recipe", where=str(folder / "recipe.json"), hint="is the folder right?")
+    if recipe["schema"] != SCHEMA:
+        raise StorageError(
+            f"format {recipe['schema']}, and this version reads format {SCHEMA}",
+            where=str(folder),
+            hint="upgrade genwright, or fit again",
+        )
+    for name in ("codec.json", "weights.safetensors"):
+        path = folder / name
+        if path.is_file() and recipe["sha256"].get(name) != sha256(path):
+            raise StorageError("its SHA-256 is not the recorded one", where=str(path), hint="the file was changed")
+    codec = codec_from_json(read_json(folder / "codec.json"))
+    tensors, _ = read_tensors(folder / "weights.safetensors")
+    target = choose_device(device)
+    family = recipe_from_json(recipe)
+    net = _rebuild(family, codec.space, codec.context, tensors, "net/", target)
+    prior = None
+    if recipe["prior"] is not None:
+        assert codec.context is not None
+        prior_family = recipe_from_json(recipe["prior"])
+        prior_net = _rebuild(prior_family, codec.context, None, tensors, "prior/", target)
+        prior = Fitted(prior_family, prior_net, {})
+    return Generator(codec=codec, family=family, net=net, prior=prior, record=recipe["record"])
+
+
+def default_family(space: Space) -> Family:
+    """The family that does best at short budgets on each kind of space (see docs/how-to-choose.md)."""
+    match space:
+        case Reals():
+            return FlowMatching()
+        case Tokens() | Columns():
+            return Autoregressive()
+
+
+def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
+    """Great-circle interpolation between rows of two tensors of one shape (Shoemake 1985)."""
+    flat_a, flat_b = a.flatten(1), b.flatten(1)
+    cosine = nn.functional.cosine_similarity(flat_a, flat_b, dim=1).clamp(-0.9999, 0.9999)
+    angle = torch.acos(cosine)[:, None]
+    mixed = torch.sin((1 - t) * angle) * flat_a + torch.sin(t * angle) * flat_b
+    return (mixed / torch.sin(angle)).view_as(a)
+
+
+def _fit_prior(
+    context: Columns | None, train: Encoded, valid: Encoded, *, minutes: float | None, seed: int, device: torch.device
+) -> Fitted | None:
+    """The law of the scalar fields beside a media field."""
+    if context is None:
+        return None
+    assert train.context is not None and valid.context is not None
+    single = Mixture(components=1) if len(context.columns) == 1 and context.discrete else Mixture()
+    work = Work(rows=len(train), minutes=min(PRIOR_MINUTES, 0.1 * (minutes or PRIOR_MINUTES)))
+    rows, held_out = Encoded(train.context), Encoded(valid.context)
+    now = time.monotonic()
+    return fit_family(single, context, None, rows, held_out, work=work, seed=seed, started=now, device=device)
+
+
+def _rebuild(
+    family: Family, space: Space, context: Columns | None, tensors: dict[str, Tensor], prefix: str, device: torch.device
+) -> nn.Module:
+    weights = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+    with seeded(0):
+        net = family.build(space, context)
+    try:
+        net.load_state_dict(weights)
+    except RuntimeError as error:
+        hint = "the files do not belong together"
+        raise StorageError(f"the weights do not fit the recipe ({str(error).splitlines()[0]})", hint=hint) from None
+    return net.to(device).eval().requires_grad_(False)
+
+
+def _check_budget(minutes: float | None, steps: int | None) -> None:
+    if minutes is not None and steps is not None:
+        raise ArgumentError("both minutes and steps are given", where="fit", hint="give one of them")
+    if minutes is not None and not 0 < minutes < 1e6:
+        raise ArgumentError(f"minutes={minutes} is not a time", where="fit", hint="for example minutes=5")
+    if steps is not None and steps < 1:
+        raise ArgumentError(f"steps={steps} is not a count", where="fit", hint="give at least 1")
+
+
+def _fingerprint(family: Family, codec: Codec, work: Work, seed: int) -> str:
+    """Identifies a fit, so that only the same fit is resumed."""
+    parts = [recipe_to_json(family), codec.to_json(), vars(work), seed]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _summary(data: Dataset) -> dict[str, Any]:
+    split = {"train": len(data.split.train), "valid": len(data.split.valid), "test": len(data.split.test)}
+    fields = [{"name": f.name, "kind": type(f).__name__.lower()} for f in data.fields]
+    return {"name": data.name, "rows": len(data), "label": data.label, "split": split, "fields": fields}
+
+
+def _chunks(n: int, space: Space) -> Iterator[slice]:
+    """Slices of about CHUNK_NUMBERS numbers each."""
+    step = max(16, CHUNK_NUMBERS // max(1, int(np.prod(space.shape))))
+    for start in range(0, n, step):
+        yield slice(start, min(n, start + step))
+
+
+def _device_of(net: nn.Module) -> torch.device:
+    return next((t.device for t in [*net.parameters(), *net.buffers()]), torch.device("cpu"))

@@ -1,0 +1,113 @@
+"""From a recipe and encoded data to a trained net: closed-form families by their own algorithm, others by the loop."""
+
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import nn
+
+from genwright.families.family import ClosedFormFamily, Family, GradientFamily, LearnsPrior, Work
+from genwright.spaces import Columns, Encoded, Space
+from genwright.train.loop import Job, seeded, train
+from genwright.train.plan import clock_for, estimate_memory_mb
+from genwright.train.progress import Listener, Progress, silent
+
+FINISH_SHARE = 0.02  # of the time is kept for what follows the last gradient step
+PRIOR_ROWS = 20_000  # training rows whose latents a prior is refitted to, at most
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained net, the fully sized recipe that made it, and what was measured on the way."""
+
+    family: Family
+    net: nn.Module
+    record: dict[str, Any]
+
+
+def fit_family(
+    family: Family,
+    space: Space,
+    context: Columns | None,
+    train_rows: Encoded,
+    valid_rows: Encoded,
+    *,
+    work: Work,
+    seed: int,
+    started: float,
+    device: torch.device,
+    folder: Path | None = None,
+    fingerprint: str = "",
+    listener: Listener = silent,
+) -> Fitted:
+    """Size, build and train `family`. `started` is when the clock of `work.minutes` began (`time.monotonic`)."""
+    family.check(space)
+    family = family.sized(space, work)
+    with seeded(seed):
+        net = family.build(space, context).to(device)
+    parameters = sum(p.numel() for p in net.parameters())
+    train_rows, valid_rows = _on(device, train_rows), _on(device, valid_rows)
+    if isinstance(family, ClosedFormFamily):
+        record = _fit_closed_form(family, net, train_rows, valid_rows, work, seed, listener)
+    else:
+        assert isinstance(family, GradientFamily)
+        memory = estimate_memory_mb(family, net, space, train_rows, seed=seed)
+        listener(Progress("starting", message=f"{parameters:,} parameters, about {memory:,.0f} MiB of memory"))
+        reserve = FINISH_SHARE * 60 * (work.minutes or 0)
+        clock = clock_for(work, started=started - reserve)
+        job = Job(
+            family=family,
+            space=space,
+            train=train_rows,
+            valid=valid_rows,
+            clock=clock,
+            seed=seed,
+            folder=folder,
+            fingerprint=fingerprint,
+            listener=listener,
+        )
+        done = train(net, job)
+        record = {"plan": vars(done.plan), "history": list(done.history), "stopped_early": done.stopped_early}
+        record |= {"estimated_memory_mb": round(memory)}
+        if isinstance(family, LearnsPrior):
+            listener(Progress("fitting the latent prior"))
+            _refit_prior(family, net, space, train_rows, seed)
+    net.eval()
+    record |= {"parameters": parameters, "seconds": round(time.monotonic() - started, 2)}
+    return Fitted(family, net, record)
+
+
+def _fit_closed_form(
+    family: ClosedFormFamily,
+    net: nn.Module,
+    train_rows: Encoded,
+    valid_rows: Encoded,
+    work: Work,
+    seed: int,
+    listener: Listener,
+) -> dict[str, Any]:
+    """Run the family's own algorithm and collect its history."""
+    history: list[dict[str, Any]] = []
+    began = time.monotonic()
+
+    def report(step: int, steps: int, loss: float, held_out: float) -> None:
+        seconds = time.monotonic() - began
+        history.append({"step": step, "seconds": round(seconds, 3), "loss": loss, "held_out": held_out})
+        listener(Progress("fitting", step, steps, loss, held_out, (steps - step) * seconds / max(1, step)))
+
+    device = train_rows.x.device
+    family.fit(net, train_rows, valid_rows, work, torch.Generator(device).manual_seed(seed), report)
+    return {"history": history, "stopped_early": False}
+
+
+@torch.no_grad()
+def _refit_prior(family: LearnsPrior, net: nn.Module, space: Space, rows: Encoded, seed: int) -> None:
+    rng = torch.Generator(rows.x.device).manual_seed(seed)
+    some = rows.rows(torch.randperm(len(rows), generator=rng, device=rows.x.device)[:PRIOR_ROWS])
+    family.refit_prior(net, space.unpack(some.x), some.context, rng)
+
+
+def _on(device: torch.device, rows: Encoded) -> Encoded:
+    return Encoded(rows.x.to(device), None if rows.context is None else rows.context.to(device))
