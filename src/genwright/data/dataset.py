@@ -163,7 +163,10 @@ class Dataset:
         if self.fixed_split is not None:
             return self.fixed_split
         running = any(isinstance(f, Text) and f.running for f in self.fields)
-        return split_rows(self.columns, label=self.label, running=running, seed=self.split_seed)
+        # A key makes every row different; rows that differ in nothing else are duplicates all the same.
+        content = [f.name for f in self.fields if not isinstance(f, Identifier)] or [f.name for f in self.fields]
+        columns = {name: self.columns[name] for name in content}
+        return split_rows(columns, label=self.label, running=running, seed=self.split_seed)
 
     @property
     def train(self) -> "Dataset":
