@@ -1,0 +1,152 @@
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+import torch
+
+from genwright.errors import StorageError, TrainingError
+from genwright.spaces import Encoded, Reals
+from genwright.train.loop import Job, seeded, train
+from genwright.train.plan import Clock, estimate_memory_mb
+from genwright.train.progress import Progress, silent
+from genwright.train.state import CHECKPOINT
+from tests.train.line import Line
+
+SPACE = Reals((3,))
+
+
+def rows(n: int, seed: int) -> Encoded:
+    rng = torch.Generator().manual_seed(seed)
+    return Encoded(torch.tensor([1.0, -2.0, 0.5]) + 0.1 * torch.randn(n, 3, generator=rng))
+
+
+def job(family=None, *, clock=None, folder=None, fingerprint="", listener=silent, seed=0) -> Job:
+    return Job(
+        family=family or Line(),
+        space=SPACE,
+        train=rows(200, 1),
+        valid=rows(50, 2),
+        clock=clock or Clock(steps=300),
+        seed=seed,
+        folder=folder,
+        fingerprint=fingerprint,
+        listener=listener,
+    )
+
+
+def fit(a_job: Job):
+    with seeded(a_job.seed):
+        net = a_job.family.build(SPACE, None)
+    return net, train(net, a_job)
+
+
+def test_finds_the_mean_and_records_it():
+    net, done = fit(job())
+    # dropout at rate .1 shrinks the least-squares optimum to .9 of the mean
+    assert torch.allclose(net[0].weight.flatten(), 0.9 * torch.tensor([1.0, -2.0, 0.5]), atol=0.05)
+    assert done.history[-1]["held_out"] < done.history[0]["held_out"]
+    assert set(done.history[0]) == {"step", "seconds", "loss", "parts", "held_out"}
+
+
+def test_same_seed_same_weights_other_seed_other_weights():
+    a, b, c = (fit(job(seed=seed))[0][0].weight for seed in (0, 0, 1))
+    assert torch.equal(a, b)
+    assert not torch.equal(a, c)
+
+
+def test_leaves_the_default_generator_alone():
+    before = torch.get_rng_state()
+    fit(job())
+    assert torch.equal(before, torch.get_rng_state())
+
+
+def test_minutes_end_on_time():
+    began = time.monotonic()
+    _, done = fit(job(clock=Clock(deadline=began + 3.0)))
+    assert done.plan.steps > 100
+    assert done.stopped_early or time.monotonic() - began == pytest.approx(3.0, rel=0.15)
+
+
+def test_tells_progress_and_logs(tmp_path):
+    told: list[Progress] = []
+    _, done = fit(job(folder=tmp_path, listener=told.append))
+    assert any(p.stage == "calibrating" for p in told)
+    lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
+    assert lines == list(done.history)
+    assert not (tmp_path / CHECKPOINT).exists()
+
+
+def test_a_loss_that_explodes_is_rescued_then_named():
+    net, _ = fit(job(Line(explode_at=2.3), clock=Clock(steps=200)))
+    assert torch.isfinite(net[0].weight).all()
+    with pytest.raises(TrainingError, match="error.*finite"):
+        fit(job(Line(explode_at=-1.0), clock=Clock(steps=200)))
+
+
+def test_memory_estimate_is_positive():
+    family = Line()
+    assert estimate_memory_mb(family, family.build(SPACE, None), SPACE, rows(64, 0), seed=0) > 10
+
+
+SCRIPT = """
+import sys, torch, time
+from pathlib import Path
+import genwright.train.loop as loop
+from tests.train.test_loop import job, fit
+from genwright.train.plan import Clock
+loop.CHECKPOINT_SECONDS = 0.0
+pause = float(sys.argv[2])
+def tell(progress):
+    time.sleep(pause)
+loop.TELL_SECONDS = 0.0
+net, done = fit(job(folder=Path(sys.argv[1]), clock=Clock(steps=150), fingerprint="same", listener=tell))
+torch.set_printoptions(precision=10)
+print(net[0].weight.double().flatten().tolist())
+"""
+
+
+def _start(folder, pause: float) -> subprocess.Popen:
+    return subprocess.Popen(
+        [sys.executable, "-c", SCRIPT, str(folder), str(pause)],
+        stdout=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.getcwd()},
+    )
+
+
+def test_killed_fit_resumes_to_bit_identical_weights(tmp_path):
+    whole = _start(tmp_path / "whole", 0.0)
+    broken = _start(tmp_path / "broken", 0.02)
+    checkpoint = tmp_path / "broken" / CHECKPOINT
+    patience = time.monotonic() + 60
+    while not checkpoint.exists() and time.monotonic() < patience:
+        time.sleep(0.05)
+    time.sleep(0.7)
+    broken.send_signal(signal.SIGKILL)
+    broken.wait()
+    assert checkpoint.exists(), "killed after it had finished"
+    resumed = _start(tmp_path / "broken", 0.0)
+    expected, found = whole.communicate()[0], resumed.communicate()[0]
+    assert expected.startswith("[")
+    assert found == expected
+
+
+def test_another_fit_does_not_resume_this_checkpoint(tmp_path):
+    process = _start(tmp_path, 0.02)
+    while not (tmp_path / CHECKPOINT).exists():
+        time.sleep(0.05)
+    process.send_signal(signal.SIGINT)
+    process.wait()
+    assert (tmp_path / CHECKPOINT).exists()
+    with pytest.raises(StorageError, match="other data"):
+        fit(job(folder=tmp_path, fingerprint="different"))
+
+
+def test_a_damaged_checkpoint_is_named(tmp_path):
+    (tmp_path / CHECKPOINT).write_bytes(b"\x00" * 100)
+    with pytest.raises(StorageError, match="checkpoint"):
+        fit(job(folder=tmp_path))
