@@ -1,0 +1,211 @@
+"""Any-order autoregression over columns: one net that holds p(column | any set of other columns) for every column."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from genwright.nets.quantile_density import QuantileDensity
+from genwright.spaces import Columns, Continuous, Discrete
+
+NATURAL_SHARE = 0.5  # of training rows use the order that unconditional sampling uses; the others a random one
+CHUNK = 2048  # rows drawn or scored at once
+
+
+class AnyOrderColumns(nn.Module):
+    """p(x) = prod_j p(x_j | columns before j) for any order of the columns, exact for each order.
+
+    Every known entry adds its embedding to a running sum; each column reads the sum of the columns before it through a
+    perceptron of its own, all of them evaluated together by batched products. A discrete column has a categorical
+    law, a continuous one a `QuantileDensity`. A value comes after its state column, and is skipped where the state
+    says that there is none. Known context columns come first; unknown ones (NaN) are left out of the sum.
+
+    The shared running sum is that of NADE (Uria et al. 2016, arXiv:1605.02226, eq. 9), trained over orders as in their
+    section 6.
+    """
+
+    starts: Tensor
+    inner: Tensor
+    rank: Tensor
+    fitted: Tensor
+
+    def __init__(self, space: Columns, context: Columns | None, *, width: int, depth: int, bins: int = 64) -> None:
+        super().__init__()
+        beside = () if context is None else context.columns
+        self.space, self.context = space, context
+        self.targets = len(space.columns)
+        columns = space.columns + beside
+        self.density = QuantileDensity(bins)
+        rows = [c.levels if isinstance(c, Discrete) else bins + 1 for c in columns]
+        self.register_buffer("starts", torch.tensor([0, *rows[:-1]]).cumsum(0), persistent=False)
+        self.register_buffer("inner", torch.tensor([isinstance(c, Continuous) for c in columns]), persistent=False)
+        self.register_buffer("rank", _natural_rank(space, len(beside)), persistent=False)
+        self.register_buffer("fitted", torch.tensor(False))
+        self.values = nn.Parameter(torch.randn(sum(rows), width))
+        self.gain = nn.Parameter(torch.ones(self.targets, 1, width))
+        self.shift = nn.Parameter(torch.zeros(self.targets, 1, width))
+        self.layers = nn.ParameterList(
+            nn.Parameter(torch.randn(self.targets, width, width) / math.sqrt(width)) for _ in range(depth)
+        )
+        self.biases = nn.ParameterList(nn.Parameter(torch.zeros(self.targets, 1, width)) for _ in range(depth))
+        self.heads = nn.ModuleList(
+            nn.Linear(width, c.levels if isinstance(c, Discrete) else self.density.parameters_needed)
+            for c in space.columns
+        )
+        for head in self.heads:
+            nn.init.zeros_(head.weight)
+            nn.init.zeros_(head.bias)
+
+    def nll(
+        self, x: Float[Tensor, "n c"], context: Float[Tensor, "n k"] | None, rng: torch.Generator
+    ) -> Float[Tensor, "n"]:
+        """-log p(x | context) of each row in nats, exact for the order drawn for that row; the training loss.
+
+        In a row with a random order, context columns take part in it too, so that any part of them may be unknown.
+        """
+        if self.training and not self.fitted:
+            self._start_from_marginals(x)
+        rank = self.rank.expand(len(x), -1)
+        chance = torch.rand(rank.shape, generator=rng, device=x.device)
+        natural = torch.rand(len(x), 1, generator=rng, device=x.device) < NATURAL_SHARE
+        return -self._log_prob(x, context, torch.where(natural, rank, self._after_states(chance)))
+
+    def log_prob(self, x: Float[Tensor, "n c"], context: Float[Tensor, "n k"] | None) -> Float[Tensor, "n"]:
+        """log p(x | known context) of each row in nats, in the natural order of the columns."""
+        parts = []
+        for at in range(0, len(x), CHUNK):
+            rows = slice(at, at + CHUNK)
+            beside = None if context is None else context[rows]
+            parts.append(self._log_prob(x[rows], beside, self.rank.expand(len(x[rows]), -1)))
+        return torch.cat(parts)
+
+    @torch.no_grad()
+    def draw(
+        self,
+        n: int,
+        partial: Float[Tensor, "n c"] | None,
+        context: Float[Tensor, "n k"] | None,
+        rng: torch.Generator,
+    ) -> Float[Tensor, "n c"]:
+        """n rows that agree with `partial` (NaN = free), the free entries drawn given all the fixed ones."""
+        if partial is None:
+            partial = torch.full((n, self.targets), torch.nan, device=self.values.device)
+        parts = []
+        for at in range(0, n, CHUNK):
+            rows = slice(at, at + CHUNK)
+            parts.append(self._draw(partial[rows], None if context is None else context[rows], rng))
+        return torch.cat(parts)
+
+    def _draw(self, partial: Tensor, context: Tensor | None, rng: torch.Generator) -> Tensor:
+        x = partial.clone()
+        for i, column in enumerate(self.space.columns):
+            if isinstance(column, Continuous) and column.state is not None:
+                implied = x[:, column.state].isnan() & ~x[:, i].isnan()
+                x[implied, column.state] = 0.0
+        embedded, known = self._embed(x, context)
+        total = (embedded * known[..., None]).sum(dim=1)
+        for j in self.rank[: self.targets].argsort().tolist():
+            column = self.space.columns[j]
+            free = partial[:, j].isnan() & x[:, j].isnan()
+            if isinstance(column, Continuous) and column.state is not None:
+                absent = free & (x[:, column.state] != 0)
+                x[absent, j] = 0.0
+                free = free & ~absent
+            if not free.any():
+                continue
+            head = self.heads[j](self._hidden(total[free][None], slice(j, j + 1))[0]).float()
+            if isinstance(column, Discrete):
+                drawn = _choose(head, rng).to(x.dtype)
+            else:
+                drawn = self.density.sample(head, rng).to(x.dtype)
+            x[free, j] = drawn
+            total[free] += self._embed_column(drawn, j)
+        return x
+
+    def _log_prob(self, x: Tensor, context: Tensor | None, rank: Float[Tensor, "n a"]) -> Float[Tensor, "n"]:
+        """log p of each row when its columns come in the order of `rank` (columns, then context columns)."""
+        embedded, known = self._embed(x, context)
+        before = (rank[:, None, :] < rank[:, : self.targets, None]) & known[:, None, :]
+        sums = torch.bmm(before.to(embedded.dtype), embedded).transpose(0, 1)
+        hidden = self._hidden(sums, slice(0, self.targets))
+        total = torch.zeros(len(x), dtype=torch.float32, device=x.device)
+        for j, column in enumerate(self.space.columns):
+            head = self.heads[j](hidden[j]).float()
+            if isinstance(column, Discrete):
+                total = total - F.cross_entropy(head, x[:, j].long(), reduction="none")
+            else:
+                total = total + torch.where(known[:, j], self.density.log_prob(head, x[:, j]), 0.0)
+        return total
+
+    def _hidden(self, sums: Float[Tensor, "j n w"], columns: slice) -> Float[Tensor, "j n w"]:
+        """What the perceptrons of `columns` make of the sums before them."""
+        width = sums.shape[-1]
+        hidden = F.silu(F.rms_norm(sums, (width,)) * self.gain[columns] + self.shift[columns])
+        for layer, (weight, bias) in enumerate(zip(self.layers, self.biases)):
+            step = torch.baddbmm(bias[columns], hidden, weight[columns])
+            hidden = F.silu(step) if layer == 0 else hidden + F.silu(step)
+        return hidden
+
+    def _embed(self, x: Tensor, context: Tensor | None) -> tuple[Float[Tensor, "n a w"], Bool[Tensor, "n a"]]:
+        """One vector per entry (columns, then context columns), and which entries are known and carry a value."""
+        known = ~x.isnan() & self.space.active(x)
+        if self.context is not None:
+            beside = torch.full((len(x), len(self.context.columns)), torch.nan) if context is None else context
+            beside = beside.to(x)
+            known = torch.cat([known, ~beside.isnan() & self.context.active(beside)], dim=1)
+            x = torch.cat([x, beside], dim=1)
+        x = torch.where(known, x, 0.0)
+        rows, share = self._rows(x, self.inner, self.starts)
+        embedded = F.embedding(rows, self.values)
+        inner = self.inner.nonzero().flatten()
+        if len(inner):
+            above = F.embedding(rows[:, inner] + 1, self.values)
+            lerped = torch.lerp(embedded[:, inner], above, share[:, inner, None])
+            embedded = embedded.index_copy(1, inner, lerped)
+        return embedded, known
+
+    def _embed_column(self, x: Float[Tensor, "n"], j: int) -> Float[Tensor, "n w"]:
+        rows, share = self._rows(x, self.inner[j], self.starts[j])
+        lower = F.embedding(rows, self.values)
+        return torch.lerp(lower, F.embedding(rows + 1, self.values), share[:, None]) if self.inner[j] else lower
+
+    def _rows(self, x: Tensor, inner: Tensor, starts: Tensor) -> tuple[Int[Tensor, "..."], Float[Tensor, "..."]]:
+        """Row of each entry's embedding and, for continuous entries, how far the value is towards the next row."""
+        place = torch.special.ndtr(x) * self.density.bins
+        bin_ = place.floor().clamp(max=self.density.bins - 1)
+        return torch.where(inner, bin_, x).long() + starts, (place - bin_).to(self.values.dtype)
+
+    def _after_states(self, rank: Float[Tensor, "n a"]) -> Float[Tensor, "n a"]:
+        """Ranks in (0, 1), changed so that each value comes after its state, at a random later place."""
+        rank = rank.clone()
+        for i, column in enumerate(self.space.columns):
+            if isinstance(column, Continuous) and column.state is not None:
+                first = rank[:, column.state]
+                rank[:, i] = first + (1.0 - first) * rank[:, i].clamp(min=1e-3)
+        return rank
+
+    @torch.no_grad()
+    def _start_from_marginals(self, x: Float[Tensor, "n c"]) -> None:
+        """Set the biases of the categorical heads to the smoothed log-frequencies of the first batch."""
+        for j in self.space.discrete:
+            head = self.heads[j]
+            counts = torch.bincount(x[:, j].long(), minlength=head.out_features).float() + 0.5
+            head.bias.copy_((counts / counts.sum()).log())
+        self.fitted.fill_(True)
+
+
+def _natural_rank(space: Columns, beside: int) -> Float[Tensor, "a"]:
+    """Ranks of the columns as they stand, each value after its state; context columns before all of them."""
+    rank = torch.arange(len(space.columns), dtype=torch.float32)
+    for i, column in enumerate(space.columns):
+        if isinstance(column, Continuous) and column.state is not None and column.state > i:
+            rank[i] = column.state + 0.5
+    return torch.cat([rank, torch.arange(-beside, 0, dtype=torch.float32)])
+
+
+def _choose(logits: Float[Tensor, "n l"], rng: torch.Generator) -> Int[Tensor, "n"]:
+    """One level per row, by the Gumbel-max trick."""
+    noise = torch.empty_like(logits).exponential_(generator=rng).clamp_(min=1e-30)
+    return (logits - noise.log()).argmax(dim=1)
