@@ -1,0 +1,222 @@
+"""What every family must keep, on every kind of space it takes."""
+
+import time
+from dataclasses import dataclass
+from functools import cache
+
+import pytest
+import torch
+from torch import Tensor
+
+from genwright.errors import UnsupportedError
+from genwright.families import FAMILIES
+from genwright.families.family import Density, Encodes, GradientFamily, HasLatent, Work
+from genwright.families.recipe import recipe_from_json, recipe_to_json
+from genwright.spaces import Columns, Continuous, Discrete, Encoded, Given, Reals, Space, Tokens
+from genwright.train.fit import fit_family
+from genwright.train.loop import seeded
+from genwright.train.state import Plan, State
+from genwright.train.step import take_step
+
+ROWS = 240
+LABEL = Columns((Discrete("label", 3),))
+
+
+@dataclass(frozen=True)
+class Case:
+    """A space with rows in it; the label, where there is one, says which of three patterns a record follows."""
+
+    space: Space
+    context: Columns | None
+
+    def rows(self) -> Encoded:
+        rng = torch.Generator().manual_seed(0)
+        label = torch.randint(3, (ROWS,), generator=rng)
+        match self.space:
+            case Reals(shape=shape, levels=None):
+                x = 0.2 * torch.randn(ROWS, *shape, generator=rng) + (label.view(-1, *[1] * len(shape)) - 1.0) * 0.5
+            case Reals(shape=shape, levels=levels):
+                noise = torch.randint(2, (ROWS, *shape), generator=rng)
+                x = (noise + label.view(-1, *[1] * len(shape)) * (levels // 3)).to(torch.uint8)
+            case Columns():
+                state = torch.randint(2, (ROWS,), generator=rng)
+                value = torch.where(state == 0, torch.randn(ROWS, generator=rng), 0.0)
+                other = torch.randn(ROWS, generator=rng) * 0.3 + label
+                x = torch.stack([label.float(), state.float(), value, other], dim=1)
+            case Tokens(length=length, vocabulary=vocabulary, end=end):
+                start = label[:, None] + torch.arange(length)
+                x = (start % (vocabulary - 1)).masked_fill(torch.arange(length) >= length - 2, end)
+                x = self.space.pack(x)
+        return Encoded(x, None if self.context is None else label[:, None].float())
+
+
+CASES = {
+    "vectors": Case(Reals((3,)), None),
+    "images": Case(Reals((1, 8, 8), levels=17), LABEL),
+    "large images": Case(Reals((3, 16, 18), levels=256), None),
+    "columns": Case(
+        Columns((Discrete("label", 3), Discrete("state", 2), Continuous("value", state=1), Continuous("other"))), None
+    ),
+    "tokens": Case(Tokens(length=12, vocabulary=9, end=8), LABEL),
+}
+
+
+def takes(name: str, case: Case) -> bool:
+    try:
+        FAMILIES[name]().check(case.space)
+    except UnsupportedError:
+        return False
+    return True
+
+
+PAIRS = [(name, kind) for name in FAMILIES for kind, case in CASES.items() if takes(name, case)]
+every_pair = pytest.mark.parametrize(("name", "kind"), PAIRS, ids=[f"{n}-{k}" for n, k in PAIRS])
+
+
+@cache
+def fitted(name: str, kind: str):
+    case = CASES[kind]
+    rows = case.rows()
+    return fit_family(
+        FAMILIES[name](),
+        case.space,
+        case.context,
+        rows,
+        rows,
+        work=Work(rows=ROWS, steps=12),
+        seed=0,
+        started=time.monotonic(),
+        device=torch.device("cpu"),
+    )
+
+
+def some_context(case: Case, n: int) -> Tensor | None:
+    return None if case.context is None else (torch.arange(n) % 3).float()[:, None]
+
+
+def draw(name: str, kind: str, n: int = 6, seed: int = 0, x: Tensor | None = None) -> Tensor:
+    case, model = CASES[kind], fitted(name, kind)
+    with torch.no_grad(), seeded(seed):
+        rng = torch.Generator().manual_seed(seed)
+        return model.family.sample(model.net, n, Given(x, some_context(case, n)), rng)
+
+
+@every_pair
+def test_samples_lie_in_the_space(name, kind):
+    case, x = CASES[kind], draw(name, kind)
+    assert x.shape == (6, *case.space.shape)
+    assert torch.isfinite(x.float()).all()
+    packed = case.space.pack(x)
+    again = case.space.unpack(packed)
+    match case.space:
+        case Reals(levels=int(levels)):
+            assert packed.dtype == torch.uint8 and int(packed.max()) < levels
+        case Columns(columns=columns):
+            assert torch.equal(again, x)
+            for i in case.space.discrete:
+                assert torch.equal(x[:, i], x[:, i].round())
+                assert (x[:, i] >= 0).all() and (x[:, i] < columns[i].levels).all()
+            assert (x[~case.space.active(x)] == 0).all()
+        case Tokens(vocabulary=vocabulary, end=end):
+            assert (x >= 0).all() and (x < vocabulary).all()
+            ended = (x == end).long().cumsum(1) > 0
+            assert (x[ended] == end).all(), "something follows the end of a record"
+
+
+@every_pair
+def test_same_seed_same_samples(name, kind):
+    assert torch.equal(draw(name, kind, seed=3), draw(name, kind, seed=3))
+    assert not torch.equal(draw(name, kind, n=64, seed=3), draw(name, kind, n=64, seed=4))
+
+
+@every_pair
+def test_recipe_and_weights_rebuild_the_model(name, kind):
+    case, model = CASES[kind], fitted(name, kind)
+    family = recipe_from_json(recipe_to_json(model.family))
+    assert family == model.family
+    with seeded(99):
+        net = family.build(case.space, case.context)
+    net.load_state_dict(model.net.state_dict())
+    net.eval()
+    with torch.no_grad(), seeded(0):
+        again = family.sample(net, 6, Given(None, some_context(case, 6)), torch.Generator().manual_seed(0))
+    assert torch.equal(again, draw(name, kind))
+
+
+@every_pair
+def test_a_sized_recipe_is_complete_and_stays_as_it_is(name, kind):
+    case, family = CASES[kind], fitted(name, kind).family
+    assert family.sized(case.space, Work(rows=10**6, minutes=60.0)) == family
+    if isinstance(family, GradientFamily):
+        assert family.batch is not None
+
+
+@every_pair
+def test_overfits_one_batch(name, kind):
+    case, family = CASES[kind], fitted(name, kind).family
+    if not isinstance(family, GradientFamily) or len(family.players(fitted(name, kind).net)) > 1:
+        pytest.skip("not one objective that falls")
+    rows = case.rows().rows(slice(0, 8))
+    with seeded(0):
+        state = State.start(family, family.build(case.space, case.context), seed=0)
+        plan = Plan(10**6, 10**6, 1, 8, 1, "float32")
+        losses = [sum(take_step(family, state, case.space, rows, plan).values()) for _ in range(60)]
+    assert sum(losses[-10:]) < sum(losses[:10])
+
+
+@every_pair
+def test_log_prob_is_what_the_family_declares(name, kind):
+    case, model = CASES[kind], fitted(name, kind)
+    rows = case.rows().rows(slice(0, 5))
+    arguments = (model.net, case.space.unpack(rows.x), rows.context, torch.Generator().manual_seed(0))
+    if model.family.density is Density.ABSENT:
+        with pytest.raises(UnsupportedError) as caught:
+            model.family.log_prob(*arguments)
+        assert caught.value.hint
+    else:
+        with torch.no_grad():
+            values = model.family.log_prob(*arguments)
+        assert values.shape == (5,) and torch.isfinite(values).all()
+
+
+@every_pair
+def test_latents_decode_and_encode(name, kind):
+    case, model = CASES[kind], fitted(name, kind)
+    if not isinstance(model.family, HasLatent):
+        pytest.skip("no latent space")
+    with torch.no_grad():
+        z = model.family.draw_latent(model.net, 4, torch.Generator().manual_seed(0))
+        x = model.family.decode(model.net, z, some_context(case, 4))
+        assert x.shape == (4, *case.space.shape)
+        assert torch.equal(x, model.family.decode(model.net, z, some_context(case, 4)))
+        if isinstance(model.family, Encodes):
+            assert model.family.encode(model.net, x, some_context(case, 4)).shape == z.shape
+
+
+PARTIAL = [
+    (n, k) for n, k in PAIRS if (n, k) in {("mixture", "columns"), ("autoregressive", "columns")} or k == "tokens"
+]
+
+
+@pytest.mark.parametrize(("name", "kind"), PARTIAL, ids=[f"{n}-{k}" for n, k in PARTIAL])
+def test_given_entries_come_back_unchanged(name, kind):
+    case = CASES[kind]
+    x = case.space.unpack(case.rows().x[:6]).clone()
+    if kind == "tokens":
+        x[:, 3:] = -1
+        free = x < 0
+    else:
+        x[:, 0], x[3:, 3] = float("nan"), float("nan")
+        free = torch.isnan(x)
+    drawn = draw(name, kind, x=x)
+    assert torch.equal(drawn[~free], x[~free])
+
+
+@pytest.mark.parametrize("name", list(FAMILIES))
+def test_a_space_it_cannot_take_is_refused_with_a_hint(name):
+    refused = [kind for kind, case in CASES.items() if not takes(name, case)]
+    for kind in refused:
+        with pytest.raises(UnsupportedError) as caught:
+            FAMILIES[name]().check(CASES[kind].space)
+        assert caught.value.hint
+    assert refused or name == "autoregressive"
