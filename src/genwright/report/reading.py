@@ -1,0 +1,180 @@
+"""Scores put into plain words: what each one measures, and how far it is from what real data would score."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Literal
+
+from genwright.metrics.score import Score
+
+Grade = Literal["good", "fair", "poor", "fact"]
+WORDS: dict[Grade, str] = {"good": "Good", "fair": "Fair", "poor": "Weak", "fact": "Note"}
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a metric asks, in words; how far from the floor is still good (`near`) and no longer fair (`far`)."""
+
+    question: str
+    near: float
+    far: float
+
+
+@dataclass(frozen=True)
+class Strip:
+    """Where value, interval and floor lie on a line from 0 to 100."""
+
+    value: float
+    low: float
+    width: float
+    floor: float | None
+
+
+@dataclass(frozen=True)
+class Reading:
+    """A score with its grade, what it measures, the sentence that judges it, and its place on a line."""
+
+    score: Score
+    grade: Grade
+    question: str
+    sentence: str
+    strip: Strip
+
+    @property
+    def word(self) -> str:
+        """The grade as a word."""
+        return WORDS[self.grade]
+
+
+@dataclass(frozen=True)
+class Verdict:
+    """What the scores say together: a summary, and the readings behind it, the weakest first."""
+
+    summary: str
+    findings: tuple[Reading, ...]
+
+
+# The distances are in each metric's own unit; they are judgements, chosen so that "good" is what a careful reader
+# could not tell from real data and "weak" is what anyone would notice.
+MEANINGS: dict[str, Meaning] = {}
+
+
+def read(score: Score) -> Reading:
+    """`score` judged against its floor."""
+    meaning = MEANINGS.get(score.name, Meaning("", 0.25 * abs(score.floor or 0.0), abs(score.floor or 0.0)))
+    grade = _grade(score, meaning)
+    return Reading(score, grade, meaning.question, _sentence(score, grade), strips([score])[0])
+
+
+def read_all(scores: Sequence[Score]) -> list[Reading]:
+    """All scores judged, in the order given."""
+    return [read(score) for score in scores]
+
+
+def verdict(readings: Sequence[Reading]) -> Verdict:
+    """The summary and the findings, the weakest first."""
+    judged = [reading for reading in readings if reading.grade != "fact"]
+    by_grade = {grade: [r for r in judged if r.grade == grade] for grade in ("poor", "fair", "good")}
+    poor, fair = (", ".join(r.score.name for r in by_grade[grade]) for grade in ("poor", "fair"))
+    if not judged:
+        summary = "Nothing could be compared with a floor; read the scores as they are."
+    elif poor:
+        summary = f"Use with care: weak in {poor}."
+        if by_grade["good"]:
+            summary += f" {len(by_grade['good'])} of {len(judged)} scores are as good as, or close to, real data."
+    elif fair:
+        summary = f"Good overall, with a measurable distance from real data in {fair}."
+    else:
+        summary = "On every score measured here the generated data is as good as, or close to, real data."
+    findings = [*by_grade["poor"], *by_grade["fair"], *by_grade["good"]]
+    return Verdict(summary, tuple(findings))
+
+
+def strips(scores: Sequence[Score]) -> list[Strip]:
+    """The places of several scores of one metric on one common line.
+
+    The line starts at 0 unless that would leave no room for the differences, and shares run to 1.
+    """
+    marks = [mark for score in scores for mark in _marks(score)]
+    start, end = min(marks), max(marks)
+    start = min(0.0, start) if start < 0.7 * end else start
+    if start >= 0.0 and end <= 1.0 and scores[0].direction == "higher" and not scores[0].unit:
+        end = 1.0
+    span = (end - start) * 1.08 or 1.0
+    left = start - 0.04 * span
+
+    def at(mark: float) -> float:
+        return round(100 * (mark - left) / span, 2)
+
+    def place(score: Score) -> Strip:
+        low, high = score.interval or (score.value, score.value)
+        floor = None if score.floor is None else at(score.floor)
+        return Strip(at(score.value), at(low), round(at(high) - at(low), 2), floor)
+
+    return [place(score) for score in scores]
+
+
+def shown(value: float, unit: str = "") -> str:
+    """A number with as many digits as mean something, and its unit.
+
+    >>> shown(0.98765), shown(1234.5), shown(0.00012), shown(2.5, " %")
+    ('0.988', '1,234', '0.00012', '2.5 %')
+    """
+    size = abs(value)
+    if size >= 1000:
+        text = f"{value:,.0f}"
+    elif size >= 100:
+        text = f"{value:.0f}"
+    elif size >= 0.001 or size == 0:
+        text = f"{value:.3g}"
+    else:
+        text = f"{value:.2g}"
+    return text + unit
+
+
+def _gap(score: Score) -> float:
+    """How much worse than the floor, in the metric's unit; negative when better."""
+    assert score.floor is not None
+    match score.direction:
+        case "lower":
+            return score.value - score.floor
+        case "higher":
+            return score.floor - score.value
+        case "target":
+            return abs(score.value - score.floor)
+
+
+def _reaches_floor(score: Score) -> bool:
+    """Whether real data would score within this score's interval, or worse."""
+    assert score.floor is not None
+    if score.interval is None:
+        return _gap(score) <= 0
+    low, high = score.interval
+    return {"lower": low <= score.floor, "higher": high >= score.floor, "target": low <= score.floor <= high}[
+        score.direction
+    ]
+
+
+def _grade(score: Score, meaning: Meaning) -> Grade:
+    """Good where real data would score no better; else by the distance to the floor."""
+    if score.floor is None:
+        return "fact"
+    if _reaches_floor(score) or _gap(score) <= meaning.near:
+        return "good"
+    return "fair" if _gap(score) <= meaning.far else "poor"
+
+
+def _sentence(score: Score, grade: Grade) -> str:
+    """One sentence: the value, the floor and what follows."""
+    value = shown(score.value, score.unit)
+    if score.floor is None:
+        return f"{value}."
+    floor = shown(score.floor, score.unit)
+    if _reaches_floor(score):
+        return f"{value}; two sets of real records score {floor}, so no difference from real data can be measured."
+    judgement = {"good": "close to", "fair": "some way from", "poor": "far from", "fact": "against"}[grade]
+    return f"{value}, {judgement} the {floor} that two sets of real records score."
+
+
+def _marks(score: Score) -> list[float]:
+    """Everything of a score that lies on its line."""
+    return [score.value, *(score.interval or ()), *([] if score.floor is None else [score.floor])]
