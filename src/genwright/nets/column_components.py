@@ -1,0 +1,140 @@
+"""K laws over mixed-type columns under which the columns are independent: the components of a latent-class mixture."""
+
+import math
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from genwright.spaces import Columns, Discrete
+
+VARIANCE_FLOOR = 1e-4  # of an encoded value, whose variance is about 1
+
+
+class ColumnComponents(nn.Module):
+    """A categorical law per discrete column and a Gaussian per continuous column, for each of `components`.
+
+    Entries that are NaN or carry no value are left out (marginalised). Lazarsfeld & Henry 1968's latent-class model
+    with Gaussian columns added; with one component the columns are independent.
+    """
+
+    starts: Tensor
+    log_levels: Tensor
+    mean: Tensor
+    variance: Tensor
+    share: Tensor
+    centre: Tensor
+    spread: Tensor
+
+    def __init__(self, space: Columns, *, components: int) -> None:
+        super().__init__()
+        self.space = space
+        self.discrete, self.continuous = space.discrete, space.continuous
+        self.levels = [c.levels for c in space.columns if isinstance(c, Discrete)]
+        values = len(self.continuous)
+        uniform = torch.cat([torch.full((n,), 1.0 / n) for n in self.levels] or [torch.zeros(0)])
+        starts = torch.tensor([0, *self.levels[:-1]][: len(self.levels)], dtype=torch.long).cumsum(0)
+        self.register_buffer("starts", starts, persistent=False)
+        # the row after the last level stands for "not known" and adds nothing
+        self.register_buffer("log_levels", F.pad(uniform.log(), (0, 1))[:, None].repeat(1, components))
+        self.register_buffer("mean", torch.zeros(components, values))
+        self.register_buffer("variance", torch.ones(components, values))
+        self.register_buffer("share", uniform)
+        self.register_buffer("centre", torch.zeros(values))
+        self.register_buffer("spread", torch.ones(values))
+
+    def prepare(self, x: Float[Tensor, "n c"]) -> None:
+        """Take from data what components are smoothed towards: level shares, means and variances of all rows."""
+        known = self._known(x)
+        one = torch.ones(len(x), 1, dtype=torch.float64)
+        counts = self._count(self._rows(x, known), one)[:-1, 0]
+        for start, n in zip(self.starts.tolist(), self.levels, strict=True):
+            part = counts[start : start + n] + 0.5
+            self.share[start : start + n] = part / part.sum()
+        for i, j in enumerate(self.continuous):
+            values = x[known[:, j], j]
+            if len(values) > 1:
+                self.centre[i], self.spread[i] = values.mean(), values.var().clamp(min=VARIANCE_FLOOR)
+
+    def seed(self, rows: Float[Tensor, "k c"]) -> None:
+        """Centre component k on row k: half its own law, half that of all rows."""
+        known = self._known(rows)
+        counts = self._count(self._rows(rows, known), torch.eye(len(rows), dtype=torch.float64))[:-1]
+        law = 0.5 * counts + (1.0 - 0.5 * self._per_column(counts)) * self.share[:, None]
+        self.log_levels[:-1] = law.log()
+        here = known[:, self.continuous]
+        self.mean.copy_(torch.where(here, rows[:, self.continuous], self.centre))
+        self.variance.copy_(self.spread.expand_as(self.mean))
+
+    def log_prob(self, x: Float[Tensor, "n c"]) -> Float[Tensor, "n k"]:
+        """Log-density in nats of the known entries of each row under each component."""
+        known = self._known(x)
+        total = torch.zeros(len(x), len(self.mean))
+        if self.discrete:
+            total = F.embedding_bag(self._rows(x, known), self.log_levels, mode="sum")
+        if self.continuous:
+            # -(x - m)^2 / 2v as one product; in float64, since the squares nearly cancel
+            here = known[:, self.continuous].double()
+            value = torch.where(known, x, 0.0)[:, self.continuous].double()
+            mean, variance = self.mean.double(), self.variance.double()
+            constant = mean.square() / variance + variance.log() + math.log(2.0 * math.pi)
+            features = torch.cat([value.square(), value, here], dim=1)
+            weights = torch.cat([1.0 / variance, -2.0 * mean / variance, constant], dim=1)
+            total = total - 0.5 * (features @ weights.T).to(total.dtype)
+        return total
+
+    def statistics(self, x: Float[Tensor, "n c"], share: Float[Tensor, "n k"]) -> tuple[Tensor, ...]:
+        """Sums over rows, weighted with each component's `share` of the row; they add up over batches."""
+        known = self._known(x)
+        counts = self._count(self._rows(x, known), share)[:-1]
+        here = known[:, self.continuous].to(share.dtype)
+        value = torch.where(known, x, 0.0)[:, self.continuous].to(share.dtype)
+        return counts, share.T @ here, share.T @ value, share.T @ value.square()
+
+    def maximise(self, statistics: tuple[Tensor, ...], smoothing: float) -> None:
+        """The M-step: the most likely laws after `smoothing` further rows that look like all data."""
+        counts, n, first, second = statistics
+        counts = counts + smoothing * self.share[:, None]
+        self.log_levels[:-1] = (counts / self._per_column(counts)).clamp(min=1e-30).log()
+        n = n + max(smoothing, 1e-9)
+        mean = (first + smoothing * self.centre) / n
+        square = (second + smoothing * (self.spread + self.centre.square())) / n
+        self.mean.copy_(mean)
+        self.variance.copy_((square - mean.square()).clamp(min=VARIANCE_FLOOR))
+
+    def draw(
+        self, which: Int[Tensor, "n"], partial: Float[Tensor, "n c"], rng: torch.Generator
+    ) -> Float[Tensor, "n c"]:
+        """Rows from components `which`; entries of `partial` that are not NaN are kept."""
+        x = partial.clone()
+        for start, n, j in zip(self.starts.tolist(), self.levels, self.discrete, strict=True):
+            logits = self.log_levels[start : start + n, which].T
+            noise = torch.empty_like(logits).exponential_(generator=rng).clamp_(min=1e-30)
+            x[:, j] = torch.where(partial[:, j].isnan(), (logits - noise.log()).argmax(dim=1).to(x.dtype), x[:, j])
+        noise = torch.randn(len(x), len(self.continuous), generator=rng)
+        value = self.mean[which] + self.variance[which].sqrt() * noise
+        free = partial[:, self.continuous].isnan()
+        active = self.space.active(x)[:, self.continuous]
+        x[:, self.continuous] = torch.where(free, torch.where(active, value, 0.0), partial[:, self.continuous])
+        return x
+
+    def _known(self, x: Tensor) -> Bool[Tensor, "n c"]:
+        return ~x.isnan() & self.space.active(x)
+
+    def _rows(self, x: Tensor, known: Tensor) -> Int[Tensor, "n d"]:
+        """Rows of `log_levels` that the discrete entries pick."""
+        levels = torch.where(known, x, 0.0)[:, self.discrete].long() + self.starts
+        return torch.where(known[:, self.discrete], levels, len(self.log_levels) - 1)
+
+    def _count(self, rows: Int[Tensor, "n d"], share: Float[Tensor, "n k"]) -> Float[Tensor, "l k"]:
+        """Share-weighted count of each level, with a last row for the unknown."""
+        counts = torch.zeros(len(self.log_levels), share.shape[1], dtype=share.dtype)
+        for j in range(rows.shape[1]):
+            counts.index_add_(0, rows[:, j], share)
+        return counts
+
+    def _per_column(self, counts: Float[Tensor, "l k"]) -> Float[Tensor, "l k"]:
+        """Each level's column total."""
+        parts = [part.sum(dim=0, keepdim=True).expand(len(part), -1) for part in counts.split(self.levels)]
+        return torch.cat(parts) if parts else counts

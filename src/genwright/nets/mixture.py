@@ -1,0 +1,73 @@
+"""A finite mixture over records and the condition columns beside them, as one net with exact conditionals."""
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from genwright.nets.column_components import ColumnComponents
+from genwright.nets.gaussian_components import GaussianComponents
+from genwright.spaces import Columns, Given, Reals
+
+WEIGHT_FLOOR = 1e-12
+
+
+class MixtureNet(nn.Module):
+    """p(x, context) = sum_k w_k p_k(x) p_k(context); in each component x and context are independent.
+
+    So p(k | anything known) follows from Bayes' rule, and conditioning only reweights components and, inside each,
+    conditions a Gaussian. A label as context makes components class-conditional: naive Bayes with several
+    components per class.
+    """
+
+    log_weights: Tensor
+
+    def __init__(self, space: Reals | Columns, context: Columns | None, *, components: int, rank: int) -> None:
+        super().__init__()
+        self.space, self.context = space, context
+        self.register_buffer("log_weights", torch.full((components,), -float(torch.tensor(components).log())))
+        self.body: GaussianComponents | ColumnComponents = (
+            GaussianComponents(space.shape, components=components, rank=rank)
+            if isinstance(space, Reals)
+            else ColumnComponents(space, components=components)
+        )
+        self.beside = None if context is None else ColumnComponents(context, components=components)
+
+    @property
+    def components(self) -> int:
+        return len(self.log_weights)
+
+    def log_joint(self, x: Tensor | None, context: Float[Tensor, "n c"] | None, n: int) -> Float[Tensor, "n k"]:
+        """log w_k p_k(known entries of x) p_k(known entries of context) for n rows, in nats."""
+        total = self.log_weights.double().expand(n, -1)
+        if x is not None:
+            total = total + self.body.log_prob(x)
+        if context is not None and self.beside is not None:
+            total = total + self.beside.log_prob(context)
+        return total
+
+    def log_prob(self, x: Tensor, context: Float[Tensor, "n c"] | None) -> Float[Tensor, "n"]:
+        """log p(known entries of x | known entries of context) of each row in nats."""
+        joint = self.log_joint(x, context, len(x)).logsumexp(dim=1)
+        return (joint - self.log_joint(None, context, len(x)).logsumexp(dim=1)).float()
+
+    def draw(self, n: int, given: Given, rng: torch.Generator) -> Tensor:
+        """n records that agree with `given`: a component from its posterior, then the free entries from it."""
+        partial = torch.full((n, *self.space.shape), torch.nan) if given.x is None else given.x
+        logits = self.log_joint(given.x, given.context, n)
+        noise = torch.empty_like(logits).exponential_(generator=rng).clamp_(min=1e-30)
+        which: Int[Tensor, "n"] = (logits - noise.log()).argmax(dim=1)
+        return self.body.draw(which, partial, rng)
+
+    def statistics(self, x: Tensor, context: Tensor | None, share: Float[Tensor, "n k"]) -> list[Tensor]:
+        """Sufficient statistics of rows divided among the components by `share`; they add up over batches."""
+        beside = () if self.beside is None else self.beside.statistics(context, share)
+        return [share.sum(dim=0), *beside, *self.body.statistics(x, share)]
+
+    def maximise(self, statistics: list[Tensor], smoothing: float) -> None:
+        """The M-step from the statistics of all rows."""
+        beside = 0 if self.beside is None else 4
+        weights = (statistics[0] + smoothing) / (statistics[0] + smoothing).sum()
+        self.log_weights.copy_(weights.clamp(min=WEIGHT_FLOOR).log())
+        if self.beside is not None:
+            self.beside.maximise(tuple(statistics[1 : 1 + beside]), smoothing)
+        self.body.maximise(tuple(statistics[1 + beside :]), smoothing)
