@@ -1,0 +1,47 @@
+"""Which codec a Dataset takes, and codecs read back from JSON."""
+
+from collections.abc import Mapping
+from typing import Any
+
+import torch
+
+from genwright.codecs.codec import Codec
+from genwright.codecs.columns import ColumnsCodec
+from genwright.codecs.images import ImageCodec
+from genwright.codecs.text import TextCodec
+from genwright.data.dataset import Dataset, Image, Text
+from genwright.errors import DataError, StorageError
+
+CODECS: dict[str, type[ColumnsCodec] | type[ImageCodec] | type[TextCodec]] = {
+    "columns": ColumnsCodec,
+    "images": ImageCodec,
+    "text": TextCodec,
+}
+
+
+def fit_codec(data: Dataset, *, rng: torch.Generator) -> Codec:
+    """The codec for `data`, fitted to all of its rows (give the training part); `rng` draws dequantisation noise.
+
+    >>> import genwright as gw
+    >>> codec = fit_codec(gw.read("wine").train, rng=torch.Generator().manual_seed(0))
+    >>> len(codec.space.columns)
+    14
+    """
+    match data.media:
+        case Image():
+            return ImageCodec.fit(data, rng=rng)
+        case Text():
+            return TextCodec.fit(data, rng=rng)
+    if not data.scalars:
+        what = "no number, category or time column to model"
+        raise DataError(what, where=data.name, hint="identifiers and constants alone cannot be learned from")
+    return ColumnsCodec.fit(data, rng=rng)
+
+
+def codec_from_json(mapping: Mapping[str, Any]) -> Codec:
+    """The codec that `to_json` described; raises StorageError where the description is damaged."""
+    try:
+        return CODECS[mapping["kind"]].from_json(mapping)
+    except (KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
+        what = f"not the description of a codec ({type(error).__name__}: {error})"
+        raise StorageError(what, hint="the file is damaged, or of a newer genwright") from None

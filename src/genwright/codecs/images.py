@@ -1,0 +1,153 @@
+"""Images of one size to `Reals`, the scalar fields beside them to context columns."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self, final
+
+import numpy as np
+import torch
+from jaxtyping import UInt8
+from torch import Tensor
+
+from genwright.codecs.codec import Codec
+from genwright.codecs.columns import ColumnsCodec
+from genwright.codecs.schema import field_from_json, field_to_json
+from genwright.data.dataset import MEDIA, Dataset, Field, Image
+from genwright.errors import ArgumentError, DataError
+from genwright.spaces import Columns, Encoded, Given, Reals
+
+
+@final
+@dataclass(frozen=True)
+class ImageCodec(Codec):
+    """One image field <-> `Reals((channels, height, width), levels)`, stored as `uint8`.
+
+    Scalar fields beside it become context columns through `beside`. Texts (captions) and further images are not
+    modelled: samples leave them out, and `notes` says so.
+    """
+
+    image: Image
+    beside: ColumnsCodec
+    order: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def fit(cls, data: Dataset, *, rng: torch.Generator) -> Self:
+        """Fit to the first image field of `data`. Raises DataError if there are no rows, or images of many sizes."""
+        image = next(f for f in data.fields if isinstance(f, Image))
+        beside = ColumnsCodec.fit(data, rng=rng)
+        pixels = _pixels(image, data)
+        shape = pixels.shape[1], pixels.shape[2], pixels.shape[3]
+        fitted = Image(image.name, shape, image.mode, image.levels)
+        order = tuple(f.name for f in data.fields if f is image or not isinstance(f, MEDIA))
+        return cls(fitted, beside, order, beside.notes + left_out(data, image))
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        """Height, width and channels."""
+        assert self.image.shape is not None
+        return self.image.shape
+
+    @property
+    def space(self) -> Reals:  # type: ignore[override]
+        height, width, channels = self.shape
+        return Reals((channels, height, width), self.image.levels)
+
+    @property
+    def context(self) -> Columns | None:  # type: ignore[override]
+        return self.beside.space if self.beside.space.columns else None
+
+    def encode(self, data: Dataset, *, rng: torch.Generator) -> Encoded:
+        """All rows; pixels are copied only where channels must be moved."""
+        pixels = _pixels(self.image, data)
+        if pixels.shape[1:] != self.shape:
+            what = f"images of {_size(pixels.shape[1:])}, but the codec was fitted to {_size(self.shape)}"
+            raise DataError(what, where=self.image.name, hint=f"read them with size={self.shape[:2]}")
+        x = torch.from_numpy(np.ascontiguousarray(np.moveaxis(pixels, 3, 1)))
+        return Encoded(x, self.beside.encode(data, rng=rng).x if self.context else None)
+
+    def decode(self, encoded: Encoded, *, rng: torch.Generator) -> Dataset:
+        """Rows of the image field and the scalar, identifier and constant fields, in their order."""
+        pixels = np.moveaxis(_bytes(encoded.x).cpu().numpy(), 1, 3)
+        return join(self.beside, encoded, self.image, pixels, order=self.order, rng=rng)
+
+    def given(self, fixed: Mapping[str, Any], n: int, *, rng: torch.Generator) -> Given:
+        """Scalar fields as context; the image field as pixels 0 .. levels - 1, (height, width, channels) or n of them,
+        with NaN where free (inpainting).
+        """
+        scalars = {name: value for name, value in fixed.items() if name != self.image.name}
+        x = self._partial(fixed[self.image.name], n) if self.image.name in fixed else None
+        return Given(x, self.beside.rows_given(scalars, n, rng=rng))
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kind": "images",
+            "image": field_to_json(self.image),
+            "beside": self.beside.to_json(),
+            "order": list(self.order),
+            "notes": list(self.notes),
+        }
+
+    @classmethod
+    def from_json(cls, mapping: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`."""
+        image = field_from_json(mapping["image"])
+        assert isinstance(image, Image)
+        beside = ColumnsCodec.from_json(mapping["beside"])
+        return cls(image, beside, tuple(mapping["order"]), tuple(mapping["notes"]))
+
+    def _partial(self, pixels: Any, n: int) -> Tensor:
+        pixels = np.asarray(pixels, dtype=np.float32)
+        shape = self.shape
+        if pixels.shape not in (shape, (n, *shape)):
+            what = f"an array of shape {pixels.shape} was given"
+            raise ArgumentError(what, where=self.image.name, hint=f"give {shape} or {(n, *shape)}, NaN where free")
+        if np.nanmin(pixels, initial=0) < 0 or np.nanmax(pixels, initial=0) > self.image.levels - 1:
+            hint = f"pixels are 0 .. {self.image.levels - 1}, NaN where free"
+            raise ArgumentError("pixels outside their range", where=self.image.name, hint=hint)
+        channels_first = np.moveaxis(np.broadcast_to(pixels, (n, *shape)), 3, 1)
+        return self.space.unpack(torch.from_numpy(np.ascontiguousarray(channels_first)))
+
+
+def left_out(data: Dataset, modelled: Field) -> tuple[str, ...]:
+    """A note for each media field other than the modelled one."""
+    others = [f.name for f in data.fields if isinstance(f, MEDIA) and f is not modelled]
+    return tuple(f"{name}: not modelled beside {modelled.name}, and left out of samples" for name in others)
+
+
+def join(
+    beside: ColumnsCodec,
+    encoded: Encoded,
+    media: Field,
+    column: np.ndarray,
+    *,
+    order: tuple[str, ...],
+    rng: torch.Generator,
+) -> Dataset:
+    """A decoded media column and the fields beside it as one Dataset with fields in `order`."""
+    context = torch.empty(len(encoded), 0) if encoded.context is None else encoded.context
+    columns = {**beside.decode_columns(context, rng=rng), media.name: column}
+    fields = {f.name: f for f in (*beside.fields, media)}
+    return Dataset(tuple(fields[name] for name in order), columns, name=beside.name, label=beside.label)
+
+
+def _pixels(image: Image, data: Dataset) -> UInt8[np.ndarray, "n h w c"]:
+    column = data.columns[image.name]
+    if column.dtype != object:
+        return column
+    sizes = {item.shape for item in column}
+    if len(sizes) > 1:
+        shown = ", ".join(sorted(map(_size, sizes))[:3])
+        what = f"images of {len(sizes)} different sizes ({shown}{', ...' if len(sizes) > 3 else ''})"
+        raise DataError(what, where=image.name, hint="give size=(height, width) when reading, to resize them")
+    return np.stack(list(column))
+
+
+def _size(shape: tuple[int, ...]) -> str:
+    height, width, channels = shape
+    return f"{height} x {width} x {channels}"
+
+
+def _bytes(x: Tensor) -> UInt8[Tensor, "n c h w"]:
+    assert x.dtype == torch.uint8, f"images are stored as uint8, not {x.dtype}: pack them first"
+    return x

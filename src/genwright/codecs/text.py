@@ -1,0 +1,164 @@
+"""Text to `Tokens`, byte by byte: windows of one running text, or one sequence per record."""
+
+import codecs
+import warnings
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Self, final
+
+import numpy as np
+import torch
+from jaxtyping import Integer
+from torch import Tensor
+
+from genwright.codecs.codec import Codec
+from genwright.codecs.columns import ColumnsCodec, entries
+from genwright.codecs.images import join, left_out
+from genwright.codecs.schema import field_from_json, field_to_json
+from genwright.data.dataset import MEDIA, Dataset, Text
+from genwright.errors import ArgumentError, DataError
+from genwright.spaces import Columns, Encoded, Given, Tokens
+
+END = 256  # bytes are 0 .. 255
+RUNNING_LENGTH = 256
+LONGEST_RECORD = 512
+LEAST_WINDOWS = 8  # a running text is at least so many windows long, so that held-out parts hold one too
+CONTINUATION = bytes(range(0x80, 0xC0))  # UTF-8 bytes that no character begins with
+
+
+@final
+@dataclass(frozen=True)
+class TextCodec(Codec):
+    """One text field <-> `Tokens(length, vocabulary=257, end=256)`: UTF-8 bytes and an end mark.
+
+    Running text is a stream of bytes of which every window of `length` is a record. Other texts are a record each,
+    filled up with end marks; longer ones are cut, which `notes` reports. Scalar fields beside records become context
+    columns through `beside`; beside running text they have no meaning for a window and are left out.
+    """
+
+    text: Text
+    length: int
+    beside: ColumnsCodec
+    order: tuple[str, ...]
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def fit(cls, data: Dataset, *, rng: torch.Generator, length: int | None = None) -> Self:
+        """Fit to the first text field of `data`.
+
+        `length` in bytes; by default 256 for running text and the longest record and its end, at most 512, otherwise.
+        Raises DataError if there is no text at all.
+        """
+        text = next(f for f in data.fields if isinstance(f, Text))
+        if length is not None and length < 1:
+            raise ArgumentError(f"length {length} is too short", where=text.name, hint="give at least 1 byte")
+        sizes = np.array([len(raw) for raw in _raw(text, data)])
+        if sizes.sum() == 0:
+            raise DataError("there is no text to fit to", where=text.name, hint="every row is empty")
+        if text.running:
+            fitting = max(int(sizes.sum()) // LEAST_WINDOWS, 1)
+            others = tuple(f.name for f in data.fields if f is not text)
+            notes = tuple(f"{name}: not modelled beside running text, and left out of samples" for name in others)
+            beside = ColumnsCodec((), (), data.name)
+            return cls(text, min(length or RUNNING_LENGTH, fitting), beside, (text.name,), notes)
+        length = length or min(int(sizes.max()) + 1, LONGEST_RECORD)
+        beside = ColumnsCodec.fit(data, rng=rng)
+        order = tuple(f.name for f in data.fields if f is text or not isinstance(f, MEDIA))
+        cut = filter(None, (_cut_note(text, sizes, length),))
+        return cls(text, length, beside, order, (*beside.notes, *left_out(data, text), *cut))
+
+    @property
+    def space(self) -> Tokens:  # type: ignore[override]
+        return Tokens(self.length, vocabulary=END + 1, end=END)
+
+    @property
+    def context(self) -> Columns | None:  # type: ignore[override]
+        return self.beside.space if self.beside.space.columns else None
+
+    def encode(self, data: Dataset, *, rng: torch.Generator) -> Encoded:
+        """Records: a row each. Running text: every window, as a view of one stream that takes no further memory."""
+        if self.text.running:
+            return self.windows(data, stride=1)
+        raw = _raw(self.text, data)
+        sizes = np.array([len(each) for each in raw], dtype=np.int64)
+        if note := _cut_note(self.text, sizes, self.length):
+            warnings.warn(note, stacklevel=2)
+        filled = np.arange(self.length) < sizes[:, None]
+        x = np.full(filled.shape, END, dtype=np.int16)
+        x[filled] = np.frombuffer(b"".join(each[: self.length] for each in raw), dtype=np.uint8)
+        return Encoded(torch.from_numpy(x), self.beside.encode(data, rng=rng).x if self.context else None)
+
+    def windows(self, data: Dataset, *, stride: int) -> Encoded:
+        """Windows of running text that start `stride` bytes apart; a text shorter than one is filled with end marks."""
+        assert self.text.running, "records are not cut into windows"
+        stream = np.frombuffer(bytearray(b"".join(_raw(self.text, data))), dtype=np.uint8)
+        if 0 < len(stream) < self.length:
+            stream = np.pad(stream.astype(np.int16), (0, self.length - len(stream)), constant_values=END)
+        if len(stream) == 0:
+            return Encoded(torch.empty(0, self.length, dtype=torch.uint8))
+        return Encoded(torch.from_numpy(stream).unfold(0, self.length, stride))
+
+    def decode(self, encoded: Encoded, *, rng: torch.Generator) -> Dataset:
+        """Each sequence up to its first end mark as text; bytes that are not UTF-8 become U+FFFD."""
+        tokens = encoded.x.cpu().numpy()
+        ends = np.where((tokens == END).any(axis=1), (tokens == END).argmax(axis=1), self.length)
+        raw = tokens.astype(np.uint8)
+        column = np.empty(len(raw), dtype=object)
+        column[:] = [_text(row[:end].tobytes(), self.text.running) for row, end in zip(raw, ends, strict=True)]
+        return join(self.beside, encoded, self.text, column, order=self.order, rng=rng)
+
+    def given(self, fixed: Mapping[str, Any], n: int, *, rng: torch.Generator) -> Given:
+        """The text field as a prompt that records begin with (one, or n of them), scalar fields as context."""
+        scalars = {name: value for name, value in fixed.items() if name != self.text.name}
+        context = self.beside.rows_given(scalars, n, rng=rng)
+        if self.text.name not in fixed:
+            return Given(None, context)
+        return Given(self._prompts(entries(fixed[self.text.name], n, where=self.text.name)), context)
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kind": "text",
+            "text": field_to_json(self.text),
+            "length": self.length,
+            "beside": self.beside.to_json(),
+            "order": list(self.order),
+            "notes": list(self.notes),
+        }
+
+    @classmethod
+    def from_json(cls, mapping: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`."""
+        text = field_from_json(mapping["text"])
+        assert isinstance(text, Text)
+        beside = ColumnsCodec.from_json(mapping["beside"])
+        return cls(text, mapping["length"], beside, tuple(mapping["order"]), tuple(mapping["notes"]))
+
+    def _prompts(self, prompts: list[Any]) -> Integer[Tensor, "n length"]:
+        x = torch.full((len(prompts), self.length), -1, dtype=torch.int64)
+        for row, prompt in zip(x, prompts, strict=True):
+            if not isinstance(prompt, str):
+                raise ArgumentError(f"{prompt!r} is not text", where=self.text.name, hint="give a str as prompt")
+            raw = prompt.encode("utf-8", "replace")
+            if len(raw) > self.length:
+                what = f"a prompt of {len(raw)} bytes does not fit into the {self.length} of a record"
+                raise ArgumentError(what, where=self.text.name, hint="shorten it, or fit with a larger length")
+            row[: len(raw)] = torch.tensor(list(raw), dtype=torch.int64)
+        return x
+
+
+def _raw(text: Text, data: Dataset) -> list[bytes]:
+    """Each row as UTF-8; missing texts are empty."""
+    return [b"" if value is None else value.encode("utf-8", "replace") for value in data.columns[text.name]]
+
+
+def _text(raw: bytes, running: bool) -> str:
+    """Bytes as text, without the halves of characters that a window or a cut leaves at the edges."""
+    whole = raw.lstrip(CONTINUATION) if running else raw
+    return codecs.getincrementaldecoder("utf-8")("replace").decode(whole, final=False)
+
+
+def _cut_note(text: Text, sizes: np.ndarray, length: int) -> str | None:
+    longer = int((sizes > length).sum())
+    if not longer:
+        return None
+    return f"{text.name}: {longer} of {len(sizes)} texts are longer than {length} bytes and are cut there"
