@@ -1,7 +1,7 @@
 """One Report: everything a run found out, turned into one HTML file that needs nothing else."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -36,6 +36,17 @@ class Entry:
     preview: Dataset | None = None
     chosen: bool = False
     failure: str = ""
+
+    def to_json(self) -> dict[str, Any]:
+        """All but the records drawn."""
+        plain = {
+            name: getattr(self, name) for name in ("family", "chosen", "failure", "seconds", "parameters", "density")
+        }
+        return plain | {
+            "headline": None if self.headline is None else asdict(self.headline),
+            "scores": [asdict(score) for score in self.scores],
+            "history": list(self.history),
+        }
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -1,0 +1,274 @@
+"""The command line: run, fit, sample, evaluate, inspect. Verbs translate and nothing else; torch is imported in them."""
+
+import shlex
+import sys
+from pathlib import Path
+from typing import Any
+
+import click
+
+from genwright import __version__
+from genwright.app.folders import claimed, resumable, unfitted
+from genwright.app.options import answering, pairs, read_data, reading
+from genwright.app.output import print_dataset, print_json
+from genwright.app.progress import shown
+
+FAMILY_NAMES = ["auto", "mixture", "vae", "gan", "diffusion", "flow", "autoregressive"]
+
+
+@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(__version__, prog_name="genwright")
+def main() -> None:
+    """Give it your data, it gives back a generative model.
+
+    \b
+    genwright run patients.csv              compare families, keep the best, write a report
+    genwright fit digits --family vae       fit one family
+    genwright sample runs/digits -n 100     draw from what was fitted
+    genwright evaluate fake.csv --real patients.csv
+    genwright inspect patients.csv          what genwright sees in the data
+
+    DATA is a table (.csv, .tsv, .parquet, .jsonl), images (a folder, .zip, IDX or .npz), text (.txt, .jsonl, a
+    folder of .txt), or a built-in set: digits, wine, diabetes, python-stdlib.
+
+    Data goes to standard output, everything else to standard error. Every verb takes --json.
+    """
+
+
+@main.command()
+@click.argument("data")
+@click.option("--minutes", type=float, default=5.0, show_default=True, help="Training time in all, in minutes.")
+@click.option("--family", "families", multiple=True, type=click.Choice(FAMILY_NAMES[1:]), help="Compare only these.")
+@click.option("--out", type=click.Path(path_type=Path), help="The folder to write.  [default: runs/NAME]")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
+@click.option("--force", is_flag=True, help="Replace what is in the folder.")
+@reading
+@answering
+def run(
+    data: str,
+    minutes: float,
+    families: tuple[str, ...],
+    out: Path | None,
+    seed: int,
+    force: bool,
+    as_json: bool,
+    **how: Any,
+) -> None:
+    """Compare families on DATA, keep the best, write the model and a report.
+
+    \b
+    genwright run wine --minutes 1
+    genwright run patients.csv --label outcome --minutes 10 --out runs/patients
+    genwright run photos/ --size 32x32 --family flow --family gan
+
+    All families that suit the data share half of the time equally; the best by the headline score on the validation
+    part trains on for the rest. The folder then holds the model, samples, scores.json, leaderboard.json, a model card
+    (README.md) and report.html. Stopped with Ctrl-C, the same command goes on where it was.
+    """
+    from genwright.compare import run as compare
+
+    source = read_data(data, how)
+    folder = claimed(out, source.name, force=force)
+    command = shlex.join(["genwright", *sys.argv[1:]])
+    chosen = [_family(name, source) for name in dict.fromkeys(families)] or None
+    with resumable(folder), shown() as listener:
+        done = compare(
+            source, out=folder, minutes=minutes, seed=seed, families=chosen, command=command, listener=listener
+        )
+    if as_json:
+        print_json(
+            {
+                "folder": str(folder),
+                "family": done.generator.family.name,
+                "scores": done.evaluation.to_json()["scores"],
+                "leaderboard": [entry.to_json() for entry in done.report.leaderboard],
+                "seconds": done.report.seconds,
+            }
+        )
+        return
+    _tell_notes(source.notes)
+    click.echo(f"{done.generator.family.name} was the best of {len(done.report.leaderboard)}")
+    for score in done.evaluation.scores:
+        click.echo(f"  {score}")
+    click.echo(f"{folder / 'report.html'}")
+
+
+@main.command()
+@click.argument("data")
+@click.option("--family", type=click.Choice(FAMILY_NAMES), default="auto", show_default=True, help="What to fit.")
+@click.option("--minutes", type=float, help="Training time in minutes.  [default: 5]")
+@click.option("--steps", type=int, help="Training steps, instead of --minutes: the same result on any day.")
+@click.option("--out", type=click.Path(path_type=Path), help="The folder to write.  [default: runs/NAME]")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--force", is_flag=True, help="Replace what is in the folder.")
+@reading
+@answering
+def fit(
+    data: str,
+    family: str,
+    minutes: float | None,
+    steps: int | None,
+    out: Path | None,
+    seed: int,
+    device: str,
+    force: bool,
+    as_json: bool,
+    **how: Any,
+) -> None:
+    """Fit one family to DATA and save it.
+
+    \b
+    genwright fit digits --family vae --minutes 2 --out runs/digits
+    genwright fit patients.csv --label outcome --missing -200
+
+    Stopped with Ctrl-C, the same command goes on where it was.
+    """
+    from genwright.card import model_card
+    from genwright.generator import fit as fit_generator
+    from genwright.storage import write_text
+
+    source = read_data(data, how)
+    folder = claimed(out, source.name, force=force)
+    unfitted(folder)
+    chosen = None if family == "auto" else _family(family, source)
+    with resumable(folder), shown() as listener:
+        generator = fit_generator(
+            source,
+            family=chosen,
+            minutes=minutes,
+            steps=steps,
+            seed=seed,
+            device=device,
+            folder=folder,
+            listener=listener,
+        )
+        generator.save(folder)
+        write_text(folder / "README.md", model_card(generator))
+    if as_json:
+        print_json({"folder": str(folder), "family": generator.family.name, "record": generator.record})
+        return
+    _tell_notes(source.notes)
+    click.echo(f"fitted {generator.family.name} in {generator.record['seconds']:.0f} s", err=True)
+    click.echo(str(folder))
+
+
+@main.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option("-n", "--number", "n", type=int, default=100, show_default=True, help="How many records to draw.")
+@click.option("--out", type=click.Path(path_type=Path), help="Where to write; standard output if not given.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same records.")
+@click.option("--given", multiple=True, metavar="K=V", help="Fix a field: a column, a label, a prompt. Repeatable.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@answering
+def sample(
+    folder: Path, n: int, out: Path | None, seed: int, given: tuple[str, ...], device: str, as_json: bool
+) -> None:
+    """Draw records from the generator saved in DIR.
+
+    \b
+    genwright sample runs/patients -n 1000 --out fake.csv --given sex=F
+    genwright sample runs/digits -n 100 --out fake/ --given digit=7
+    genwright sample runs/prose -n 1 --given text="It was a dark"
+
+    Tables are written as .csv, .tsv, .parquet or .jsonl, images as a folder of PNGs with labels.csv, text as .jsonl
+    or .txt. Without --out, tables go to standard output as CSV and text as JSON lines.
+    """
+    from genwright.data.write import write
+    from genwright.generator import load
+
+    fixed = pairs(given, option="--given")
+    with shown() as listener:
+        fake = load(folder, device=device).sample(n, given=fixed, seed=seed, listener=listener)
+    if out is None:
+        print_dataset(fake, as_json=as_json)
+        return
+    write(fake, out)
+    if as_json:
+        print_json({"out": str(out), "n": len(fake), "seed": seed, "given": fixed})
+    else:
+        click.echo(f"wrote {len(fake):,} records to {out}", err=True)
+
+
+@main.command()
+@click.argument("fake", metavar="FAKE_OR_DIR")
+@click.option("--real", required=True, metavar="DATA", help="The real data to compare with.")
+@click.option("--train", metavar="DATA", help="What the generator was fitted to, to look for copies.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of samples and metrics.")
+@reading
+@answering
+def evaluate(fake: str, real: str, train: str | None, seed: int, as_json: bool, **how: Any) -> None:
+    """Score generated data, or a saved generator, against real data.
+
+    \b
+    genwright evaluate runs/wine --real wine
+    genwright evaluate fake.csv --real held_out.csv --train patients.csv --json
+
+    A saved generator is compared with the test part of the data it was fitted to, which its fit never saw; with all
+    of any other data. A file is compared with all of the real data.
+    """
+    from genwright.metrics.evaluate import evaluate as score
+
+    source = read_data(real, how)
+    seen = None if train is None else read_data(train, how)
+    if Path(fake).is_dir() and (Path(fake) / "recipe.json").is_file():
+        generated, held_out, seen, generator = _drawn_for(Path(fake), source, seen, seed)
+    else:
+        generated, held_out, generator = read_data(fake, how), source, None
+    click.echo(f"{len(generated):,} generated records against {len(held_out):,} real ones", err=True)
+    evaluation = score(generated, real=held_out, train=seen, generator=generator, seed=seed)
+    if as_json:
+        print_json(evaluation.to_json())
+        return
+    for score in evaluation.scores:
+        click.echo(str(score))
+    for note in evaluation.notes:
+        click.echo(f"note: {note}", err=True)
+
+
+@main.command()
+@click.argument("data")
+@reading
+@answering
+def inspect(data: str, as_json: bool, **how: Any) -> None:
+    """Show what genwright sees in DATA: fields, types, ranges, missing values, parts.
+
+    \b
+    genwright inspect patients.csv --missing -200
+    genwright inspect photos/ --json
+    """
+    from genwright.data.inspect import inspect as look
+
+    found = look(read_data(data, how))
+    if as_json:
+        print_json(found.to_json())
+    else:
+        click.echo(str(found))
+
+
+def _family(name: str, data: Any) -> Any:
+    """The family called `name` with its defaults; diffusion over text is masked diffusion."""
+    from genwright.data.dataset import Text
+    from genwright.families import FAMILIES
+
+    masked = name == "diffusion" and isinstance(data.media, Text)
+    return FAMILIES["masked diffusion" if masked else name]()
+
+
+def _drawn_for(folder: Path, source: Any, seen: Any, seed: int) -> tuple[Any, Any, Any, Any]:
+    """What a saved generator draws to be compared, with which real rows, what it was fitted to, and itself."""
+    from genwright.compare import drawn
+    from genwright.generator import load
+
+    generator = load(folder)
+    fitted_to = generator.record["data"]
+    if seen is None and (fitted_to["name"], fitted_to["rows"]) == (source.name, len(source)):
+        held_out, seen = source.test, source.train
+    else:
+        held_out = source
+    return generator.sample(drawn(held_out), seed=seed), held_out, seen, generator
+
+
+def _tell_notes(notes: tuple[str, ...]) -> None:
+    for note in notes:
+        click.echo(f"note: {note}", err=True)

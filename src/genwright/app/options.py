@@ -1,0 +1,100 @@
+"""Options that several verbs share, and how failures leave the program."""
+
+import functools
+import sys
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+from genwright.app.folders import INTERRUPTED
+from genwright.errors import ArgumentError, GenwrightError
+
+if TYPE_CHECKING:
+    from genwright.data.dataset import Dataset
+
+Verb = TypeVar("Verb", bound=Callable[..., Any])
+
+_READING = [
+    click.option("--label", metavar="COL", help="The column a classifier would predict."),
+    click.option(
+        "--missing", metavar="MARK", multiple=True, help="A mark that also means “missing”, e.g. -200. Repeatable."
+    ),
+    click.option(
+        "--schema",
+        metavar="COL=KIND",
+        multiple=True,
+        help="Read COL as number, category, time, identifier or text, or drop it. Repeatable.",
+    ),
+    click.option("--field", metavar="NAME", help="The field of a .jsonl that holds the text."),
+    click.option("--size", metavar="WxH", help="Resize images to this many pixels, e.g. 32x32. Never done unasked."),
+    click.option(
+        "--records",
+        type=click.Choice(["lines", "running"]),
+        help="Whether a .txt holds one record per line or one running text.",
+    ),
+]
+
+
+def reading(verb: Verb) -> Verb:
+    """The options that say how DATA is to be read."""
+    for option in reversed(_READING):
+        verb = option(verb)
+    return verb
+
+
+def answering(verb: Verb) -> Verb:
+    """`--json` and `--debug`, and errors as one message and an exit code instead of a traceback."""
+
+    @functools.wraps(verb)
+    def guarded(*, debug: bool, **arguments: Any) -> Any:
+        try:
+            return verb(**arguments)
+        except GenwrightError as error:
+            if debug:
+                raise
+            click.echo(f"genwright: {error}", err=True)
+            sys.exit(error.exit_code)
+        except KeyboardInterrupt:
+            if debug:
+                raise
+            click.echo("genwright: stopped", err=True)
+            sys.exit(INTERRUPTED)
+
+    guarded = click.option("--debug", is_flag=True, help="Show the traceback of an error.")(guarded)
+    return click.option("--json", "as_json", is_flag=True, help="Answer in JSON on standard output.")(guarded)
+
+
+def read_data(source: str, how: dict[str, Any]) -> "Dataset":
+    """DATA as the reading options say."""
+    from genwright.data.read import read
+
+    size = None if how["size"] is None else _size(how["size"])
+    return read(
+        source,
+        label=how["label"],
+        missing=how["missing"],
+        schema=pairs(how["schema"], option="--schema"),
+        field=how["field"],
+        size=size,
+        records=how["records"],
+    )
+
+
+def pairs(given: tuple[str, ...], *, option: str) -> dict[str, str]:
+    """`("sex=F", "age=40")` as a mapping; the value may hold further equals signs."""
+    for each in given:
+        if "=" not in each.strip("="):
+            raise ArgumentError(
+                f"{each!r} is not of the form NAME=VALUE", where=option, hint=f"for example {option} sex=F"
+            )
+    return dict(each.split("=", 1) for each in given)
+
+
+def _size(text: str) -> tuple[int, int]:
+    """`"32x24"` or `"32"` as (height, width)."""
+    parts = text.lower().replace("×", "x").split("x")
+    if len(parts) > 2 or not all(part.strip().isdigit() and int(part) > 0 for part in parts):
+        raise ArgumentError(f"{text!r} is not a size", where="--size", hint="give width x height, for example 32x32")
+    width, height = int(parts[0]), int(parts[-1])
+    return height, width

@@ -1,0 +1,43 @@
+"""What verbs put on standard output."""
+
+import json
+import math
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from genwright.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from genwright.data.dataset import Dataset
+
+
+def print_json(value: Any) -> None:
+    """JSON on standard output; numbers that are not finite become null, as JSON has no word for them."""
+    click.echo(json.dumps(_finite(value), ensure_ascii=False, indent=1))
+
+
+def print_dataset(data: "Dataset", *, as_json: bool) -> None:
+    """Tables as CSV, text as JSON lines, either as JSON lines if asked for; raises for images."""
+    from genwright.data.dataset import Image, Text
+    from genwright.data.write import write
+
+    if isinstance(data.media, Image):
+        raise ArgumentError("images do not go to standard output", where="--out", hint="give a folder: --out fake/")
+    suffix = ".jsonl" if as_json or isinstance(data.media, Text) else ".csv"
+    write(data, Path("/dev/stdout"))
+
+
+def _finite(value: Any) -> Any:
+    """`value` with None for NaN and infinities, and plain numbers for numpy's."""
+    if hasattr(value, "item"):
+        value = value.item()
+    if isinstance(value, float):
+        return value if math.isfinite(value) else None
+    if isinstance(value, Mapping):
+        return {str(key): _finite(each) for key, each in value.items()}
+    if isinstance(value, list | tuple):
+        return [_finite(each) for each in value]
+    return value

@@ -1,0 +1,160 @@
+"""The model card: a Hugging Face README.md whose every number was measured."""
+
+import json
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from genwright.families.family import Density
+from genwright.generator import Generator
+from genwright.metrics.evaluate import Evaluation
+from genwright.metrics.score import Score
+from genwright.spaces import Columns, Reals, Tokens
+
+_TASKS = {Columns: "tabular-generation", Reals: "unconditional-image-generation", Tokens: "text-generation"}
+_THINGS = {Columns: "rows of a table", Reals: "images", Tokens: "text"}
+_DENSITIES = {
+    Density.EXACT: "`log_prob` gives exact log-likelihoods.",
+    Density.BOUND: "`log_prob` gives a lower bound of the log-likelihood.",
+    Density.ABSENT: "It has no likelihood: `log_prob` says so.",
+}
+
+
+def model_card(generator: Generator, *, evaluation: Evaluation | None = None) -> str:
+    """README.md for a saved generator: what it is, what it was measured to do, and what it must not be used for."""
+    record, space = generator.record, type(generator.codec.space)
+    data = record["data"]
+    scores = () if evaluation is None else evaluation.scores
+    sections = [
+        _header(data, space, scores),
+        f"# {data['name']}: a {generator.family.name} model made with genwright",
+        f"Draws {_THINGS[space]} like those of *{data['name']}*. {_DENSITIES[generator.family.density]}",
+        "## Use",
+        _use(space, data),
+        "## Data",
+        _data(data),
+        "## How good it is",
+        _quality(scores, () if evaluation is None else evaluation.notes),
+        "## Intended use and limits",
+        _limits(space),
+        "## Training",
+        _training(generator),
+        "## Licence",
+        "The licence of the data is not stated, and with it that of the weights. Whoever publishes this model has to "
+        "state it.",
+    ]
+    return "\n\n".join(sections) + "\n"
+
+
+def _header(data: Mapping[str, Any], space: type, scores: Iterable[Score]) -> str:
+    """The YAML front matter. Values are written as JSON, which is YAML."""
+    task = {"type": _TASKS[space]}
+    dataset = {"name": data["name"], "type": data["name"]}
+    metrics = [
+        {"type": s.name, "value": round(s.value, 6), "name": f"{s.name} ({s.direction} is better)"} for s in scores
+    ]
+    header: dict[str, Any] = {
+        "library_name": "genwright",
+        "pipeline_tag": _TASKS[space],
+        "license": "other",
+        "license_name": "not-stated",
+        "tags": ["genwright", "generative-model", "synthetic-data"],
+    }
+    if metrics:
+        header["model-index"] = [
+            {"name": data["name"], "results": [{"task": task, "dataset": dataset, "metrics": metrics}]}
+        ]
+    lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in header.items()]
+    return "\n".join(["---", *lines, "---"])
+
+
+def _use(space: type, data: Mapping[str, Any]) -> str:
+    """How to load and sample."""
+    suffix = {Columns: "samples.csv", Reals: "samples", Tokens: "samples.jsonl"}[space]
+    given = "" if data["label"] is None else f', given={{"{data["label"]}": ...}}'
+    return "\n".join(
+        [
+            "```python",
+            "import genwright as gw",
+            "",
+            'model = gw.load("path/to/this/folder")',
+            f"fake = model.sample(1000, seed=7{given})",
+            "```",
+            "",
+            f"or `genwright sample path/to/this/folder -n 1000 --seed 7 --out {suffix}`. Loading reads safetensors and "
+            "JSON only, checks their SHA-256 and runs no code from this folder.",
+        ]
+    )
+
+
+def _data(data: Mapping[str, Any]) -> str:
+    """Rows, parts and fields."""
+    split, fields = data["split"], data["fields"]
+    named = ", ".join(f"`{f['name']}` ({f['kind']})" for f in fields[:40])
+    more = f" and {len(fields) - 40} more" if len(fields) > 40 else ""
+    return (
+        f"{data['rows']:,} rows: {split['train']:,} were trained on, {split['valid']:,} decided when to stop, and "
+        f"{split['test']:,} were kept for testing. Fields: {named}{more}."
+    )
+
+
+def _quality(scores: Iterable[Score], notes: Iterable[str]) -> str:
+    """The table of scores, with intervals and floors."""
+    rows = [f"| {s.name} | {s.direction} | {_number(s.value, s)} | {_interval(s)} | {_floor(s)} |" for s in scores]
+    if not rows:
+        return "Not measured yet: run `genwright evaluate` on this folder."
+    head = ["| score | better | value | 95 % interval | real against real |", "|---|---|---|---|---|"]
+    explained = (
+        "Measured on the test part, which nothing looked at before. *Real against real* is what two sets of real "
+        "records score: no generator can be expected to do better."
+    )
+    how = ["<details><summary>How each score was computed</summary>", "", "```"]
+    how += [s.signature for s in scores] + ["```", "", "</details>"]
+    return "\n".join([explained, "", *head, *rows, "", *notes, "", *how])
+
+
+def _limits(space: type) -> str:
+    """What the model is for, and what it is not."""
+    reading = {
+        Columns: "Rare values and rare combinations are the first thing a generative model of a table gets wrong.",
+        Reals: "Look at many samples before relying on them, also of the rarest class.",
+        Tokens: "The text imitates its training data; nothing in it is checked to be true or, if code, to run.",
+    }[space]
+    return (
+        "For exploring, testing, teaching, filling gaps and augmenting data of the same kind. "
+        f"{reading} What is rare, wrong or unfair in the training data is so in the samples.\n\n"
+        "**Samples are not anonymous by themselves.** The scores above say how often records are copied; they are no "
+        "proof of privacy. Do not use the samples in place of real records for decisions about people, and do not pass "
+        "them off as real."
+    )
+
+
+def _training(generator: Generator) -> str:
+    """Recipe, budget, cost and machine."""
+    record = generator.record
+    budget = f"{record['minutes']:g} minutes" if record["minutes"] is not None else f"{record['steps']} steps"
+    machine = ", ".join(f"{name} {value}" for name, value in record["environment"].items())
+    return "\n".join(
+        [
+            f"Budget {budget}, seed {record['seed']}; took {record['seconds']:g} s and at most "
+            f"{record['peak_memory_mb']:,} MB, for {record['parameters']:,} parameters. The recipe as it was sized:",
+            "",
+            "```python",
+            repr(generator.family),
+            "```",
+            "",
+            f"Machine and versions: {machine}. The same data, recipe, seed, number of steps and machine give the same "
+            "weights.",
+        ]
+    )
+
+
+def _number(value: float, score: Score) -> str:
+    return f"{value:.4g}{score.unit}"
+
+
+def _interval(score: Score) -> str:
+    return "–" if score.interval is None else f"{score.interval[0]:.4g} to {score.interval[1]:.4g}"
+
+
+def _floor(score: Score) -> str:
+    return "–" if score.floor is None else _number(score.floor, score)
