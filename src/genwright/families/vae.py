@@ -1,0 +1,261 @@
+"""The variational autoencoder: a latent-variable model trained on a lower bound of its likelihood."""
+
+import math
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import ClassVar, Self
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from genwright.errors import ArgumentError
+from genwright.families.family import (
+    Density,
+    Encodes,
+    GradientFamily,
+    LearnsPrior,
+    Losses,
+    Player,
+    Work,
+)
+from genwright.maths.divergences import gaussian_kl
+from genwright.maths.observations import draw, gaussian, log_likelihood, most_likely, parameters
+from genwright.maths.optimizers import adamw
+from genwright.nets.coder import Decoder, Encoder, as_reals, real_shape
+from genwright.nets.mixture_prior import MixturePrior
+from genwright.spaces import Columns, Given, Reals, Space
+
+CHUNK = 512  # records decoded at once, which bounds memory
+CANDIDATES = 64  # prior draws weighed for each partly given record
+CORRECTIONS = 10  # Metropolis steps that follow
+MIN_POSTERIOR_LOG_SCALE = -7.0
+
+
+class VariationalNet(nn.Module):
+    """Encoder q(z | x, c), decoder p(x | z, c), and the prior p(z | c) that sampling uses."""
+
+    def __init__(
+        self, space: Reals | Columns, context: Columns | None, *, latent: int, width: int, depth: int, components: int
+    ) -> None:
+        super().__init__()
+        self.space = space
+        self.encoder = Encoder(real_shape(space), 2 * latent, context=context, width=width, depth=depth)
+        size = parameters(space)
+        shape = (size,)
+        if len(space.shape) == 3:
+            shape = (size // space.shape[1] // space.shape[2], *space.shape[1:])
+        self.decoder = Decoder(latent, shape, context=context, width=width, depth=depth)
+        self.prior = MixturePrior(latent, context, components=components)
+
+    def posterior(self, x: Tensor, context: Tensor | None) -> tuple[Float[Tensor, "n z"], Float[Tensor, "n z"]]:
+        """Mean and log-scale of q(z | x, c)."""
+        mean, log_scale = self.encoder(as_reals(self.space, x), context).float().chunk(2, dim=1)
+        return mean, log_scale.clamp(MIN_POSTERIOR_LOG_SCALE, 3.0)
+
+    def observation(self, z: Float[Tensor, "n z"], context: Tensor | None) -> Float[Tensor, "n p"]:
+        """Parameters of p(x | z, c), see `genwright.maths.observations`."""
+        return self.decoder(z, context).float().flatten(1)
+
+
+@dataclass(frozen=True, kw_only=True)
+class VAE(GradientFamily, Encodes, LearnsPrior):
+    """Variational autoencoder (Kingma & Welling 2014, arXiv:1312.6114) with a Gaussian-mixture prior fitted afterwards.
+
+    `latent` is the size of z, `width` and `depth` those of encoder and decoder. `free_nats` is the KL divergence that
+    each latent coordinate may have at no cost, which keeps it from being ignored (Kingma et al. 2016, arXiv:1606.04934,
+    appendix C.8); `kl_weight` is β of Higgins et al. 2017. `importance_samples` sharpens the bound of `log_prob`.
+    `temperature` scales the observation noise of samples: 1 draws from p(x | z), 0 takes its most likely value.
+    """
+
+    name: ClassVar[str] = "vae"
+    spaces: ClassVar[tuple[type, ...]] = (Reals, Columns)
+    density: ClassVar[Density] = Density.BOUND
+    half_precision: ClassVar[bool] = True
+
+    latent: int | None = None
+    width: int | None = None
+    depth: int | None = None
+    prior_components: int | None = None
+    temperature: float | None = None
+    kl_weight: float = 1.0
+    free_nats: float = 0.02
+    importance_samples: int = 16
+    learning_rate: float = 2e-3
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "latent", "width", "depth", "prior_components", "importance_samples", "learning_rate"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ArgumentError(
+                    f"{name} must be positive, not {value}", where="VAE", hint="leave it out for a default"
+                )
+        for name in ("temperature", "kl_weight", "free_nats"):
+            value = getattr(self, name)
+            if value is not None and value < 0:
+                raise ArgumentError(f"{name} must not be negative, not {value}", where="VAE", hint="0 turns it off")
+
+    def sized(self, space: Space, work: Work) -> Self:
+        image = len(space.shape) == 3
+        return replace(
+            self,
+            batch=self.batch or min(64 if image else 256, work.rows),
+            latent=self.latent or _latent_size(space),
+            width=self.width or (48 if image else 256),
+            depth=self.depth or (1 if image else 2),
+            prior_components=self.prior_components or 32,
+            temperature=self.temperature if self.temperature is not None else (0.0 if image else 1.0),
+        )
+
+    def build(self, space: Space, context: Columns | None) -> VariationalNet:
+        assert isinstance(space, Reals | Columns) and self.latent and self.width and self.depth
+        assert self.prior_components, "sized() comes first"
+        return VariationalNet(
+            space,
+            context,
+            latent=self.latent,
+            width=self.width,
+            depth=self.depth,
+            components=self.prior_components,
+        )
+
+    def players(self, net: nn.Module) -> tuple[Player, ...]:
+        optimizer = partial(adamw, learning_rate=self.learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
+        return (Player("vae", net, self.loss, optimizer),)
+
+    def loss(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Losses:
+        """The negative evidence lower bound -E_q log p(x | z) + KL(q(z | x) ‖ N(0, I)), in nats per record.
+
+        Kingma & Welling 2014, eq. 7, with `kl_weight` and `free_nats` on the second part.
+        """
+        reconstruction, kl = self._bound(net, x, context, rng)
+        kept = kl.mean(0).clamp_min(self.free_nats).sum()
+        return {"reconstruction": reconstruction.mean(), "kl": self.kl_weight * kept}
+
+    def held_out(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, ""]:
+        """The same without free nats."""
+        reconstruction, kl = self._bound(net, x, context, rng)
+        return (reconstruction + self.kl_weight * kl.sum(1)).mean()
+
+    @torch.no_grad()
+    def log_prob(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, "n"]:
+        """log 1/K Σ_k p(x | z_k) p(z_k) / q(z_k | x): a lower bound of log p(x), closer the larger K is.
+
+        Burda et al. 2016, arXiv:1509.00519, eq. 8. NaN entries of x are errors here; see `sample` for partial records.
+        """
+        bounds = []
+        for rows in torch.arange(len(x), device=x.device).split(CHUNK):
+            here, there = x[rows], None if context is None else context[rows]
+            mean, log_scale = net.posterior(here, there)
+            weights = []
+            for _ in range(self.importance_samples):
+                z = mean + log_scale.exp() * _normal(mean, rng)
+                weights.append(_log_joint(net, here, z, there) - gaussian(z, mean, log_scale).sum(1))
+            bounds.append(torch.stack(weights).logsumexp(0) - math.log(self.importance_samples))
+        return torch.cat(bounds) if bounds else x.new_zeros(0)
+
+    @torch.no_grad()
+    def sample(self, net: nn.Module, n: int, given: Given, rng: torch.Generator) -> Tensor:
+        """z from the prior, or from its posterior where part of a record is given; then x from p(x | z).
+
+        Given parts are kept as they are. Without them the draws are independent; with them they are approximate,
+        by importance resampling and Metropolis-within-Gibbs (see `latent_given`).
+        """
+        assert self.temperature is not None, "sized() comes first"
+        parts = []
+        for rows in torch.arange(n).split(CHUNK):
+            here = given.rows(slice(int(rows[0]), int(rows[-1]) + 1))
+            if here.x is None:
+                z = net.prior.sample(len(rows), here.context, rng)
+            else:
+                z = latent_given(net, here.x, here.context, rng)
+            x = draw(net.space, net.observation(z, here.context), rng, temperature=self.temperature)
+            parts.append(x if here.x is None else _fill(net.space, here.x, x))
+        return torch.cat(parts) if parts else torch.empty(0, *net.space.shape)
+
+    @torch.no_grad()
+    def draw_latent(self, net: nn.Module, n: int, rng: torch.Generator) -> Float[Tensor, "n z"]:
+        return net.prior.sample(n, None, rng)
+
+    @torch.no_grad()
+    def decode(self, net: nn.Module, z: Float[Tensor, "n z"], context: Tensor | None) -> Tensor:
+        return most_likely(net.space, net.observation(z, context))
+
+    @torch.no_grad()
+    def encode(self, net: nn.Module, x: Tensor, context: Tensor | None) -> Float[Tensor, "n z"]:
+        return net.posterior(x, context)[0]
+
+    @torch.no_grad()
+    def refit_prior(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> None:
+        """Fit the mixture prior to one draw of q(z | x, c) per record.
+
+        The latents of real records never fill N(0, I) exactly; samples from where they are look like records
+        (Ghosh et al. 2020, arXiv:1903.12436, section 4).
+        """
+        latents = []
+        for rows in torch.arange(len(x), device=x.device).split(CHUNK):
+            mean, log_scale = net.posterior(x[rows], None if context is None else context[rows])
+            latents.append(mean + log_scale.exp() * _normal(mean, rng))
+        net.prior.fit(torch.cat(latents), context, rng)
+
+    def _bound(
+        self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator
+    ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n z"]]:
+        """-log p(x | z) at one draw z of q, and KL(q ‖ N(0, I)) per latent coordinate."""
+        mean, log_scale = net.posterior(x, context)
+        z = mean + log_scale.exp() * _normal(mean, rng)
+        return -log_likelihood(net.space, net.observation(z, context), x), gaussian_kl(mean, log_scale)
+
+
+def latent_given(
+    net: nn.Module, x: Float[Tensor, "n *s"], context: Tensor | None, rng: torch.Generator
+) -> Float[Tensor, "n z"]:
+    """Latents from about p(z | observed part of x), where NaN in x means "not observed".
+
+    Prior draws are resampled by their likelihood (Rubin 1987), which is exact in the limit of many `CANDIDATES`. Then
+    `CORRECTIONS` Metropolis-within-Gibbs steps propose from the encoder (Mattei & Frellsen 2018, arXiv:1802.04826,
+    Algorithm 2), which reach laws that no prior draw came near.
+    """
+    n = len(x)
+    wide = None if context is None else context.repeat_interleave(CANDIDATES, 0)
+    z = net.prior.sample(n * CANDIDATES, wide, rng)
+    likelihood = torch.cat(
+        [
+            log_likelihood(
+                net.space, net.observation(z[rows], None if wide is None else wide[rows]), x[rows // CANDIDATES]
+            )
+            for rows in torch.arange(len(z), device=x.device).split(4 * CHUNK)
+        ]
+    )
+    chosen = torch.multinomial(likelihood.view(n, CANDIDATES).softmax(1), 1, generator=rng)
+    z = z.view(n, CANDIDATES, -1)[torch.arange(n, device=x.device), chosen[:, 0]]
+    for _ in range(CORRECTIONS):
+        full = _fill(net.space, x, draw(net.space, net.observation(z, context), rng))
+        mean, log_scale = net.posterior(full, context)
+        proposal = mean + log_scale.exp() * _normal(mean, rng)
+        gain = _log_joint(net, full, proposal, context) - gaussian(proposal, mean, log_scale).sum(1)
+        gain = gain - _log_joint(net, full, z, context) + gaussian(z, mean, log_scale).sum(1)
+        accepted = torch.rand(n, generator=rng, device=x.device).log() < gain
+        z = torch.where(accepted[:, None], proposal, z)
+    return z
+
+
+def _log_joint(net: nn.Module, x: Tensor, z: Float[Tensor, "n z"], context: Tensor | None) -> Float[Tensor, "n"]:
+    """log p(x | z, c) + log p(z | c)."""
+    return log_likelihood(net.space, net.observation(z, context), x) + net.prior.log_prob(z, context)
+
+
+def _fill(space: Reals | Columns, observed: Tensor, x: Tensor) -> Tensor:
+    """`observed` with its NaNs replaced by `x`."""
+    filled = torch.where(observed.isnan(), x, observed)
+    return torch.where(space.active(filled), filled, 0.0) if isinstance(space, Columns) else filled
+
+
+def _normal(like: Float[Tensor, "n z"], rng: torch.Generator) -> Float[Tensor, "n z"]:
+    return torch.randn(like.shape, generator=rng, device=like.device)
+
+
+def _latent_size(space: Space) -> int:
+    """A few latent coordinates per independent thing a record can vary in; the loss leaves idle ones at the prior."""
+    numbers = math.prod(space.shape)
+    return max(2, min(32, 2 * numbers if numbers <= 8 else 8 + round(math.sqrt(numbers))))

@@ -1,0 +1,68 @@
+"""Encoders to and decoders from vectors for any record of real numbers: convolutional for images, an MLP otherwise."""
+
+import math
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from genwright.nets.context import ContextEmbedding
+from genwright.nets.conv import ConvDecoder, ConvEncoder
+from genwright.nets.mlp import MLP
+from genwright.nets.relaxation import relax, relaxed_size
+from genwright.spaces import Columns, Reals
+
+CONTEXT_WIDTH = 32
+
+
+def real_shape(space: Reals | Columns) -> tuple[int, ...]:
+    """The shape of a record as an array of real numbers; columns are relaxed."""
+    return (relaxed_size(space),) if isinstance(space, Columns) else space.shape
+
+
+def as_reals(space: Reals | Columns, x: Tensor) -> Float[Tensor, "n *s"]:
+    """Records as arrays of shape `real_shape(space)`."""
+    return relax(space, x) if isinstance(space, Columns) else x
+
+
+class Encoder(nn.Module):
+    """Arrays of `shape`, and the context they come with, to vectors of `outputs` numbers."""
+
+    def __init__(
+        self, shape: tuple[int, ...], outputs: int, *, context: Columns | None, width: int, depth: int
+    ) -> None:
+        super().__init__()
+        self.embedding = None if context is None else ContextEmbedding(context, CONTEXT_WIDTH)
+        condition = 0 if context is None else CONTEXT_WIDTH
+        self.body: nn.Module
+        if len(shape) == 3:
+            channels, height, across = shape
+            self.body = ConvEncoder((channels, height, across), outputs, width=width, depth=depth, condition=condition)
+        else:
+            self.body = MLP(math.prod(shape) + condition, outputs, width=width, depth=depth)
+
+    def forward(self, x: Float[Tensor, "n *s"], context: Float[Tensor, "n c"] | None) -> Float[Tensor, "n outputs"]:
+        condition = x.new_zeros(len(x), 0) if self.embedding is None else self.embedding(context)
+        if isinstance(self.body, ConvEncoder):
+            return self.body(x, condition)
+        return self.body(torch.cat([x.flatten(1), condition], dim=1))
+
+
+class Decoder(nn.Module):
+    """Vectors of `inputs` numbers, and the context to obey, to arrays of `shape`."""
+
+    def __init__(self, inputs: int, shape: tuple[int, ...], *, context: Columns | None, width: int, depth: int) -> None:
+        super().__init__()
+        self.shape = shape
+        self.embedding = None if context is None else ContextEmbedding(context, CONTEXT_WIDTH)
+        vector = inputs + (0 if context is None else CONTEXT_WIDTH)
+        self.body: nn.Module
+        if len(shape) == 3:
+            channels, height, across = shape
+            self.body = ConvDecoder(vector, (channels, height, across), width=width, depth=depth)
+        else:
+            self.body = MLP(vector, math.prod(shape), width=width, depth=depth)
+
+    def forward(self, z: Float[Tensor, "n inputs"], context: Float[Tensor, "n c"] | None) -> Float[Tensor, "n *s"]:
+        vector = z if self.embedding is None else torch.cat([z, self.embedding(context)], dim=1)
+        return self.body(vector).unflatten(1, self.shape) if len(self.shape) != 3 else self.body(vector)
