@@ -14,6 +14,7 @@ from torch import Tensor, nn
 
 from genwright.codecs import codec_from_json, fit_codec
 from genwright.codecs.codec import Codec
+from genwright.codecs.text import END, TextCodec
 from genwright.data.dataset import Dataset
 from genwright.errors import ArgumentError, DataError, StorageError, UnsupportedError
 from genwright.families.autoregressive import Autoregressive
@@ -99,6 +100,27 @@ class Generator:
             part = rows.rows(index)
             parts.append(self.family.log_prob(self.net, space.unpack(part.x), part.context, rng))
         return torch.cat(parts).double().cpu().numpy()
+
+    @torch.no_grad()
+    def score_text(self, data: Dataset) -> tuple[np.ndarray, np.ndarray]:
+        """Log-probabilities in nats, and sizes in bytes, of the blocks that make up a text; for bits per byte.
+
+        Records are a block each, their end counted as one byte. Running text is cut into blocks of half a window; each
+        is scored given the half window before it where the density is exact, otherwise whole windows are scored alone.
+        """
+        assert isinstance(self.codec, TextCodec), "only text has bytes"
+        rng, length = self._rng(0), self.codec.length
+        if not self.codec.text.running:
+            rows = self.codec.encode(data, rng=rng)
+            return self.score(rows, rng=rng), ((rows.x != END).sum(1) + 1).clamp(max=length).numpy()
+        if self.family.density is not Density.EXACT or length < 2:
+            rows = self.codec.windows(data, stride=length)
+            return self.score(rows, rng=rng), np.full(len(rows), length)
+        half = length // 2
+        rows = self.codec.windows(data, stride=length - half)
+        heads = self.score(Encoded(rows.x[:, :half]), rng=rng)
+        tails = self.score(rows, rng=rng) - heads
+        return np.concatenate([heads[:1], tails]), np.array([half] + [length - half] * len(tails))
 
     @torch.no_grad()
     def encode(self, data: Dataset) -> np.ndarray:
