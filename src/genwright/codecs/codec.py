@@ -11,10 +11,14 @@ from genwright.spaces import Columns, Encoded, Given, Space
 
 
 class Codec(abc.ABC):
-    """A fitted map Dataset <-> tensors. `space` is where `x` lives, `context` the columns beside it (or None)."""
+    """A fitted map Dataset <-> tensors.
+
+    `space` is where `x` lives, `context` the columns beside it (or None); `notes` says what is left out or cut.
+    """
 
     space: Space
     context: Columns | None
+    notes: tuple[str, ...] = ()
 
     @abc.abstractmethod
     def encode(self, data: Dataset, *, rng: torch.Generator) -> Encoded:

@@ -35,7 +35,6 @@ class ColumnsCodec(Codec):
     coders: tuple[ScalarCoder | None, ...]
     name: str = "data"
     label: str | None = None
-    notes: tuple[str, ...] = ()
 
     @classmethod
     def fit(cls, data: Dataset, *, rng: torch.Generator) -> Self:
@@ -44,10 +43,8 @@ class ColumnsCodec(Codec):
             raise DataError("no rows to fit to", where=data.name, hint="give at least one row")
         fields = tuple(f for f in data.fields if isinstance(f, (*SCALARS, Identifier, Constant)))
         coders = tuple(_fit_coder(f, data.columns[f.name], rng) for f in fields)
-        pairs = zip(fields, coders, strict=True)
-        notes = tuple(filter(None, (_resolution_note(f, coder, data.columns[f.name]) for f, coder in pairs)))
         label = data.label if any(f.name == data.label for f in fields) else None
-        return cls(fields, coders, data.name, label, notes)
+        return cls(fields, coders, data.name, label)
 
     @cached_property
     def space(self) -> Columns:  # type: ignore[override]
@@ -123,7 +120,6 @@ class ColumnsCodec(Codec):
             "kind": "columns",
             "name": self.name,
             "label": self.label,
-            "notes": list(self.notes),
             "fields": [field_to_json(f) for f in self.fields],
             "coders": [None if coder is None else coder.to_json() for coder in self.coders],
         }
@@ -136,7 +132,6 @@ class ColumnsCodec(Codec):
             tuple(None if coder is None else coder_from_json(coder) for coder in mapping["coders"]),
             mapping["name"],
             mapping["label"],
-            tuple(mapping["notes"]),
         )
 
     def _known(self, name: str) -> tuple[Field, ScalarCoder]:
@@ -216,20 +211,8 @@ def _warn_of_unknown(field: Field, values: np.ndarray, known: np.ndarray) -> Non
         warnings.warn(
             f"{field.name}: {len(changed)} of {len(values)} values are unlike the rows the codec was fitted to, "
             f"for example {example}; the nearest known value is used ({instead})",
-            stacklevel=4,
+            stacklevel=3,
         )
-
-
-def _resolution_note(field: Field, coder: ScalarCoder | None, column: np.ndarray) -> str | None:
-    """Encoded numbers are float32: say so where that is too coarse for the field's own precision."""
-    if coder is None or not isinstance(field, (Number, Time)) or grid_scale(field) is None:
-        return None
-    values = _values(field, column)
-    back = coder.decode(coder.encode(values, None), torch.Generator())
-    off = _differ(values, back)
-    if not off.any():
-        return None
-    return f"{field.name}: {off.mean():.0%} of the values are restored to about seven digits only"
 
 
 def _fixed_values(field: Field, coder: ScalarCoder, value: Any, n: int) -> np.ndarray:

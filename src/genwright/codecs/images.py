@@ -40,7 +40,7 @@ class ImageCodec(Codec):
         shape = pixels.shape[1], pixels.shape[2], pixels.shape[3]
         fitted = Image(image.name, shape, image.mode, image.levels)
         order = tuple(f.name for f in data.fields if f is image or not isinstance(f, MEDIA))
-        return cls(fitted, beside, order, beside.notes + left_out(data, image))
+        return cls(fitted, beside, order, left_out(data, image))
 
     @property
     def shape(self) -> tuple[int, int, int]:

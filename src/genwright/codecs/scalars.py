@@ -177,7 +177,8 @@ class Smooth(ScalarCoder):
 
     State 0 is an ordinary value; then come missing, if any is, and one state for each of `spikes`. Ordinary values
     lie on a grid of `step` (0: anywhere), are spread uniformly over their cell, and pass through the piecewise linear
-    quantile map from `knots` to the normal scores `scores`; outside of it they are clipped.
+    quantile map from `knots` to the normal scores `scores`; outside of it they are clipped. Values come back exactly,
+    unless they have more digits than float32 scores tell apart: then to about a millionth of their range.
     """
 
     step: float
@@ -279,8 +280,11 @@ class Smooth(ScalarCoder):
         return z.astype(np.float32)
 
     def _from_scores(self, z: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+        """The roundest of the values that share each float32 score, on the grid and in range."""
         knots, scores = self._map
-        values = np.interp(z, scores, knots)
+        half = np.spacing(np.abs(z).astype(np.float32)).astype(np.float64) / 2
+        blur = np.interp(z + half, scores, knots) - np.interp(z - half, scores, knots)
+        values = _rounded(np.interp(z, scores, knots), blur)
         return np.clip(self._on_grid(values) if self.step else values, self.low, self.high)
 
     def _on_grid(self, values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
@@ -338,6 +342,16 @@ def _shares(n: int) -> Float[np.ndarray, " k"]:
     halves = even[1] / 2.0 ** np.arange(1, 20)
     tail = halves[halves * n >= TAIL_ROWS]
     return np.unique(np.concatenate([even, tail, 1 - tail]))
+
+
+def _rounded(values: Float[np.ndarray, " n"], blur: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Values to the decimal place just above twice their blur, so that 0.1 is 0.1 and not 0.10000000149."""
+    with np.errstate(divide="ignore"):
+        places = np.floor(-np.log10(2 * blur))
+    sharp = ~(np.abs(places) <= 15)  # exact already, or powers of ten that are not exact
+    scale = 10.0 ** np.abs(np.where(sharp, 0, places))
+    rounded = np.where(places < 0, np.rint(values / scale) * scale, np.rint(values * scale) / scale)
+    return np.where(sharp, values, rounded)
 
 
 def _states(x: Float[np.ndarray, "n width"], levels: int) -> np.ndarray:

@@ -65,7 +65,7 @@ class TextCodec(Codec):
         beside = ColumnsCodec.fit(data, rng=rng)
         order = tuple(f.name for f in data.fields if f is text or not isinstance(f, MEDIA))
         cut = filter(None, (_cut_note(text, sizes, length),))
-        return cls(text, length, beside, order, (*beside.notes, *left_out(data, text), *cut))
+        return cls(text, length, beside, order, (*left_out(data, text), *cut))
 
     @property
     def space(self) -> Tokens:  # type: ignore[override]

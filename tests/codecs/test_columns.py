@@ -1,0 +1,372 @@
+"""ColumnsCodec: exact round trips, preserved marginals, partial rows, unseen values."""
+
+import json
+import time
+from datetime import date
+
+import numpy as np
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.stats import ks_2samp, kstest
+
+from genwright.codecs import codec_from_json, fit_codec
+from genwright.codecs.scalars import Atoms, Levels, Smooth
+from genwright.data.dataset import Category, Constant, Identifier, Number, Time
+from genwright.errors import ArgumentError, DataError, StorageError
+from genwright.spaces import Continuous, Discrete, Encoded
+from tests.codecs.rows import assert_round_trip, mixed, number, objects, rng, same, table
+
+quick = settings(max_examples=40, deadline=None)
+
+
+# ---- round trips ----------------------------------------------------------------------------------------------------
+
+
+@quick
+@given(st.lists(st.one_of(st.none(), st.integers(-(10**6), 10**6)), min_size=1, max_size=300))
+def test_integers_come_back(values):
+    assert_round_trip(number([np.nan if v is None else v for v in values]))
+
+
+@quick
+@given(st.integers(1, 5), st.lists(st.integers(-(10**6), 10**6), min_size=1, max_size=200))
+def test_decimals_come_back_as_written(decimals, values):
+    assert_round_trip(number([float(f"{v / 10**decimals:.{decimals}f}") for v in values], decimals=decimals))
+
+
+@quick
+@given(st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), min_size=1, max_size=200))
+def test_full_precision_comes_back_to_seven_digits_of_the_range(values):
+    data = number([np.nan if v is None else v for v in values], decimals=None)
+    codec = fit_codec(data, rng=rng())
+    back = codec.decode(codec.encode(data, rng=rng()), rng=rng()).columns["x"]
+    column = data.columns["x"]
+    spread = np.ptp(column[~np.isnan(column)]) if (~np.isnan(column)).any() else 0
+    np.testing.assert_allclose(back, column, atol=1e-6 * spread + 1e-300, rtol=1e-12)
+
+
+@quick
+@given(st.lists(st.integers(-(10**4), 10**4), min_size=3, max_size=200))
+def test_full_precision_numbers_of_few_digits_come_back_exactly(values):
+    assert_round_trip(number([v / 1000 for v in values], decimals=None))
+
+
+@quick
+@given(st.lists(st.one_of(st.none(), st.text(max_size=3)), min_size=1, max_size=100))
+def test_categories_come_back(values):
+    assert_round_trip(table((Category("c"), values)))
+
+
+@pytest.mark.parametrize(
+    "form, unit, span",
+    [
+        ("%Y-%m-%d", "D", 20_000),
+        ("%-d.%-m.%Y %H:%M", "m", 10**6),
+        ("%b %Y", "M", 600),
+        ("%Y-%m-%dT%H:%M:%S", "s", 10**6),
+    ],
+)
+def test_times_come_back_on_the_grid_of_their_format(form, unit, span):
+    steps = np.random.default_rng(0).integers(0, span, 500)
+    column = steps.astype(f"datetime64[{unit}]").astype("datetime64[ns]")
+    column[7] = np.datetime64("NaT")
+    codec = assert_round_trip(table((Time("t", form), column)))
+    drawn = codec.decode(Encoded(torch.randn(1000, 2, generator=rng()) * torch.tensor([0.0, 1.0])), rng=rng())
+    moments = drawn.columns["t"]
+    assert (moments.astype(f"datetime64[{unit}]").astype("datetime64[ns]") == moments).all()
+
+
+def test_a_common_step_is_kept():
+    hours = np.arange("2020-01-01", "2020-02-01", dtype="datetime64[h]").astype("datetime64[ns]")
+    codec = assert_round_trip(table((Time("t", "%Y-%m-%d %H:%M:%S"), hours)))
+    drawn = codec.decode(Encoded(torch.randn(500, 1, generator=rng())), rng=rng()).columns["t"]
+    assert (drawn.astype("datetime64[h]") == drawn).all()
+
+
+def test_all_kinds_together_keep_order_label_and_name():
+    data = mixed()
+    codec = assert_round_trip(data)
+    back = codec.decode(codec.encode(data, rng=rng()), rng=rng())
+    assert (back.name, back.label) == (data.name, data.label)
+    names = [column.name for column in codec.space.columns]
+    assert names == ["colour", "age", "income:state", "income", "day"]
+    assert codec.encode(data, rng=rng()).x.dtype == torch.float32
+
+
+def test_identifiers_are_new_and_constants_restored():
+    data = table(
+        (Identifier("id", "P{}", 3, start=8), ["P001", "P002", "P007"]),
+        (Number("x", 0), np.array([1.0, 2.0, 1.0])),
+        (Constant("c", "k"), ["k"] * 3),
+        (Constant("void"), [None] * 3),
+    )
+    codec = fit_codec(data, rng=rng())
+    back = codec.decode(codec.encode(data, rng=rng()), rng=rng())
+    assert back.columns["id"].tolist() == ["P008", "P009", "P010"]
+    assert back.columns["c"].tolist() == ["k"] * 3 and back.columns["void"].tolist() == [None] * 3
+    assert [f.name for f in back.fields] == ["id", "x", "c", "void"]
+
+
+@pytest.mark.parametrize(
+    "values",
+    [
+        [5.0],
+        [np.nan],
+        [np.nan] * 50,
+        [3.0] * 50,
+        [1.0, 2.0],
+        [1.0, 2.0, 3.0],
+        [np.nan, 1.0, 2.0, 7.0],
+        list(range(150)),
+    ],
+)
+@pytest.mark.parametrize("decimals", [0, None])
+def test_tiny_constant_and_empty_columns(values, decimals):
+    data = number(values, decimals=decimals)
+    codec = fit_codec(data, rng=rng())
+    back = codec.decode(codec.encode(data, rng=rng()), rng=rng()).columns["x"]
+    np.testing.assert_allclose(back, data.columns["x"], rtol=1e-6)
+
+
+# ---- which encoding -------------------------------------------------------------------------------------------------
+
+
+def coder(values, *, decimals=0):
+    return fit_codec(number(values, decimals=decimals), rng=rng()).coders[0]
+
+
+def test_few_values_are_atoms_and_many_are_smooth():
+    draw = np.random.default_rng(0)
+    assert coder(draw.integers(0, 90, 1000)) == Atoms(tuple(map(float, range(90))), missing=False)
+    assert isinstance(coder(draw.integers(0, 500, 5000)), Smooth)
+    assert isinstance(coder(draw.normal(size=60), decimals=None), Smooth)  # 60 rows, 60 values: atoms would be copies
+    sparse = coder(draw.choice(draw.integers(0, 10**5, 150), 5000))
+    assert isinstance(sparse, Atoms)
+
+
+def test_spikes_bounds_and_missing_values_are_states():
+    draw = np.random.default_rng(0)
+    values = np.round(draw.gamma(3, 4000, 5000))
+    values[:1000], values[1000:1300], values[1300:1600] = 0, 99_999, np.nan
+    data = number(values)
+    fitted = fit_codec(data, rng=rng())
+    assert fitted.coders[0].spikes == (0.0, 99_999.0)
+    assert fitted.space.columns == (Discrete("x:state", 4), Continuous("x", state=0))
+    x = fitted.encode(data, rng=rng()).x
+    assert [int((x[:, 0] == k).sum()) for k in range(4)] == [3400, 300, 1000, 300]
+    assert (x[x[:, 0] > 0, 1] == 0).all() and torch.isfinite(x).all()
+    assert_round_trip(data)
+
+
+def test_a_steep_but_smooth_law_has_no_spikes():
+    values = np.random.default_rng(0).geometric(0.03, 20_000)
+    assert coder(values).spikes == ()
+
+
+def test_many_levels_share_a_rare_bucket_drawn_by_frequency():
+    values = [f"common{k}" for k in range(254) for _ in range(5)] + [f"rare{k}" for k in range(30)] * 2 + ["rare0"] * 2
+    values += ["x"] * 7 + [None] * 3
+    data = table((Category("c"), objects(values)))
+    codec = fit_codec(data, rng=rng())
+    levels = codec.coders[0]
+    assert isinstance(levels, Levels)
+    assert codec.space.columns[0].levels == 256
+    assert levels.frequent[0] == "x" and len(levels.rare) == 31
+    bucket = len(levels.frequent)
+    drawn = codec.decode(Encoded(torch.full((6400, 1), float(bucket))), rng=rng()).columns["c"]
+    assert set(drawn) == set(levels.rare)
+    share = levels.rare_counts[levels.rare.index("rare1")] / sum(levels.rare_counts)
+    assert abs((drawn == "rare1").mean() - share) < 0.01
+    assert (codec.decode(Encoded(torch.tensor([[255.0]])), rng=rng()).columns["c"] == [None]).all()
+
+
+# ---- marginals ------------------------------------------------------------------------------------------------------
+
+
+def independent(codec, x, n):
+    """Columns drawn one by one: states by their frequency, continuous ones from N(0, 1)."""
+    z = torch.randn(n, x.shape[1], generator=rng(5))
+    for i in codec.space.discrete:
+        z[:, i] = x[torch.randint(len(x), (n,), generator=rng(i)), i]
+    return Encoded(z)
+
+
+LAWS = {
+    "normal": lambda draw, n: (draw.normal(50, 9, n).round(3), 3),
+    "heavy": lambda draw, n: (draw.pareto(1.3, n).round(2), 2),
+    "counts": lambda draw, n: (draw.negative_binomial(2, 0.01, n), 0),
+    "two modes": lambda draw, n: (np.where(draw.random(n) < 0.3, draw.normal(-9, 1, n), draw.normal(9, 0.1, n)), None),
+    "rounded": lambda draw, n: (draw.normal(0, 60, n).round(1) * 10, 0),
+    "repeats": lambda draw, n: (
+        np.where(draw.random(n) < 0.5, draw.choice(draw.normal(size=300), n), draw.normal(size=n)),
+        None,
+    ),
+}
+
+
+@pytest.mark.parametrize("law", LAWS)
+def test_encoded_values_are_standard_normal_and_samples_have_the_marginal(law):
+    n = 20_000
+    values, decimals = LAWS[law](np.random.default_rng(1), n)
+    data = number(values, decimals=decimals)
+    codec = fit_codec(data, rng=rng())
+    x = codec.encode(data, rng=rng(1)).x
+    z = x[codec.space.active(x)[:, -1], -1].numpy()
+    assert kstest(z, "norm").statistic < 0.006
+    fake = codec.decode(independent(codec, x, n), rng=rng()).columns["x"]
+    assert ks_2samp(fake, data.columns["x"]).statistic < 0.018  # two real samples of this size: .014 (median .008)
+    assert fake.min() >= values.min() and fake.max() <= values.max()
+
+
+def test_a_smaller_sample_keeps_its_marginal_too():
+    values = np.random.default_rng(0).normal(size=300)
+    codec = fit_codec(number(values, decimals=None), rng=rng())
+    fake = codec.decode(Encoded(torch.randn(20_000, 1, generator=rng())), rng=rng()).columns["x"]
+    assert ks_2samp(fake, values).statistic < 0.03  # a fresh sample of 300 has about .05
+
+
+# ---- JSON -----------------------------------------------------------------------------------------------------------
+
+
+def test_json_is_compact_and_bit_exact():
+    data = number(np.random.default_rng(0).normal(size=50_000), decimals=None)
+    codec = fit_codec(data, rng=rng())
+    text = json.dumps(codec.to_json(), allow_nan=False)
+    again = codec_from_json(json.loads(text))
+    assert again == codec and len(codec.coders[0].knots) <= 1000 and len(text) < 40_000
+    assert torch.equal(again.encode(data, rng=rng(3)).x, codec.encode(data, rng=rng(3)).x)
+
+
+@pytest.mark.parametrize(
+    "damaged", [{}, {"kind": "columns"}, {"kind": "spaceship"}, {"kind": []}, {"kind": "text", "text": 1}]
+)
+def test_damaged_json_is_a_storage_error(damaged):
+    with pytest.raises(StorageError, match="codec"):
+        codec_from_json(damaged)
+
+
+def test_a_coder_of_unknown_kind_is_a_storage_error():
+    described = fit_codec(mixed(50), rng=rng()).to_json()
+    described["coders"][0]["kind"] = "os.system"
+    with pytest.raises(StorageError):
+        codec_from_json(described)
+
+
+# ---- given ----------------------------------------------------------------------------------------------------------
+
+
+def filled(codec, partial):
+    """Partial rows with every free entry drawn."""
+    x = independent(codec, codec.encode(mixed(), rng=rng()).x, len(partial)).x
+    return codec.decode(Encoded(torch.where(partial.isnan(), x, partial)), rng=rng())
+
+
+def test_given_values_come_back_exactly_and_the_rest_is_free():
+    codec = fit_codec(mixed(), rng=rng())
+    fixed = {"age": 30, "income": 2_700.25, "day": "2021-03-04", "colour": "red"}
+    for name, value in fixed.items():
+        partial = codec.given({name: value}, 20, rng=rng()).x
+        width = 2 if name == "income" else 1
+        assert (~partial.isnan()).sum(1).tolist() == [width] * 20
+        column = filled(codec, partial).columns[name]
+        expected = np.datetime64(value, "ns") if name == "day" else value
+        assert (column == expected).all()
+
+
+def test_given_takes_arrays_missing_spikes_and_outside_types():
+    codec = fit_codec(mixed(), rng=rng())
+    back = filled(codec, codec.given({"income": [0, None, "2512.5"], "colour": [None, "red", "blue"]}, 3, rng=rng()).x)
+    assert same(back.columns["income"], np.array([0, np.nan, 2512.5]))
+    assert back.columns["colour"].tolist() == [None, "red", "blue"]
+    assert (
+        filled(codec, codec.given({"day": date(2021, 3, 4)}, 2, rng=rng()).x).columns["day"]
+        == np.datetime64("2021-03-04")
+    ).all()
+    levels = table(
+        (Category("yes", ("False", "True"), "bool"), ["True", "False"] * 5),
+        (Category("k", ("1", "2"), "int"), ["1", "2"] * 5),
+    )
+    outside = fit_codec(levels, rng=rng())
+    partial = outside.given({"yes": True, "k": 2.0}, 1, rng=rng()).x
+    decoded = outside.decode(Encoded(partial), rng=rng())
+    assert (decoded.columns["yes"][0], decoded.columns["k"][0]) == ("True", "2")
+
+
+def test_nothing_given_is_none():
+    assert fit_codec(mixed(), rng=rng()).given({}, 5, rng=rng()).x is None
+
+
+@pytest.mark.parametrize(
+    "fixed, message",
+    [
+        ({"aeg": 3}, "did you mean 'age'"),
+        ({"zzz": 3}, "there are: 'colour', 'age', 'income', 'day'"),
+        ({"colour": "rde"}, "did you mean 'red'"),
+        ({"age": 200}, "the nearest is 70"),
+        ({"age": 30.5}, "the nearest is 30"),
+        ({"age": None}, "never missing"),
+        ({"age": "old"}, "not a number"),
+        ({"age": [1, 2, 3]}, "3 values given for 4 records"),
+        ({"income": 2_500.123}, "the nearest is 2500.12"),
+        ({"day": "1999-01-01"}, "the nearest is 2020-01-0"),
+        ({"day": "soon"}, "not a time"),
+    ],
+)
+def test_given_says_what_is_wrong_and_what_there_is(fixed, message):
+    with pytest.raises(ArgumentError) as caught:
+        fit_codec(mixed(), rng=rng()).given(fixed, 4, rng=rng())
+    assert message in str(caught.value)
+
+
+# ---- unseen values --------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.filterwarnings("ignore:.*unlike the rows")
+def test_unseen_values_take_the_nearest_known_one_with_a_warning():
+    seen, data = mixed(400), mixed(10, seed=1)
+    codec = fit_codec(seen, rng=rng())
+    columns = {name: column.copy() for name, column in data.columns.items()}
+    columns["colour"][0] = "octarine"
+    columns["age"][0], columns["age"][1], columns["income"][0] = 99, np.nan, 1e9
+    columns["day"][0] = np.datetime64("2050-01-01")
+    odd = type(data)(data.fields, columns)
+    with pytest.warns(UserWarning, match="colour: 1 of 10 values are unlike"):
+        back = codec.decode(codec.encode(odd, rng=rng()), rng=rng())
+    assert back.columns["colour"][0] == "blue" and back.columns["age"][0] == 70
+    assert back.columns["income"][0] == np.nanmax(seen.columns["income"])
+    assert back.columns["day"][0] == seen.columns["day"].max()
+
+
+def test_what_cannot_be_fitted():
+    with pytest.raises(DataError, match="no rows"):
+        fit_codec(mixed().take(slice(0, 0)), rng=rng())
+    with pytest.raises(DataError, match="no number, category or time"):
+        fit_codec(table((Constant("c", "k"), ["k"])), rng=rng())
+    with pytest.raises(DataError, match="infinite"):
+        fit_codec(number([1.0, np.inf]), rng=rng())
+
+
+def test_more_digits_than_float32_tells_apart():
+    values = np.random.default_rng(0).integers(0, 10**12, 500).astype(np.float64)
+    values[0] = 250_000_000_000
+    data = number(values)
+    codec = fit_codec(data, rng=rng())
+    back = codec.decode(codec.encode(data, rng=rng()), rng=rng()).columns["x"]
+    assert back[0] == values[0]  # round numbers are exact all the same
+    np.testing.assert_allclose(back, values, atol=1e6)
+
+
+def test_the_same_seed_gives_the_same_bytes():
+    a, b = (fit_codec(mixed(), rng=rng(4)).encode(mixed(), rng=rng(5)).x for _ in range(2))
+    assert torch.equal(a, b)
+
+
+def test_thirty_thousand_rows_take_less_than_a_second():
+    data = mixed(30_000)
+    started = time.perf_counter()
+    codec = fit_codec(data, rng=rng())
+    encoded = codec.encode(data, rng=rng())
+    codec.decode(encoded, rng=rng())
+    assert time.perf_counter() - started < 2  # about .15 s on an idle core
