@@ -119,6 +119,14 @@ class Columns:
                 mask[:, i] = x[:, column.state] == 0
         return mask
 
+    def with_states(self, partial: Float[Tensor, "b c"]) -> Float[Tensor, "b c"]:
+        """A copy of partial rows in which a known value whose state is free has its state set to 0."""
+        x = partial.clone()
+        for i, column in enumerate(self.columns):
+            if isinstance(column, Continuous) and column.state is not None:
+                x[x[:, column.state].isnan() & ~x[:, i].isnan(), column.state] = 0.0
+        return x
+
     def unpack(self, stored: Tensor) -> Float[Tensor, "b c"]:
         return stored.float()
 

@@ -44,7 +44,7 @@ class AnyOrderColumns(nn.Module):
         self.register_buffer("rank", _natural_rank(space, len(beside)), persistent=False)
         self.register_buffer("fitted", torch.tensor(False))
         self.values = nn.Parameter(torch.randn(sum(rows), width))
-        self.gain = nn.Parameter(torch.ones(self.targets, 1, width))
+        self.gain = nn.Parameter(torch.zeros(self.targets, 1, width))
         self.shift = nn.Parameter(torch.zeros(self.targets, 1, width))
         self.layers = nn.ParameterList(
             nn.Parameter(torch.randn(self.targets, width, width) / math.sqrt(width)) for _ in range(depth)
@@ -99,16 +99,12 @@ class AnyOrderColumns(nn.Module):
         return torch.cat(parts)
 
     def _draw(self, partial: Tensor, context: Tensor | None, rng: torch.Generator) -> Tensor:
-        x = partial.clone()
-        for i, column in enumerate(self.space.columns):
-            if isinstance(column, Continuous) and column.state is not None:
-                implied = x[:, column.state].isnan() & ~x[:, i].isnan()
-                x[implied, column.state] = 0.0
+        x = self.space.with_states(partial)
         embedded, known = self._embed(x, context)
         total = (embedded * known[..., None]).sum(dim=1)
         for j in self.rank[: self.targets].argsort().tolist():
             column = self.space.columns[j]
-            free = partial[:, j].isnan() & x[:, j].isnan()
+            free = x[:, j].isnan()
             if isinstance(column, Continuous) and column.state is not None:
                 absent = free & (x[:, column.state] != 0)
                 x[absent, j] = 0.0
@@ -142,7 +138,7 @@ class AnyOrderColumns(nn.Module):
     def _hidden(self, sums: Float[Tensor, "j n w"], columns: slice) -> Float[Tensor, "j n w"]:
         """What the perceptrons of `columns` make of the sums before them."""
         width = sums.shape[-1]
-        hidden = F.silu(F.rms_norm(sums, (width,)) * self.gain[columns] + self.shift[columns])
+        hidden = F.silu(F.rms_norm(sums, (width,)) * (1.0 + self.gain[columns]) + self.shift[columns])
         for layer, (weight, bias) in enumerate(zip(self.layers, self.biases)):
             step = torch.baddbmm(bias[columns], hidden, weight[columns])
             hidden = F.silu(step) if layer == 0 else hidden + F.silu(step)

@@ -69,6 +69,7 @@ class ColumnComponents(nn.Module):
 
     def log_prob(self, x: Float[Tensor, "n c"]) -> Float[Tensor, "n k"]:
         """Log-density in nats of the known entries of each row under each component."""
+        x = self.space.with_states(x)
         known = self._known(x)
         total = torch.zeros(len(x), len(self.mean))
         if self.discrete:
@@ -92,10 +93,13 @@ class ColumnComponents(nn.Module):
         value = torch.where(known, x, 0.0)[:, self.continuous].to(share.dtype)
         return counts, share.T @ here, share.T @ value, share.T @ value.square()
 
-    def maximise(self, statistics: tuple[Tensor, ...], smoothing: float) -> None:
-        """The M-step: the most likely laws after `smoothing` further rows that look like all data."""
+    def maximise(self, statistics: tuple[Tensor, ...], smoothing: float, levels_share: float = 1.0) -> None:
+        """The M-step: the most likely laws after `smoothing` further rows that look like all data.
+
+        Discrete columns are given only `levels_share` of these.
+        """
         counts, n, first, second = statistics
-        counts = counts + smoothing * self.share[:, None]
+        counts = counts + levels_share * smoothing * self.share[:, None]
         self.log_levels[:-1] = (counts / self._per_column(counts)).clamp(min=1e-30).log()
         n = n + max(smoothing, 1e-9)
         mean = (first + smoothing * self.centre) / n
@@ -107,6 +111,7 @@ class ColumnComponents(nn.Module):
         self, which: Int[Tensor, "n"], partial: Float[Tensor, "n c"], rng: torch.Generator
     ) -> Float[Tensor, "n c"]:
         """Rows from components `which`; entries of `partial` that are not NaN are kept."""
+        partial = self.space.with_states(partial)
         x = partial.clone()
         for start, n, j in zip(self.starts.tolist(), self.levels, self.discrete, strict=True):
             logits = self.log_levels[start : start + n, which].T

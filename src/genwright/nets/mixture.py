@@ -9,6 +9,7 @@ from genwright.nets.gaussian_components import GaussianComponents
 from genwright.spaces import Columns, Given, Reals
 
 WEIGHT_FLOOR = 1e-12
+LEVELS_BESIDE = 1e-3  # share of the smoothing that discrete condition columns get
 
 
 class MixtureNet(nn.Module):
@@ -69,5 +70,6 @@ class MixtureNet(nn.Module):
         weights = (statistics[0] + smoothing) / (statistics[0] + smoothing).sum()
         self.log_weights.copy_(weights.clamp(min=WEIGHT_FLOOR).log())
         if self.beside is not None:
-            self.beside.maximise(tuple(statistics[1 : 1 + beside]), smoothing)
+            # a label must not be blurred: a given class would be drawn from components of others
+            self.beside.maximise(tuple(statistics[1 : 1 + beside]), smoothing, levels_share=LEVELS_BESIDE)
         self.body.maximise(tuple(statistics[1 + beside :]), smoothing)
