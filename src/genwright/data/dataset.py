@@ -16,13 +16,15 @@ from genwright.errors import ArgumentError
 class Number:
     """Integers (`decimals` = 0) or decimals; `decimals` None keeps full float precision. Column: float64, NaN missing.
 
-    `low` and `high` are the smallest and largest value seen.
+    `low` and `high` are the smallest and largest value seen. Zeros at the end are written until `min_decimals` stand
+    after the point: 2 for prices (2.50), 1 for what most programs write (2.0), 0 for none (2).
     """
 
     name: str
     decimals: int | None = None
     low: float = -np.inf
     high: float = np.inf
+    min_decimals: int = 0
 
 
 @dataclass(frozen=True)

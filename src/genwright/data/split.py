@@ -137,7 +137,8 @@ def _strata(column: np.ndarray) -> Int[np.ndarray, "n"]:
         values = column.astype(np.int64 if column.dtype.kind == "M" else np.float64).astype(np.float64)
         values = np.where(np.isnat(column), np.nan, values) if column.dtype.kind == "M" else values
         present = values[~np.isnan(values)]
-        edges = np.unique(np.quantile(present, np.arange(1, LABEL_BINS) / LABEL_BINS)) if len(present) else []
+        shares = np.arange(1, LABEL_BINS) / LABEL_BINS
+        edges = np.unique(np.quantile(present, shares)) if len(present) else np.empty(0)
         codes = np.where(np.isnan(values), LABEL_BINS, np.searchsorted(edges, values, side="right"))
     else:
         codes = np.unique(np.array([repr(v) for v in column]), return_inverse=True)[1]

@@ -1,0 +1,329 @@
+"""Images from files: folders and zips, any mode and size, with labels and captions beside them."""
+
+import io
+import os
+import posixpath
+import warnings
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import Any
+
+import numpy as np
+from jaxtyping import UInt8
+from PIL import Image as Pillow
+from PIL import ImageOps
+
+from genwright.data.dataset import Dataset, Field, Image
+from genwright.data.files import Files
+from genwright.data.schema import TypedTable, as_text, is_wordy, type_columns
+from genwright.data.table import MissingMarks, RawColumn, RawTable, parse_delimited, parse_json_lines
+from genwright.errors import DataError
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # the decoders that hostile files may reach
+SIDE_FILES = ("labels.csv", "captions.jsonl", "metadata.csv", "metadata.jsonl")
+FILE_COLUMNS = ("file", "file_name", "filename", "image", "path")
+PARTS = frozenset({"train", "training", "valid", "val", "validation", "test", "testing"})
+MAX_PIXELS = 100_000_000  # of one image; a few kB of PNG can claim more than any memory holds
+SKIPPED_SHARE = 0.01  # so many unreadable files among good ones are left out and reported
+CHANNELS = {"1": 1, "L": 1, "LA": 2, "RGB": 3, "RGBA": 4}
+LEVELS_KEY = "levels"  # PNG text chunk that says how many grey levels an image has, if not 2 or 256
+
+
+@dataclass(frozen=True)
+class Header:
+    """What a file says about its image before the pixels are decoded."""
+
+    name: str
+    mode: str
+    size: tuple[int, int]  # height, width
+    levels: int
+    remarks: frozenset[str] = frozenset()
+
+
+def read_images(
+    files: Files,
+    *,
+    schema: Mapping[str, str | Field],
+    label: str | None,
+    missing: MissingMarks,
+    size: tuple[int, int] | None,
+) -> Dataset:
+    """A Dataset with the field `image`, a category `label` from sub-folders, and the fields of tables beside them.
+
+    `size` is (height, width) to resize to. Raises DataError for unreadable images, unless they are fewer than one in
+    a hundred: those are left out and named in the notes.
+    """
+    names = files.with_suffix(*SUFFIXES)
+    bad: dict[str, str] = {}
+    headers = [h for name in names if (h := _try(partial(_header, files, name), name, bad)) is not None]
+    _refuse_bad(bad, len(names), files.where)
+    mode = _common_mode([h.mode for h in headers])
+    levels = {h.levels for h in headers}
+    count = 2 if mode == "1" else levels.pop() if len(levels) == 1 and size is None else 256
+    if size is not None and mode == "1":
+        mode, count = "L", 256  # resizing makes greys
+    pixels, kept = _decode_all(files, headers, mode=mode, levels=count, size=size, bad=bad)
+    _refuse_bad(bad, len(names), files.where)
+    field = Image("image", _shape(pixels), mode, count)
+    notes = _image_notes(headers, mode, size, bad)
+    beside, label = _beside(files, [h.name for h in kept], schema=schema, label=label, missing=missing)
+    name = os.path.basename(files.where.rstrip("/"))
+    return Dataset((field, *beside.fields), {"image": pixels, **beside.columns}, name, label, notes + beside.notes)
+
+
+def _shape(pixels: np.ndarray) -> tuple[int, int, int] | None:
+    return None if pixels.dtype == object else (pixels.shape[1], pixels.shape[2], pixels.shape[3])
+
+
+def _try(job: Callable[[], Any], name: str, bad: dict[str, str]) -> Any:
+    """The job's result; None, with the reason put into `bad`, if the image is unreadable."""
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # Pillow warns of what is refused or repaired here
+            return job()
+    except DataError as error:
+        bad[name] = error.what
+    except Exception as error:  # Pillow's decoders raise nearly every type there is on damaged files
+        bad[name] = f"cannot be decoded: {error}"
+    return None
+
+
+def _refuse_bad(bad: Mapping[str, str], total: int, where: str) -> None:
+    if bad and (len(bad) >= SKIPPED_SHARE * total):
+        name, why = next(iter(bad.items()))
+        more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
+        raise DataError(f"{why}{more}", where=f"{where}/{name}", hint="replace or remove the file")
+
+
+def _header(files: Files, name: str) -> Header:
+    image = _open(files.read(name))
+    remarks = set()
+    if getattr(image, "n_frames", 1) > 1:
+        remarks.add("only the first frame of animations is read")
+    if image.mode not in CHANNELS and image.mode != "P" and image.mode != "PA":
+        remarks.add(f"{image.mode} images are converted to {_plain_mode(image)}")
+    turned = image.getexif().get(0x0112, 1) >= 5  # the EXIF orientation swaps height and width
+    width, height = image.size[::-1] if turned else image.size
+    levels = image.info.get(LEVELS_KEY, "")
+    count = int(levels) if isinstance(levels, str) and levels.isdigit() and 2 <= int(levels[:4]) <= 256 else 256
+    return Header(name, _plain_mode(image), (height, width), count, frozenset(remarks))
+
+
+def _open(raw: bytes) -> Pillow.Image:
+    image = Pillow.open(io.BytesIO(raw), formats=FORMATS)
+    width, height = image.size
+    if width * height > MAX_PIXELS:
+        raise DataError(f"{width} x {height} pixels are more than {MAX_PIXELS:,}", hint="scale it down first")
+    return image
+
+
+def _plain_mode(image: Pillow.Image) -> str:
+    """The mode of `CHANNELS` that holds an image's colours."""
+    if image.mode in ("P", "PA"):
+        clear = image.mode == "PA" or "transparency" in image.info
+        return "RGBA" if clear else "RGB"
+    if image.mode in CHANNELS:
+        clear = "transparency" in image.info
+        return {"1": "LA", "L": "LA", "RGB": "RGBA"}.get(image.mode, image.mode) if clear else image.mode
+    if image.mode == "F" or (image.mode == "I" and image.format not in ("PNG", "PPM")):
+        raise DataError(f"{image.mode}-mode pixels have no fixed range", hint="save it as an 8- or 16-bit PNG")
+    return "L" if image.mode.startswith("I") else "RGBA" if image.mode in ("RGBa", "La") else "RGB"
+
+
+def _common_mode(modes: list[str]) -> str:
+    """The smallest mode that holds all of `modes`."""
+    if set(modes) == {"1"}:
+        return "1"
+    colour, alpha = any("RGB" in m for m in modes), any(m.endswith("A") for m in modes)
+    return ("RGB" if colour else "L") + ("A" if alpha else "")
+
+
+def _decode_all(
+    files: Files, headers: list[Header], *, mode: str, levels: int, size: tuple[int, int] | None, bad: dict[str, str]
+) -> tuple[np.ndarray, list[Header]]:
+    """Pixels of all readable images, as one array where sizes agree, and the headers of those."""
+    shapes = {h.size if size is None else size for h in headers}
+    needed = sum(int(np.prod(h.size if size is None else size)) for h in headers) * CHANNELS[mode]
+    if needed > memory_bytes() // 2:
+        raise DataError(
+            f"{len(headers)} images need {needed / 2**30:.1f} GiB",
+            where=files.where,
+            hint="read them smaller: size=(64, 64)",
+        )
+    if len(shapes) == 1:
+        pixels: np.ndarray = np.zeros((len(headers), *shapes.pop(), CHANNELS[mode]), dtype=np.uint8)
+    else:
+        pixels = np.empty(len(headers), dtype=object)
+    good = np.zeros(len(headers), dtype=bool)
+    for i, header in enumerate(headers):
+        image = _try(partial(_decode, files, header.name, mode, levels, size), header.name, bad)
+        if image is not None:
+            pixels[i], good[i] = image, True
+    kept = [h for h, ok in zip(headers, good, strict=True) if ok]
+    return (pixels if good.all() else pixels[good]), kept
+
+
+def _decode(
+    files: Files, name: str, mode: str, levels: int, size: tuple[int, int] | None
+) -> UInt8[np.ndarray, "h w c"]:
+    image = _open(files.read(name))
+    if image.mode.startswith("I"):  # 16 bits; Pillow would clip them
+        image = Pillow.fromarray((np.asarray(image).astype(np.float64) / 257).round().clip(0, 255).astype(np.uint8))
+    image = ImageOps.exif_transpose(image)
+    if image.mode != mode:
+        if image.mode in ("P", "PA", "1", "L", "RGB") and "transparency" in image.info:
+            image = image.convert("RGBA")  # the only way that keeps a transparent colour
+        image = image.convert(mode)
+    if size is not None and image.size != size[::-1]:
+        image = image.resize(size[::-1], Pillow.Resampling.LANCZOS)
+    pixels = np.asarray(image, dtype=np.uint8).reshape(image.height, image.width, CHANNELS[mode])
+    return pixels if levels in (2, 256) else scale_levels(pixels, 256, levels)
+
+
+def scale_levels(pixels: UInt8[np.ndarray, "*s"], old: int, new: int) -> UInt8[np.ndarray, "*s"]:
+    """Pixels with levels 0 .. old-1 mapped onto 0 .. new-1; there and back is exact if `new` >= `old`."""
+    return np.rint(np.arange(256) * ((new - 1) / (old - 1))).clip(0, 255).astype(np.uint8)[pixels]
+
+
+def resized(data: Dataset, size: tuple[int, int]) -> Dataset:
+    """The Dataset with its images resized to (height, width), as `read_images` does it."""
+    field = data.media
+    assert isinstance(field, Image)
+    mode = "L" if field.mode == "1" else field.mode
+    return _redrawn(data, replace(field, mode=mode, levels=256), size)
+
+
+def recast(data: Dataset, field: Image) -> Dataset:
+    """The Dataset with its images in the mode and levels of `field`; raises DataError if their size differs."""
+    own = data.media
+    assert isinstance(own, Image)
+    if field.shape is not None and (own.shape is None or own.shape[:2] != field.shape[:2]):
+        found = "of different sizes" if own.shape is None else f"{own.shape[0]} x {own.shape[1]}"
+        raise DataError(f"images are {found}, not {field.shape[0]} x {field.shape[1]}", where=data.name)
+    same = (own.mode, own.levels) == (field.mode, field.levels)
+    return data if same else _redrawn(data, replace(own, mode=field.mode, levels=field.levels), None)
+
+
+def _redrawn(data: Dataset, field: Image, size: tuple[int, int] | None) -> Dataset:
+    """Every image in the mode and levels of `field`, resized if `size` is given."""
+    own = data.media
+    assert isinstance(own, Image)
+    images = [_redraw(image, own.levels, field, size) for image in data.columns[own.name]]
+    alike = size is not None or own.shape is not None
+    pixels = np.stack(images) if alike else np.empty(len(images), dtype=object)
+    if not alike:
+        pixels[:] = images
+    fields = tuple(replace(field, name=own.name, shape=_shape(pixels)) if f is own else f for f in data.fields)
+    return replace(data, fields=fields, columns={**data.columns, own.name: pixels})
+
+
+def _redraw(
+    pixels: UInt8[np.ndarray, "h w c"], levels: int, field: Image, size: tuple[int, int] | None
+) -> UInt8[np.ndarray, "h2 w2 c2"]:
+    full = scale_levels(pixels, levels, 256)
+    picture = Pillow.fromarray(full[:, :, 0] if full.shape[2] == 1 else full)
+    if size is not None:
+        picture = picture.resize(size[::-1], Pillow.Resampling.LANCZOS)
+    mode = "L" if field.mode == "1" else field.mode
+    plain = np.asarray(picture.convert(mode)).reshape(picture.height, picture.width, CHANNELS[mode])
+    return scale_levels(plain, 256, field.levels)
+
+
+def memory_bytes() -> int:
+    """Physical memory of this machine; 8 GiB where the system does not say."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, ValueError, OSError):
+        return 8 << 30
+
+
+def _image_notes(
+    headers: list[Header], mode: str, size: tuple[int, int] | None, bad: Mapping[str, str]
+) -> tuple[str, ...]:
+    notes = sorted(frozenset().union(*(h.remarks for h in headers)))
+    modes = {h.mode for h in headers}
+    if modes != {mode}:
+        notes.append(f"images of modes {', '.join(sorted(modes))} are all read as {mode}")
+    ratios = {h.size[0] * size[1] - h.size[1] * size[0] for h in headers} if size else {0}
+    if ratios != {0}:
+        notes.append("some images are stretched: their sides are not in the proportion of size=")
+    if bad:
+        shown = ", ".join(list(bad)[:3])
+        notes.append(f"{len(bad)} unreadable images were left out: {shown}")
+    return tuple(notes)
+
+
+def _beside(
+    files: Files, names: list[str], *, schema: Mapping[str, str | Field], label: str | None, missing: MissingMarks
+) -> tuple[TypedTable, str | None]:
+    """Fields from tables beside the images and from the folders they lie in, and which of them is the label."""
+    cells: dict[str, list[str | None]] = {}
+    notes: list[str] = []
+    for side in sorted(n for n in files.names if n.rsplit("/", 1)[-1] in SIDE_FILES):
+        notes += _join(_side_table(files, side, missing), side, files, names, cells)
+    if "label" not in cells:
+        folders, more = folder_labels(names)
+        cells = {"label": folders, **cells} if folders else cells
+        notes += more
+    unlisted = sum(all(c[i] is None for c in cells.values()) for i in range(len(names))) if cells else 0
+    if unlisted:
+        notes.append(f"{unlisted} of {len(names)} images have no entry in the tables beside them")
+    table = RawTable(tuple(RawColumn.of(name, texts) for name, texts in cells.items()), files.where)
+    if "image" in cells:
+        raise DataError("a column called 'image' clashes with the image itself", where=files.where, hint="rename it")
+    if label is None and "label" in cells:
+        label = "label"
+    wordy = {c.name: "text" for c in table.columns if is_wordy(c)}
+    schema = {**wordy, **({label: "category"} if label in cells else {}), **schema}
+    typed = type_columns(table, schema=schema, label=label, free=as_text)
+    return typed._replace(notes=(*notes, *typed.notes)), label
+
+
+def _side_table(files: Files, side: str, missing: MissingMarks) -> RawTable:
+    parse = parse_json_lines if side.endswith(".jsonl") else parse_delimited
+    return parse(files.read(side), where=f"{files.where}/{side}", missing=missing)
+
+
+def _join(
+    table: RawTable, side: str, files: Files, names: list[str], cells: dict[str, list[str | None]]
+) -> tuple[str, ...]:
+    """Put the table's cells beside the images that its file column names; returns notes."""
+    key = next((c for c in FILE_COLUMNS if c in table.names), None)
+    if key is None:
+        raise DataError("no column names the image files", where=table.where, hint="call it 'file'")
+    column = table.columns[table.names.index(key)]
+    folder = side.rpartition("/")[0]
+    paths = [posixpath.normpath(posixpath.join(folder, t.replace("\\", "/"))) for t in column.texts]
+    known = set(files.names)
+    lost = [t for t, path in zip(column.texts, paths, strict=True) if path not in known]
+    if lost:
+        more = f" (nor are {len(lost) - 1} more)" if len(lost) > 1 else ""
+        raise DataError(f"the file {lost[0]!r} is not there{more}", where=table.where, hint="paths start at this table")
+    row_of: dict[str, int] = {}
+    for row in np.flatnonzero(column.codes >= 0).tolist():
+        row_of.setdefault(paths[column.codes[row]], row)
+    rows = [row_of.get(name) for name in names]
+    for other in table.columns:
+        if other.name != key:
+            merged = cells.setdefault(other.name, [None] * len(names))
+            for i, at in enumerate(rows):
+                if at is not None and other.codes[at] >= 0:
+                    merged[i] = other.texts[other.codes[at]]
+    repeated = column.present - len(row_of)
+    notes = (f"{repeated} further entries for the same image are left out",) if repeated else ()
+    return (*table.notes, *notes)
+
+
+def folder_labels(names: list[str]) -> tuple[list[str | None], list[str]]:
+    """Each image's folder below the common one, as its label; nothing if all lie together."""
+    parents = [name.split("/")[:-1] for name in names]
+    depth = next((i for i, level in enumerate(zip(*parents)) if len(set(level)) > 1), min(map(len, parents)))
+    below = [p[depth:] for p in parents]
+    notes = []
+    if all(p and p[0].lower() in PARTS for p in below):
+        below = [p[1:] for p in below]
+        notes = ["the folders train, valid and test are read as one; genwright makes its own split"]
+    labels = ["/".join(p) or None for p in below]
+    return (labels, notes) if len(set(labels) - {None}) > 1 else ([], notes)

@@ -1,0 +1,173 @@
+"""inspect: what a Dataset holds and what to look out for, before any model is fitted."""
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import numpy as np
+
+from genwright.data.dataset import Constant, Dataset, Field, Identifier, Image, Number, Text, Time
+from genwright.data.split import row_keys
+from genwright.data.write import cells
+
+PROGRAM_BYTES = 500 << 20  # torch, numpy and pandas loaded, and a small net with its optimiser
+SHOWN = 5  # most frequent values per field
+MANY_MISSING = 0.5
+FEW_ROWS = 200
+RARE_LABEL = 10
+
+
+@dataclass(frozen=True)
+class FieldSummary:
+    """One field: its kind, the share of rows without a value, and its values.
+
+    `distinct` counts different values; `low` and `high` bound numbers, times, text lengths and image sizes;
+    `frequent` holds the commonest values with their shares.
+    """
+
+    name: str
+    kind: str
+    missing: float
+    distinct: int
+    low: str = ""
+    high: str = ""
+    frequent: tuple[tuple[str, float], ...] = ()
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """What `inspect` found. `duplicates` counts rows that repeat an earlier one (identifiers aside); `memory_bytes` is
+    about what reading, encoding and fitting will need.
+    """
+
+    name: str
+    rows: int
+    fields: tuple[FieldSummary, ...]
+    label: str | None
+    label_shares: tuple[tuple[str, float], ...]
+    duplicates: int
+    split: tuple[int, int, int]
+    identifiers: tuple[str, ...]
+    memory_bytes: int
+    notes: tuple[str, ...]
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain dicts, lists, strings and numbers."""
+        plain = asdict(self)
+        plain["split"] = dict(zip(("train", "valid", "test"), self.split, strict=True))
+        plain["label_shares"] = dict(self.label_shares)
+        for field in plain["fields"]:
+            field["frequent"] = dict(field["frequent"])
+        return plain
+
+    def __str__(self) -> str:
+        head = (
+            f"{self.name}: {self.rows:,} rows; train {self.split[0]:,}, valid {self.split[1]:,}, test {self.split[2]:,}"
+        )
+        width = max(len(f.name) for f in self.fields)
+        lines = [
+            f"  {f.name:<{width}}  {f.kind:<10}  {f.distinct:>7,} distinct  {f.missing:6.1%} missing  {_values(f)}"
+            for f in self.fields
+        ]
+        tail = [f"  label {self.label}: {_shares(self.label_shares)}"] if self.label_shares else []
+        tail += [f"  {self.duplicates:,} rows repeat another", f"  memory: about {self.memory_bytes / 2**30:.1f} GiB"]
+        return "\n".join([head, *lines, *tail, *(f"  note: {note}" for note in self.notes)])
+
+
+def inspect(data: Dataset) -> Inspection:
+    """Summaries of all fields, duplicates, label balance, split sizes, likely identifiers and memory need.
+
+    >>> from genwright.data.read import read
+    >>> inspect(read("wine")).split
+    (142, 18, 18)
+    """
+    identifiers = tuple(f.name for f in data.fields if isinstance(f, Identifier))
+    content = {f.name: data.columns[f.name] for f in data.fields if f.name not in identifiers}
+    duplicates = len(data) - len(np.unique(row_keys(content))) if content else 0
+    fields = tuple(_summary(f, data.columns[f.name]) for f in data.fields)
+    shares = _label_shares(data)
+    split = (len(data.split.train), len(data.split.valid), len(data.split.test))
+    notes = data.notes + tuple(_warnings(data, fields, shares, duplicates))
+    return Inspection(
+        data.name, len(data), fields, data.label, shares, duplicates, split, identifiers, _memory(data), notes
+    )
+
+
+def _summary(field: Field, column: np.ndarray) -> FieldSummary:
+    kind = type(field).__name__.lower()
+    if isinstance(field, Image):
+        sizes = sorted({image.shape[:2] for image in column})
+        ends = [f"{h} x {w}" for h, w in (sizes[0], sizes[-1])]
+        distinct = len(np.unique(row_keys({field.name: column})))
+        return FieldSummary(field.name, f"{kind} {field.mode}", 0.0, distinct, ends[0], ends[1])
+    texts = cells(field, column)
+    present = [t for t in texts if t is not None]
+    values, counts = np.unique(np.array(present, dtype=object), return_counts=True)
+    missing = 1 - len(present) / len(texts)
+    match field:
+        case Text():
+            lengths = [len(t) for t in present]
+            return FieldSummary(field.name, kind, missing, len(values), f"{min(lengths)}", f"{max(lengths)} characters")
+        case Identifier():
+            return FieldSummary(field.name, kind, missing, len(values))
+    order = np.argsort(-counts, kind="stable")[:SHOWN]
+    frequent = tuple((str(values[i]), float(counts[i] / len(texts))) for i in order)
+    low, high = _range(field, column)
+    return FieldSummary(field.name, kind, missing, len(values), low, high, frequent)
+
+
+def _range(field: Field, column: np.ndarray) -> tuple[str, str]:
+    if not isinstance(field, Number | Time):
+        return "", ""
+    present = column[~(np.isnan(column) if isinstance(field, Number) else np.isnat(column))]
+    ends = cells(field, np.array([present.min(), present.max()])) if len(present) else ["", ""]
+    return str(ends[0]), str(ends[1])
+
+
+def _label_shares(data: Dataset) -> tuple[tuple[str, float], ...]:
+    """Share of each class, the commonest first; empty for a label that is not a category."""
+    if data.label is None or isinstance(data.field(data.label), Number | Time):
+        return ()
+    values, counts = np.unique([str(v) for v in data.columns[data.label]], return_counts=True)
+    order = np.argsort(-counts, kind="stable")
+    return tuple((str(values[i]), float(counts[i] / len(data))) for i in order)
+
+
+def _memory(data: Dataset) -> int:
+    """Bytes for the columns as read, their encoding (4 bytes a number, 1 a pixel or character) and two copies."""
+    total = 0
+    for field in data.fields:
+        column = data.columns[field.name]
+        if isinstance(field, Text):
+            total += 5 * sum(map(len, column))
+        elif isinstance(field, Image):
+            total += 3 * sum(image.nbytes for image in column)
+        else:
+            total += len(column) * (8 + 3 * 4)
+    return PROGRAM_BYTES + total
+
+
+def _warnings(
+    data: Dataset, fields: tuple[FieldSummary, ...], shares: tuple[tuple[str, float], ...], duplicates: int
+) -> list[str]:
+    found = []
+    if len(data) < FEW_ROWS:
+        found.append(f"only {len(data)} rows: scores will be uncertain, and copying hard to avoid")
+    if duplicates > len(data) // 10:
+        found.append(f"{duplicates / len(data):.0%} of rows repeat another; repeats stay in one part of the split")
+    found += [f"{f.name!r} is missing in {f.missing:.0%} of rows" for f in fields if MANY_MISSING < f.missing < 1]
+    found += [f"{f.name!r} has one value throughout" for f in data.fields if isinstance(f, Constant)]
+    rare = [name for name, share in shares if share * len(data) < RARE_LABEL]
+    if rare:
+        found.append(f"{len(rare)} classes of {data.label!r} have fewer than {RARE_LABEL} rows, such as {rare[0]!r}")
+    return found
+
+
+def _values(summary: FieldSummary) -> str:
+    if summary.low:
+        return f"{summary.low} .. {summary.high}"
+    return _shares(summary.frequent)
+
+
+def _shares(shares: tuple[tuple[str, float], ...]) -> str:
+    shown = ", ".join(f"{name[:30]} {share:.0%}" for name, share in shares[:SHOWN])
+    return shown + (", ..." if len(shares) > SHOWN else "")

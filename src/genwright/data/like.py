@@ -1,0 +1,119 @@
+"""read_like: read generated data with the fields of the real data, so that the two can be compared."""
+
+import os
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+
+from genwright.data.dataset import Dataset, Field, Image, Text
+from genwright.data.files import read_bytes
+from genwright.data.images import recast
+from genwright.data.read import Source, read
+from genwright.data.schema import Typed, as_identifier, conform, type_columns
+from genwright.data.table import (
+    MissingMarks,
+    RawColumn,
+    RawTable,
+    from_frame,
+    missing_marks,
+    parse_delimited,
+    parse_json_lines,
+    read_parquet,
+)
+from genwright.data.text import text_fields
+from genwright.data.write import cells
+from genwright.errors import DataError
+
+
+def read_like(source: Source, real: Dataset, *, missing: Any = ()) -> Dataset:
+    """Read generated (or further) data with the fields of `real`.
+
+    Values are taken as the types, formats, levels and image modes of `real`, whatever `source` alone would suggest;
+    fields that `real` lacks are left out and noted. `missing` is as in `read`.
+
+    Raises DataError for columns that are not there, values of another type, and images of another size.
+    """
+    marks = missing_marks(missing)
+    if isinstance(source, Dataset):
+        return source
+    if real.media is None:
+        return _table_like(_raw_table(source, marks), real)
+    path = None if isinstance(source, pd.DataFrame) else Path(source)
+    if isinstance(real.media, Text) and path is not None and _suffix(path) in (".jsonl", ".ndjson"):
+        table = _raw_table(source, marks)
+        own = text_fields(table, real.media.name if real.media.name in table.names else None)
+        text = own[0] if own else None
+        return _media_like(read(source, missing=missing, field=text), real)
+    return _media_like(read(source, missing=missing), real)
+
+
+def _suffix(path: Path) -> str:
+    return Path(path.name.lower().removesuffix(".gz")).suffix
+
+
+def _raw_table(source: str | os.PathLike[str] | pd.DataFrame, missing: MissingMarks) -> RawTable:
+    if isinstance(source, pd.DataFrame):
+        return from_frame(source, where="DataFrame", missing=missing)
+    path = Path(source)
+    if not path.is_file():
+        raise DataError("no such file", where=str(path), hint="give a table such as samples.csv")
+    if _suffix(path) == ".parquet":
+        return read_parquet(path, missing=missing)
+    parse = parse_json_lines if _suffix(path) in (".jsonl", ".ndjson") else parse_delimited
+    return parse(read_bytes(path), where=str(path), missing=missing)
+
+
+def _table_like(table: RawTable, real: Dataset) -> Dataset:
+    lost = [f.name for f in real.fields if f.name not in table.names]
+    if lost:
+        raise DataError(f"no column called {lost[0]!r}", where=table.where, hint=f"there are {', '.join(table.names)}")
+    extra = tuple(f"{name!r} is not in {real.name}; left out" for name in table.names if name not in real.columns)
+    columns = tuple(table.columns[table.names.index(f.name)] for f in real.fields)
+    schema: dict[str, str | Field] = {f.name: f for f in real.fields}
+    typed = type_columns(RawTable(columns, table.where), schema=schema, label=None, free=as_identifier)
+    notes = table.notes + extra + typed.notes
+    return Dataset(typed.fields, typed.columns, Path(table.where).name, real.label, notes)
+
+
+def _media_like(data: Dataset, real: Dataset) -> Dataset:
+    """Images or texts, and those scalar fields of `real` that came with them."""
+    wanted = real.media
+    if wanted is None or type(data.media) is not type(wanted):
+        kind = type(wanted).__name__.lower()
+        raise DataError(f"no {kind}s, but {real.name} holds {kind}s", where=data.name)
+    old = data.media
+    assert old is not None
+    if isinstance(wanted, Image):
+        data = recast(data, wanted)
+    fields: list[Field] = [replace(wanted, shape=_shape(data)) if isinstance(wanted, Image) else wanted]
+    columns = {wanted.name: data.columns[old.name]}
+    notes = list(data.notes)
+    for field in real.fields:
+        if field.name == wanted.name or field.name not in data.columns or isinstance(field, Image):
+            continue
+        typed = _retyped(data, field)
+        fields.append(typed.field)
+        columns[field.name] = typed.column
+        notes += typed.notes
+    lost = [f.name for f in real.fields if f.name not in columns]
+    notes += [f"{name!r} is not in {data.name}" for name in lost]
+    label = real.label if real.label in columns else None
+    return Dataset(tuple(fields), columns, data.name, label, tuple(notes))
+
+
+def _retyped(data: Dataset, field: Field) -> Typed:
+    texts = cells(data.field(field.name), data.columns[field.name])
+    try:
+        return conform(RawColumn.of(field.name, texts), field)
+    except DataError as error:
+        raise DataError(error.what, where=f"{data.name}, {field.name!r}", hint=error.hint) from None
+
+
+def _shape(data: Dataset) -> tuple[int, int, int] | None:
+    image = data.media
+    assert isinstance(image, Image)
+    column: np.ndarray = data.columns[image.name]
+    return None if column.dtype == object else (column.shape[1], column.shape[2], column.shape[3])

@@ -1,0 +1,198 @@
+"""read: any supported source to a Dataset. The kind is told from what is there, never asked for."""
+
+import difflib
+import os
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from genwright.data import images as image_files
+from genwright.data.arrays import idx_images_in, is_idx, read_idx, read_npz
+from genwright.data.builtin import BUILTIN
+from genwright.data.dataset import Constant, Dataset, Field, Identifier, Image
+from genwright.data.files import files_in, read_bytes
+from genwright.data.images import read_images, resized
+from genwright.data.schema import as_identifier, type_columns
+from genwright.data.table import (
+    MissingMarks,
+    RawTable,
+    from_frame,
+    missing_marks,
+    parse_delimited,
+    parse_json_lines,
+    read_parquet,
+)
+from genwright.data.text import Records, parse_text, read_text_files, text_dataset, text_fields
+from genwright.errors import ArgumentError, DataError
+
+Source = str | os.PathLike[str] | pd.DataFrame | Dataset
+
+
+@dataclass(frozen=True)
+class Options:
+    """What the user said about a source."""
+
+    label: str | None
+    missing: MissingMarks
+    schema: Mapping[str, str | Field]
+    size: tuple[int, int] | None
+    records: Records | None
+    field: str | None
+
+
+def read(
+    source: Source,
+    *,
+    label: str | None = None,
+    missing: Any = (),
+    schema: Mapping[str, str | Field] | None = None,
+    size: tuple[int, int] | None = None,
+    records: Records | None = None,
+    field: str | None = None,
+    seed: int = 0,
+) -> Dataset:
+    """Read a table, images or text.
+
+    `source` is a path (CSV, TSV, Parquet, JSON lines, TXT, IDX, npz, zip or a folder; gzipped or not), a DataFrame, or
+    the name of a built-in set: digits, wine, diabetes, python-stdlib. An existing path comes before a built-in name.
+
+    `label`: the field to predict; by default one called "label" beside images and text, none in tables.
+    `missing`: further marks for "no value", such as `(-200, "unknown")`.
+    `schema`: `{column: kind}` where inference errs: number, category, time, identifier, text or drop.
+    `size`: (height, width) to resize images to. `records`: "lines" or "running", how a .txt is cut into rows.
+    `field`: the text in JSON lines. `seed`: of the split into train, valid and test.
+
+    Raises DataError for what cannot be read, ArgumentError for options that do not fit.
+
+    >>> read("digits").field("image").shape
+    (8, 8, 1)
+    """
+    _check_size(size)
+    options = Options(label, missing_marks(missing), schema or {}, size, records, field)
+    if isinstance(source, Dataset):
+        data = source
+    elif isinstance(source, pd.DataFrame):
+        data = _typed(from_frame(source, where="DataFrame", missing=options.missing), options, "data")
+    else:
+        data = _read_path(os.fspath(source), options)
+    if not len(data):
+        raise DataError("there are no rows", where=data.name)
+    if label is not None:
+        _check_label(data, label)
+    return replace(_sized(data, size), label=label or data.label, split_seed=seed)
+
+
+def _read_path(source: str, options: Options) -> Dataset:
+    path = Path(source).expanduser()
+    try:
+        exists = path.exists()
+    except (OSError, ValueError):  # a name too long, or with a NUL
+        exists = False
+    if not exists and source in BUILTIN:
+        return BUILTIN[source]()
+    if not exists:
+        raise _not_found(path, source)
+    if path.is_dir():
+        return _read_folder(path, options)
+    if is_idx(path.name):
+        return read_idx(path)
+    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    if suffix not in READERS:
+        known = ", ".join(READERS)
+        raise DataError(f"unknown kind of file {suffix!r}", where=source, hint=f"known are {known}, IDX and folders")
+    return READERS[suffix](path, options)
+
+
+def _not_found(path: Path, source: str) -> DataError:
+    """An error that lists what the user may have meant."""
+    try:
+        beside = sorted(os.listdir(path.parent))
+    except (OSError, ValueError):
+        beside = []
+    near = difflib.get_close_matches(path.name, [*beside, *BUILTIN], n=3) or beside[:5]
+    there = f"did you mean {', '.join(near)}? " if near else ""
+    return DataError("no such file or folder", where=source, hint=f"{there}Built in are {', '.join(BUILTIN)}")
+
+
+def _read_folder(path: Path, options: Options) -> Dataset:
+    idx = idx_images_in(path)
+    if idx:
+        data = read_idx(idx[0])
+        notes = tuple(f"{p.name} is left aside; read it by its own path" for p in idx[1:])
+        return replace(data, name=path.name, notes=data.notes + notes)
+    return _read_files(path, options)
+
+
+def _read_files(path: Path, options: Options) -> Dataset:
+    """Images, or else texts, in a folder or zip."""
+    files = files_in(path)
+    if files.with_suffix(*image_files.SUFFIXES):
+        return read_images(
+            files, schema=options.schema, label=options.label, missing=options.missing, size=options.size
+        )
+    if files.with_suffix(".txt"):
+        return read_text_files(files, records=options.records)
+    shown = ", ".join(files.names[:3]) or "nothing"
+    hint = f"it holds {shown}; for a table give the path of the file itself"
+    raise DataError("no images and no .txt files", where=str(path), hint=hint)
+
+
+def _read_table(path: Path, options: Options) -> Dataset:
+    table = parse_delimited(read_bytes(path), where=str(path), missing=options.missing)
+    return _typed(table, options, path.name)
+
+
+def _read_json_lines(path: Path, options: Options) -> Dataset:
+    table = parse_json_lines(read_bytes(path), where=str(path), missing=options.missing)
+    texts = text_fields(table, options.field)
+    if texts:
+        return text_dataset(table, texts, schema=options.schema, label=options.label, name=path.name)
+    return _typed(table, options, path.name)
+
+
+def _typed(table: RawTable, options: Options, name: str) -> Dataset:
+    typed = type_columns(table, schema=options.schema, label=options.label, free=as_identifier)
+    return Dataset(typed.fields, typed.columns, name, None, table.notes + typed.notes)
+
+
+def _read_text(path: Path, options: Options) -> Dataset:
+    return parse_text(read_bytes(path), where=str(path), records=options.records)
+
+
+READERS: Mapping[str, Callable[[Path, Options], Dataset]] = {
+    ".csv": _read_table,
+    ".tsv": _read_table,
+    ".tab": _read_table,
+    ".data": _read_table,
+    ".parquet": lambda path, options: _typed(read_parquet(path, missing=options.missing), options, path.name),
+    ".jsonl": _read_json_lines,
+    ".ndjson": _read_json_lines,
+    ".txt": _read_text,
+    ".npz": lambda path, options: read_npz(path),
+    ".zip": _read_files,
+}
+
+
+def _check_size(size: tuple[int, int] | None) -> None:
+    if size is not None and not (len(size) == 2 and all(isinstance(s, int) and 1 <= s <= 10_000 for s in size)):
+        raise ArgumentError(f"size={size!r}", hint="size is (height, width) in pixels, for example (64, 64)")
+
+
+def _check_label(data: Dataset, label: str) -> None:
+    field = data.field(label)
+    if isinstance(field, Identifier | Constant | Image):
+        why = "it has a single value" if isinstance(field, Constant) else "it differs from row to row"
+        raise ArgumentError(f"{label!r} cannot be the label: {why}", where=data.name)
+
+
+def _sized(data: Dataset, size: tuple[int, int] | None) -> Dataset:
+    """With images of the size asked for; those from files already have it."""
+    if size is None:
+        return data
+    if not isinstance(data.media, Image):
+        raise ArgumentError("size= is for images", where=data.name, hint="leave it out")
+    shape = data.media.shape
+    return data if shape is not None and shape[:2] == size else resized(data, size)

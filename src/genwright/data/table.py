@@ -1,0 +1,287 @@
+"""Tables from files and data frames, as columns of text that `schema.py` gives their types."""
+
+import csv
+import io
+import json
+import math
+from array import array
+from collections.abc import Hashable, Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Int
+
+from genwright.data.files import decode_table
+from genwright.errors import DataError
+
+MISSING = frozenset({"", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "?"})
+DELIMITERS = (",", ";", "\t", "|")
+HEADER_HINT = "the first line must hold the column names, for example: age,sex,income"
+
+
+@dataclass(frozen=True)
+class RawColumn:
+    """A column before it has a type: each distinct text once, and which of them each row holds (-1: missing)."""
+
+    name: str
+    codes: Int[np.ndarray, "n"]
+    texts: tuple[str, ...]
+
+    @classmethod
+    def of(cls, name: str, cells: Iterable[str | None]) -> "RawColumn":
+        """A column from one text per row, None where missing."""
+        seen: dict[str, int] = {}
+        codes = [-1 if cell is None else seen.setdefault(cell, len(seen)) for cell in cells]
+        return cls(name, np.array(codes, dtype=np.int64), tuple(seen))
+
+    @property
+    def counts(self) -> Int[np.ndarray, "distinct"]:
+        """How many rows hold each text."""
+        return np.bincount(self.codes[self.codes >= 0], minlength=len(self.texts))
+
+    @property
+    def present(self) -> int:
+        """Rows that are not missing."""
+        return int((self.codes >= 0).sum())
+
+    def spread(self, values: np.ndarray, missing: Any) -> np.ndarray:
+        """One value per row from one value per distinct text."""
+        return np.append(values, np.array([missing], dtype=values.dtype))[self.codes]
+
+    def renamed(self, texts: Sequence[str | None]) -> "RawColumn":
+        """With other texts (None: missing); equal ones are merged, unused ones left out."""
+        new: dict[str, int] = {}
+        used = self.counts > 0
+        codes = [new.setdefault(t, len(new)) if t is not None and u else -1 for t, u in zip(texts, used, strict=True)]
+        table = np.array([*codes, -1], dtype=np.int64)
+        return RawColumn(self.name, table[self.codes], tuple(new))
+
+
+@dataclass(frozen=True)
+class RawTable:
+    """Columns of equal length, with the marks that say "missing" already found."""
+
+    columns: tuple[RawColumn, ...]
+    where: str
+    notes: tuple[str, ...] = ()
+
+    def __len__(self) -> int:
+        return len(self.columns[0].codes)
+
+    @property
+    def names(self) -> list[str]:
+        """The column names, in order."""
+        return [c.name for c in self.columns]
+
+
+def missing_marks(marks: Any) -> "MissingMarks":
+    """The default missing marks and `marks`; a number stands for every way of writing it (-200, -200.0)."""
+    marks = [marks] if isinstance(marks, str | int | float) else list(marks)
+    numbers = frozenset(float(m) for m in marks if isinstance(m, int | float) and not isinstance(m, bool))
+    return MissingMarks(MISSING | {str(m) for m in marks}, numbers)
+
+
+@dataclass(frozen=True)
+class MissingMarks:
+    """What counts as "no value": whole texts, and numbers however written."""
+
+    texts: frozenset[str]
+    numbers: frozenset[float]
+
+    def matches(self, text: str) -> bool:
+        """Whether `text` means that there is no value."""
+        if text in self.texts:
+            return True
+        if not self.numbers:
+            return False
+        try:
+            return float(text) in self.numbers
+        except ValueError:
+            return False
+
+
+def parse_delimited(raw: bytes, *, where: str, missing: MissingMarks) -> RawTable:
+    """A CSV or TSV table with a header line; its delimiter is the commonest of , ; tab | in that line.
+
+    Raises DataError, with the line number, for a row of another length or a broken quotation.
+    """
+    text, notes = decode_table(raw, where)
+    first = next((line for line in text.splitlines() if line.strip()), "")
+    delimiter = max(DELIMITERS, key="".join(first.split('"')[::2]).count)
+    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+    try:
+        header = next((row for row in lines if row), [])
+        names, more = _names([cell.strip() for cell in header], where)
+        seen: list[dict[str, int]] = [{} for _ in names]
+        codes = [array("i") for _ in names]
+        for row in lines:
+            if not row:
+                continue  # a blank line, most often the last
+            if len(row) != len(names):
+                raise DataError(
+                    f"{_count(len(row), 'cell')}, but the header has {_count(len(names), 'column')}",
+                    where=f"{where}, line {lines.line_num}",
+                    hint='add or remove cells there; put values that hold the delimiter in "quotation marks"',
+                )
+            for known, column, cell in zip(seen, codes, row):
+                column.append(known.setdefault(cell, len(known)))
+    except csv.Error as error:
+        raise DataError(str(error), where=f"{where}, line {lines.line_num}", hint="check its quotation marks") from None
+    if not names or not codes[0]:
+        raise DataError("no rows below the header line", where=where, hint=HEADER_HINT)
+    columns = [RawColumn(n, np.array(c, dtype=np.int64), tuple(s)) for n, c, s in zip(names, codes, seen)]
+    _refuse_data_as_header(header, columns, where)
+    bare = [_stripped(c) for c in columns]
+    if any(a is not b for a, b in zip(columns, bare)):
+        notes += ("blanks around values were left out",)
+    return RawTable(tuple(_marked(c, missing) for c in bare), where, notes + more)
+
+
+def _count(n: int, noun: str) -> str:
+    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
+
+
+def _names(header: Sequence[str], where: str) -> tuple[list[str], tuple[str, ...]]:
+    """Column names; ones left empty are numbered, repeated ones refused."""
+    names = [name or f"column_{i}" for i, name in enumerate(header, start=1)]
+    twice = [name for name in names if names.count(name) > 1]
+    if twice:
+        hint = "rename one of them" if not _is_number(twice[0]) else HEADER_HINT
+        raise DataError(f"two columns are called {twice[0]!r}", where=f"{where}, line 1", hint=hint)
+    empty = [i for i, name in enumerate(header, start=1) if not name]
+    return names, tuple(f"column {i} has no name; it is called 'column_{i}'" for i in empty)
+
+
+def _refuse_data_as_header(header: Sequence[str], columns: Sequence[RawColumn], where: str) -> None:
+    """Raise if line 1 is a row of data: it holds a decimal number, or a word that its own column holds again."""
+    for name, column in zip(header, columns, strict=True):
+        decimal = _is_number(name) and not name.strip().isdigit()
+        again = bool(name.strip()) and not _is_number(name) and name in column.texts and len(columns) > 1
+        if decimal or again:
+            raise DataError(f"line 1 looks like data ({name.strip()!r})", where=where, hint=HEADER_HINT)
+
+
+def _is_number(text: str) -> bool:
+    try:
+        return math.isfinite(float(text))
+    except ValueError:
+        return False
+
+
+def _stripped(column: RawColumn) -> RawColumn:
+    """Without blanks around values; the same object if there were none."""
+    bare = [t.strip() for t in column.texts]
+    return column.renamed(bare) if tuple(bare) != column.texts else column
+
+
+def _marked(column: RawColumn, missing: MissingMarks) -> RawColumn:
+    """With missing marks taken out of the texts."""
+    return column.renamed([None if missing.matches(t) else t for t in column.texts])
+
+
+def parse_json_lines(raw: bytes, *, where: str, missing: MissingMarks) -> RawTable:
+    """One JSON object per line; keys that a line lacks are missing there, nested values are kept as text."""
+    text, notes = decode_table(raw, where)
+    seen: dict[str, dict[str, int]] = {}
+    codes: dict[str, dict[int, int]] = {}
+    rows, nested = 0, set[str]()
+    for number, line in enumerate(text.split("\n"), start=1):
+        if not line.strip():
+            continue
+        record = _json_object(line, f"{where}, line {number}")
+        nested |= {key for key, value in record.items() if isinstance(value, list | dict)}
+        for name, value in record.items():
+            known, at = seen.setdefault(name, {}), codes.setdefault(name, {})
+            if (cell := _cell(value)) is not None:
+                at[rows] = known.setdefault(cell, len(known))
+        rows += 1
+    if not codes:
+        raise DataError("no records", where=where, hint='each line must be an object, for example {"age": 39}')
+    notes += tuple(f"{key!r} holds lists or objects; they are kept as text" for key in sorted(nested))
+    columns = []
+    for name, at in codes.items():
+        full = np.full(rows, -1, dtype=np.int64)
+        full[list(at)] = list(at.values())
+        columns.append(_marked(RawColumn(name, full, tuple(seen[name])), missing))
+    return RawTable(tuple(columns), where, notes)
+
+
+class _Decimal(float):
+    """A float that remembers how it was written, as 2.50 says more than 2.5."""
+
+    def __new__(cls, text: str) -> "_Decimal":
+        number = super().__new__(cls, text)
+        number.text = text
+        return number
+
+    text: str
+
+
+def _json_object(line: str, where: str) -> dict[str, Any]:
+    try:
+        record = json.loads(line, parse_float=_Decimal)
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"not JSON: {error}", where=where, hint="each line must be one JSON object") from None
+    if not isinstance(record, dict):
+        raise DataError("not a JSON object", where=where, hint='each line must be like {"age": 39, "sex": "F"}')
+    return record
+
+
+def _cell(value: Any) -> str | None:
+    """A JSON or data-frame value as text; lists of plain values are joined by commas."""
+    match value:
+        case None:
+            return None
+        case str():
+            return value
+        case _Decimal():
+            return value.text
+        case list() | tuple() if all(isinstance(v, str | int | float) for v in value):
+            return ", ".join(map(str, value))
+        case list() | tuple() | dict():
+            return json.dumps(value, ensure_ascii=False, default=str)
+        case np.ndarray():
+            return _cell(value.tolist())
+    return str(value)
+
+
+def read_parquet(path: Path, *, missing: MissingMarks) -> RawTable:
+    """A Parquet file."""
+    try:
+        frame = pd.read_parquet(path)
+    except Exception as error:  # Arrow's and pandas' errors on damaged files share no base class
+        raise DataError(f"cannot read Parquet: {error}", where=str(path), hint="is the file complete?") from None
+    return from_frame(frame, where=str(path), missing=missing)
+
+
+def from_frame(frame: pd.DataFrame, *, where: str, missing: MissingMarks) -> RawTable:
+    """A pandas DataFrame; its index is left out, its dates and numbers keep their precision."""
+    if frame.shape[0] == 0 or frame.shape[1] == 0:
+        raise DataError("the table is empty", where=where)
+    names, notes = _names([str(name) for name in frame.columns], where)
+    columns = tuple(_marked(_from_series(name, frame.iloc[:, i]), missing) for i, name in enumerate(names))
+    return RawTable(columns, where, notes)
+
+
+def _from_series(name: str, series: pd.Series) -> RawColumn:
+    values = series.reset_index(drop=True)
+    if values.dtype == object:  # lists and the like cannot be hashed
+        values = values.map(lambda v: v if isinstance(v, Hashable) else _cell(v))
+    codes, distinct = pd.factorize(values)
+    raw = RawColumn(name, codes.astype(np.int64), tuple(map(str, range(len(distinct)))))
+    return raw.renamed(_texts(pd.Series(distinct)))
+
+
+def _texts(distinct: pd.Series) -> list[str | None]:
+    """Distinct values as the shortest text that reads back as the same value."""
+    if isinstance(distinct.dtype, pd.DatetimeTZDtype):
+        distinct = distinct.dt.tz_convert("UTC").dt.tz_localize(None)
+    if pd.api.types.is_datetime64_dtype(distinct.dtype):
+        day = (distinct.dt.normalize() == distinct).all()
+        second = (distinct.dt.floor("s") == distinct).all()
+        form = "%Y-%m-%d" if day else "%Y-%m-%d %H:%M:%S" if second else "%Y-%m-%d %H:%M:%S.%f"
+        return distinct.dt.strftime(form).tolist()
+    return [_cell(v) for v in distinct]

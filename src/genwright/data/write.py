@@ -1,0 +1,196 @@
+"""write: a Dataset to files in the formats it was read from; reading them back gives the same Dataset."""
+
+import csv
+import gzip
+import io
+import json
+import re
+from collections.abc import Callable, Mapping, Sequence
+from os import PathLike
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import UInt8
+from PIL import Image as Pillow
+from PIL.PngImagePlugin import PngInfo
+
+from genwright.data.dataset import Category, Dataset, Field, Identifier, Image, Number, Text, Time
+from genwright.data.files import new_folder, write_atomic
+from genwright.data.images import LEVELS_KEY, scale_levels
+from genwright.data.times import format_times
+from genwright.errors import ArgumentError
+
+ISO_TIMES = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S.%f")
+OUR_FILES = re.compile(r"[0-9]{5,}\.png|labels\.csv|captions\.jsonl")
+
+
+def write(data: Dataset, path: str | PathLike[str]) -> tuple[str, ...]:
+    """Write `data` to `path`, and return notes on anything that the format could not hold.
+
+    Tables: .csv, .tsv, .jsonl (each also with .gz) or .parquet. Text: .txt or .jsonl. Images: a folder of PNGs with
+    `labels.csv` (file, label and other scalars) and, if there are texts, `captions.jsonl`. Numbers keep their
+    decimals and times their format; missing values are left empty. A file is replaced whole or not at all.
+
+    Raises ArgumentError for a suffix that does not fit the data, or a folder that holds other files.
+    """
+    path = Path(path)
+    if isinstance(data.media, Image):
+        if path.suffix and not path.is_dir():
+            raise ArgumentError("images are written to a folder", where=str(path), hint=f"try {path.with_suffix('')}")
+        return _write_images(data, path)
+    name = path.name.lower()
+    suffix = Path(name.removesuffix(".gz")).suffix
+    formats = TEXT_FORMATS if isinstance(data.media, Text) else TABLE_FORMATS
+    if suffix not in formats or (suffix == ".parquet" and name.endswith(".gz")):
+        raise ArgumentError(
+            f"cannot write {path.suffix or 'this'!r}", where=str(path), hint=f"try {', '.join(formats)}"
+        )
+    raw, notes = formats[suffix](data)
+    write_atomic(path, gzip.compress(raw, mtime=0) if name.endswith(".gz") else raw)
+    return notes
+
+
+def cells(field: Field, column: np.ndarray) -> list[str | None]:
+    """A column as text, exactly as `write` puts it into a CSV; None where missing."""
+    match field:
+        case Number():
+            rounded = column if field.decimals is None else np.round(column, field.decimals) + 0.0  # no negative zero
+            return [None if v != v else _number_text(v, field) for v in rounded.tolist()]
+        case Time():
+            present = ~np.isnat(column)
+            result = np.full(len(column), None, dtype=object)
+            result[present] = format_times(column[present], field.format)
+            return result.tolist()
+    return column.tolist()
+
+
+def _number_text(value: float, field: Number) -> str:
+    """The shortest text of a value with at least `min_decimals` digits after its point."""
+    text = repr(value) if field.decimals is None else f"{value:.{field.decimals}f}"
+    if "e" in text:
+        return text
+    whole, _, fraction = text.partition(".")
+    fraction = fraction.rstrip("0").ljust(field.min_decimals, "0")
+    return f"{whole}.{fraction}" if fraction else whole
+
+
+def _delimited(data: Dataset, delimiter: str) -> tuple[bytes, tuple[str, ...]]:
+    stream = io.StringIO(newline="")
+    writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
+    writer.writerow([f.name for f in data.fields])
+    writer.writerows(zip(*(cells(f, data.columns[f.name]) for f in data.fields), strict=True))
+    return stream.getvalue().encode("utf-8", "surrogateescape"), ()
+
+
+def _json_lines(data: Dataset) -> tuple[bytes, tuple[str, ...]]:
+    keys = [json.dumps(f.name) + ": " for f in data.fields]
+    rows = zip(*(_json_values(f, data.columns[f.name]) for f in data.fields), strict=True)
+    lines = "".join("{" + ", ".join(map(str.__add__, keys, row)) + "}\n" for row in rows)
+    running = any(isinstance(f, Text) and f.running for f in data.fields)
+    notes = ("each passage of the running text is a record of its own; .txt keeps them joined",) if running else ()
+    return lines.encode("utf-8"), notes
+
+
+def _json_values(field: Field, column: np.ndarray) -> list[str]:
+    """Values as JSON: numbers with their decimals, true and false where they were written so, else strings."""
+    texts = cells(field, column)
+    match field:
+        case Number() | Category(dtype="int"):
+            return [t or "null" for t in texts]
+        case Category(dtype="bool", levels=levels) if set(levels) <= {"true", "false"}:
+            return [t or "null" for t in texts]
+    return [_json_string(t) for t in texts]
+
+
+def _json_string(text: str | None) -> str:
+    # Lone surrogates stand for bytes that were not UTF-8; only the ASCII form of JSON can hold them.
+    return json.dumps(text, ensure_ascii=text is not None and re.search("[\ud800-\udfff]", text) is not None)
+
+
+def _parquet(data: Dataset) -> tuple[bytes, tuple[str, ...]]:
+    frame = pd.DataFrame({f.name: _parquet_values(f, data.columns[f.name]) for f in data.fields})
+    stream = io.BytesIO()
+    frame.to_parquet(stream, index=False)
+    return stream.getvalue(), ()
+
+
+def _parquet_values(field: Field, column: np.ndarray) -> Any:
+    """Values with Parquet's types where reading them back gives the same field, else their text."""
+    texts = cells(field, column)
+    match field:
+        case Number(decimals=0) | Category(dtype="int"):
+            return pd.array([None if t is None else int(t) for t in texts], dtype="Int64")
+        case Number():
+            return np.array([np.nan if t is None else float(t) for t in texts])
+        case Time() if field.format in ISO_TIMES:
+            return column
+        case Category(dtype="bool", levels=levels) if set(levels) <= {"True", "False"}:
+            return pd.array([None if t is None else t == "True" for t in texts], dtype="boolean")
+        case Identifier(pattern="{}", digits=0) if all(t is None or t.isdecimal() for t in texts):
+            return pd.array([None if t is None else int(t) for t in texts], dtype="Int64")
+    return pd.array(texts, dtype="string")
+
+
+def _plain_text(data: Dataset) -> tuple[bytes, tuple[str, ...]]:
+    """Running text joined; other texts one per line."""
+    field = data.media
+    assert isinstance(field, Text)
+    texts = data.columns[field.name].tolist()
+    lost = [f"{f.name!r} is left out; .jsonl keeps it" for f in data.fields if f is not field]
+    if field.running:
+        return "".join(texts).encode("utf-8", "surrogateescape"), tuple(lost)
+    flat = [re.sub(r"[ \t]*[\r\n]+[ \t]*", " ", t).strip("\r\n") for t in texts]
+    broken = sum(a != b for a, b in zip(texts, flat, strict=True))
+    if broken:
+        lost.append(f"line breaks inside {broken} records became spaces; .jsonl keeps them")
+    return "".join(t + "\n" for t in flat).encode("utf-8", "surrogateescape"), tuple(lost)
+
+
+Writer = Callable[[Dataset], tuple[bytes, tuple[str, ...]]]
+TABLE_FORMATS: Mapping[str, Writer] = {
+    ".csv": lambda data: _delimited(data, ","),
+    ".tsv": lambda data: _delimited(data, "\t"),
+    ".parquet": _parquet,
+    ".jsonl": _json_lines,
+}
+TEXT_FORMATS: Mapping[str, Writer] = {".txt": _plain_text, ".jsonl": _json_lines}
+
+
+def _write_images(data: Dataset, path: Path) -> tuple[str, ...]:
+    image = next(f for f in data.fields if isinstance(f, Image))
+    width = max(5, len(str(len(data) - 1)))
+    names = [f"{i:0{width}d}.png" for i in range(len(data))]
+    beside = [f for f in data.fields if not isinstance(f, Image)]
+    texts = [f for f in beside if isinstance(f, Text)]
+    scalars = sorted((f for f in beside if f not in texts), key=lambda f: f.name != data.label)
+    with new_folder(path, ours=lambda name: OUR_FILES.fullmatch(name) is not None) as folder:
+        for name, pixels in zip(names, data.columns[image.name], strict=True):
+            (folder / name).write_bytes(png_bytes(pixels, image))
+        if scalars:
+            write_atomic(folder / "labels.csv", _delimited(_with_files(data, names, scalars), ",")[0])
+        if texts:
+            write_atomic(folder / "captions.jsonl", _json_lines(_with_files(data, names, beside))[0])
+    return ()
+
+
+def _with_files(data: Dataset, names: list[str], fields: Sequence[Field]) -> Dataset:
+    columns = {"file": np.array(names, dtype=object)} | {f.name: data.columns[f.name] for f in fields}
+    return Dataset((Identifier("file"), *fields), columns)
+
+
+def png_bytes(pixels: UInt8[np.ndarray, "h w c"], field: Image) -> bytes:
+    """One image as PNG; fewer than 256 grey levels are spread over the full range and counted in a text chunk."""
+    info = None
+    if field.mode == "1":
+        image = Pillow.fromarray(pixels[:, :, 0] * np.uint8(255)).convert("1", dither=Pillow.Dither.NONE)
+    else:
+        if field.levels != 256:
+            pixels = scale_levels(pixels, field.levels, 256)
+            info = PngInfo()
+            info.add_text(LEVELS_KEY, str(field.levels))
+        image = Pillow.fromarray(np.ascontiguousarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels))
+    stream = io.BytesIO()
+    image.save(stream, "PNG", pnginfo=info)
+    return stream.getvalue()
