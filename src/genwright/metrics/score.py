@@ -32,3 +32,16 @@ class Score:
         if self.floor is not None:
             text += f" (real vs real {self.floor:.4g}{self.unit})"
         return text
+
+
+METRICS_VERSION = 1  # raised whenever the definition of any metric changes
+
+
+def signature(metric: str, *, protocol: str, n: tuple[int, int], seed: int | None = None) -> str:
+    """How a score was computed, on one line; `n` counts real and generated records.
+
+    >>> signature("shape error", protocol="ks+tv", n=(500, 400))
+    'shape error|ks+tv|n=500+400|seed=-|genwright-metrics-1'
+    """
+    drawn = "-" if seed is None else seed
+    return f"{metric}|{protocol}|n={n[0]}+{n[1]}|seed={drawn}|genwright-metrics-{METRICS_VERSION}"

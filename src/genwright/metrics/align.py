@@ -1,0 +1,104 @@
+"""Bring a generated table to the fields and types of the real one, so that like is compared with like.
+
+Files read on their own may be typed differently: a column of a collapsed generator is constant, a small one of whole
+numbers may be taken for categories. The real data's fields are the authority.
+"""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+
+from genwright.data.dataset import Category, Constant, Dataset, Field, Identifier, Image, Number, Text, Time
+from genwright.errors import DataError
+
+
+def aligned(fake: Dataset, real: Dataset) -> Dataset:
+    """`fake` with exactly the scalar and media fields of `real`, in its order and types.
+
+    Raises DataError naming fields that are missing or cannot be read as what the real field holds.
+    """
+    wanted = [f for f in real.fields if not isinstance(f, Identifier | Constant)]
+    have = {f.name: f for f in fake.fields}
+    missing = [f.name for f in wanted if f.name not in have]
+    if missing:
+        raise DataError(
+            f"the generated data lacks {_listed(missing)}",
+            where=fake.name,
+            hint=f"it has {_listed(list(have))}; compare with the data it was fitted to",
+        )
+    columns = {f.name: _converted(fake.columns[f.name], have[f.name], f, fake.name) for f in wanted}
+    label = real.label if real.label in columns else None
+    return replace(fake, fields=tuple(wanted), columns=columns, label=label, fixed_split=None)
+
+
+def _listed(names: list[str]) -> str:
+    shown = ", ".join(repr(n) for n in names[:8])
+    return shown + (f" and {len(names) - 8} more" if len(names) > 8 else "")
+
+
+def _converted(column: np.ndarray, source: Field, target: Field, where: str) -> np.ndarray:
+    """One column as what `target` holds."""
+    if isinstance(target, Image | Text):
+        if type(source) is not type(target):
+            raise _mismatch(source, target, where)
+        return column
+    if isinstance(source, Image):
+        raise _mismatch(source, target, where)
+    match target:
+        case Number():
+            return column if isinstance(source, Number) else _to_numbers(column, source, target, where)
+        case Time():
+            return column if isinstance(source, Time) else _to_times(column, source, target, where)
+        case Category():
+            return _to_levels(_to_text(column), target)
+    raise AssertionError(f"unexpected field {target}")
+
+
+def _mismatch(source: Field, target: Field, where: str) -> DataError:
+    kinds = f"{type(source).__name__.lower()}, the real one {type(target).__name__.lower()}"
+    return DataError(
+        f"field {target.name!r} holds {kinds}", where=where, hint="give both the same kind of data in this field"
+    )
+
+
+def _to_numbers(column: np.ndarray, source: Field, target: Field, where: str) -> np.ndarray:
+    text = pd.Series(_to_text(column), dtype=object)
+    numbers = pd.to_numeric(text, errors="coerce").to_numpy(np.float64)
+    if (np.isnan(numbers) & text.notna().to_numpy()).any():
+        raise _mismatch(source, target, where)
+    return numbers
+
+
+def _to_times(column: np.ndarray, source: Field, target: Field, where: str) -> np.ndarray:
+    text = pd.Series(_to_text(column), dtype=object)
+    times = pd.to_datetime(text, errors="coerce", format="mixed").to_numpy("datetime64[ns]")
+    if (np.isnat(times) & text.notna().to_numpy()).any():
+        raise _mismatch(source, target, where)
+    return times
+
+
+def _to_text(column: np.ndarray) -> np.ndarray:
+    """Any scalar column as text, None where missing; whole floats without a trailing '.0'."""
+    if column.dtype == object:
+        return column
+    if column.dtype.kind == "M":
+        return np.array([None if np.isnat(v) else str(v) for v in column], dtype=object)
+    return np.array([None if np.isnan(v) else np.format_float_positional(v, trim="-") for v in column], dtype=object)
+
+
+def _to_levels(text: np.ndarray, target: Category) -> np.ndarray:
+    """Text as the real field's levels where they are the same value differently written ('1' and '1.0')."""
+    known = {_canonical(level, target.dtype): level for level in target.levels}
+    distinct = {v for v in text if v is not None}
+    spelled = {v: v if v in target.levels else known.get(_canonical(v, target.dtype), v) for v in distinct}
+    return np.array([None if v is None else spelled[v] for v in text], dtype=object)
+
+
+def _canonical(level: str, dtype: str) -> str | float:
+    if dtype == "bool":
+        return level.strip().lower()
+    try:
+        return level if dtype == "str" else float(level)
+    except ValueError:
+        return level
