@@ -23,7 +23,10 @@ PASSES = 100  # at most, where nothing else ends a fit
 PATIENCE = 3  # passes without held-out improvement before a fit ends
 IMPROVEMENT = 1e-4  # nats per value that count as improvement
 NUMBERS_AT_ONCE = 4_000_000  # in the largest temporary array
-PRODUCTS_PER_SECOND = 4e9  # one pass over n rows costs n * components * numbers per row * (rank + 1) products
+NUMBERS_IN_MEMORY = 40_000_000  # in the statistics of all blocks together, and in the seed rows
+PASSES_PLANNED = 20  # passes that the number of components leaves time for
+GAUSSIAN_PRODUCTS_PER_SECOND = 4e9  # of which a pass takes rows * components * numbers per row * (rank + 1)
+LOOK_UPS_PER_SECOND = 1.5e8  # of which a pass takes rows * components * columns
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -44,7 +47,7 @@ class Mixture(ClosedFormFamily):
 
     components: int | None = None
     rank: int | None = None
-    smoothing: float = 1.0
+    smoothing: float = 4.0
 
     def __post_init__(self) -> None:
         for name in ("components", "rank"):
@@ -52,24 +55,24 @@ class Mixture(ClosedFormFamily):
             if value is not None and value < 1:
                 raise ArgumentError(f"{name} must be 1 or more, not {value}", where="Mixture", hint=f"try {name}=8")
         if not self.smoothing > 0.0:
-            raise ArgumentError(f"smoothing must be above 0, not {self.smoothing}", where="Mixture", hint="1 is usual")
+            raise ArgumentError(f"smoothing must be above 0, not {self.smoothing}", where="Mixture", hint="4 is usual")
 
     def sized(self, space: Space, work: Work) -> Self:
         """Components and rank by rows, dimension, and the passes that fit the time."""
+        rank = self.rank or 1
         if isinstance(space, Columns):
-            components = min(512, max(1, work.rows // 64))
-            rank, numbers = 0, len(space.columns)
+            components = min(512, work.rows // 128)
+            seconds = work.rows * len(space.columns) / LOOK_UPS_PER_SECOND
         else:
-            small = space.size <= 32 and work.rows >= 10 * space.size
-            rank = self.rank or (space.size if small else max(1, min(12, space.size // 4, work.rows // 300)))
-            per_component = 10 * space.size if small else 60
-            components = min(256, max(1, work.rows // per_component))
-            numbers = space.size
+            full = space.size <= 32 and work.rows >= 10 * space.size
+            low = max(1, min(12, space.size // 8, work.rows // 200))
+            rank = min(space.size, self.rank or (space.size if full else low))
+            components = min(256, work.rows // (10 * space.size if full else 60))
+            components = min(components, NUMBERS_IN_MEMORY // (space.size * (rank + 2)))
+            seconds = work.rows * space.size * (rank + 1) / GAUSSIAN_PRODUCTS_PER_SECOND
         if work.minutes is not None:
-            products = 20 * work.rows * numbers * (rank + 1)  # 20 passes with one component
-            affordable = int(work.minutes * 60.0 * PRODUCTS_PER_SECOND / products)
-            components = max(1, min(components, affordable))
-        return replace(self, components=self.components or components, rank=self.rank or max(1, rank))
+            components = min(components, int(60.0 * work.minutes / (PASSES_PLANNED * seconds)))
+        return replace(self, components=self.components or max(1, components), rank=rank)
 
     def build(self, space: Space, context: Columns | None) -> nn.Module:
         assert self.components and self.rank, "size the family before building"
@@ -91,12 +94,12 @@ class Mixture(ClosedFormFamily):
         passes = work.steps or PASSES
         owner = _class_owners(net, train)
         self._initialise(net, train, owner, rng)
-        blocks = _blocks(len(train), rng)
+        blocks = _blocks(net, len(train), rng)
         memory: list[list[Tensor] | None] = [None] * len(blocks)
         best, best_held_out, best_pass = net.state_dict(), math.inf, 0
         for number in range(1, passes + 1):
             began = time.monotonic()
-            loss = self._pass(net, train, blocks, memory, owner, rng)
+            loss = self._pass(net, train, blocks, memory, owner, deadline, rng)
             held_out = -_mean_log_joint(net, valid, rng)
             if not math.isfinite(loss):
                 raise TrainingError("the likelihood stopped being finite", hint="raise smoothing, for example to 10")
@@ -106,7 +109,7 @@ class Mixture(ClosedFormFamily):
             if held_out < best_held_out:
                 best_held_out, best = held_out, {k: v.clone() for k, v in net.state_dict().items()}
             now = time.monotonic()
-            if number - best_pass >= PATIENCE or now + (now - began) > deadline:
+            if number - best_pass >= PATIENCE or now + 0.5 * (now - began) > deadline:
                 break
         net.load_state_dict(best)
 
@@ -114,7 +117,7 @@ class Mixture(ClosedFormFamily):
     def sample(self, net: nn.Module, n: int, given: Given, rng: torch.Generator) -> Tensor:
         """n records that agree with `given`, from the exact conditional law."""
         assert isinstance(net, MixtureNet)
-        step = _rows_at_once(net)
+        step = _rows_per_draw(net)
         parts = [slice(at, min(n, at + step)) for at in range(0, n, step)]
         return torch.cat([net.draw(part.stop - part.start, given.rows(part), rng) for part in parts])
 
@@ -122,13 +125,13 @@ class Mixture(ClosedFormFamily):
     def log_prob(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, "n"]:
         """log p(x | context) in nats; NaN entries of x and context are marginalised."""
         assert isinstance(net, MixtureNet)
-        x_parts = x.split(_rows_at_once(net))
-        contexts = [None] * len(x_parts) if context is None else context.split(_rows_at_once(net))
+        x_parts = x.split(_rows_per_step(net))
+        contexts = [None] * len(x_parts) if context is None else context.split(_rows_per_step(net))
         return torch.cat([net.log_prob(part, beside) for part, beside in zip(x_parts, contexts, strict=True)])
 
     def _initialise(self, net: MixtureNet, train: Encoded, owner: "Owners | None", rng: torch.Generator) -> None:
         """Centres spread over the data as in k-means++, within the classes where components belong to classes."""
-        some = torch.randperm(len(train), generator=rng)[:SEED_ROWS]
+        some = torch.randperm(len(train), generator=rng)[: _seed_rows(net)]
         rows = train.rows(some)
         x = _unpack(net.space, rows.x, rng)
         net.body.prepare(x)
@@ -157,17 +160,18 @@ class Mixture(ClosedFormFamily):
         blocks: list[Int[Tensor, "b"]],
         memory: list[list[Tensor] | None],
         owner: "Owners | None",
+        deadline: float,
         rng: torch.Generator,
     ) -> float:
         """One pass of incremental EM: each block's statistics replace its old ones, then the components move.
 
-        Returns the mean negative log-likelihood in nats, as each row was met.
+        Returns the mean negative log-likelihood in nats, as each row was met; ends early at the `deadline`.
         """
         total = [sum(parts) for parts in zip(*(m for m in memory if m is not None), strict=True)]
-        loss = 0.0
+        loss, seen = 0.0, 0
         for i, block in enumerate(blocks):
             fresh: list[Tensor] = []
-            for index in block.split(_rows_at_once(net)):
+            for index in block.split(_rows_per_step(net)):
                 rows = train.rows(index)
                 x = _unpack(net.space, rows.x, rng)
                 joint = net.log_joint(x, rows.context, len(index))
@@ -183,7 +187,10 @@ class Mixture(ClosedFormFamily):
             total = [t + f for t, f in zip(total, fresh, strict=True)] if total else fresh
             memory[i] = fresh
             net.maximise(total, self.smoothing)
-        return loss / len(train)
+            seen += len(block)
+            if time.monotonic() > deadline:
+                break
+        return loss / seen
 
 
 @dataclass(frozen=True)
@@ -219,9 +226,10 @@ def _class_owners(net: MixtureNet, train: Encoded) -> Owners | None:
     return Owners(row_class, torch.arange(len(counts)).repeat_interleave(shares))
 
 
-def _blocks(n: int, rng: torch.Generator) -> list[Int[Tensor, "b"]]:
-    """A random division of n rows into at most BLOCKS parts of at least BLOCK_ROWS."""
-    count = max(1, min(BLOCKS, n // BLOCK_ROWS))
+def _blocks(net: MixtureNet, n: int, rng: torch.Generator) -> list[Int[Tensor, "b"]]:
+    """A random division of n rows into at most BLOCKS parts of at least BLOCK_ROWS, as memory allows."""
+    numbers = sum(buffer.numel() for buffer in net.buffers())  # about as many as its statistics
+    count = max(1, min(BLOCKS, n // BLOCK_ROWS, NUMBERS_IN_MEMORY // numbers))
     return list(torch.randperm(n, generator=rng).tensor_split(count))
 
 
@@ -255,18 +263,31 @@ def _unpack(space: Reals | Columns, stored: Tensor, rng: torch.Generator) -> Ten
 def _mean_log_joint(net: MixtureNet, data: Encoded, rng: torch.Generator) -> float:
     """Mean of log p(x, context) in nats."""
     total = 0.0
-    for index in torch.arange(len(data)).split(_rows_at_once(net)):
+    for index in torch.arange(len(data)).split(_rows_per_step(net)):
         rows = data.rows(index)
         x = _unpack(net.space, rows.x, rng)
         total += float(net.log_joint(x, rows.context, len(index)).logsumexp(dim=1).sum())
     return total / len(data)
 
 
-def _rows_at_once(net: MixtureNet) -> int:
-    """Rows of which the largest temporary array stays within bounds."""
-    per_row = net.components
-    if isinstance(net.body, GaussianComponents):
-        body = net.body
-        square = body.size**2 if body.rank == body.size else 0
-        per_row = max(net.components * (body.rank + 1), body.size * body.rank, square)
-    return max(1, min(2048, NUMBERS_AT_ONCE // per_row))
+def _seed_rows(net: MixtureNet) -> int:
+    """Rows that first centres are chosen among."""
+    size = net.space.size if isinstance(net.space, Reals) else len(net.space.columns)
+    return max(net.components, min(SEED_ROWS, NUMBERS_IN_MEMORY // size))
+
+
+def _rows_per_step(net: MixtureNet) -> int:
+    """Rows whose likelihoods and statistics are found at once, so that temporary arrays stay within bounds."""
+    body = net.body
+    if not isinstance(body, GaussianComponents):
+        return max(1, min(2048, NUMBERS_AT_ONCE // net.components))
+    square = body.size**2 if body.rank == body.size else 0
+    return max(1, min(2048, NUMBERS_AT_ONCE // max(net.components * (body.rank + 1), body.size, square)))
+
+
+def _rows_per_draw(net: MixtureNet) -> int:
+    """Rows drawn at once, each with its component's loading."""
+    body = net.body
+    return (
+        max(1, min(2048, NUMBERS_AT_ONCE // (body.size * body.rank))) if isinstance(body, GaussianComponents) else 2048
+    )

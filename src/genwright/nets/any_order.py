@@ -125,7 +125,7 @@ class AnyOrderColumns(nn.Module):
         embedded, known = self._embed(x, context)
         before = (rank[:, None, :] < rank[:, : self.targets, None]) & known[:, None, :]
         sums = torch.bmm(before.to(embedded.dtype), embedded).transpose(0, 1)
-        hidden = self._hidden(sums, slice(0, self.targets))
+        hidden = self._hidden(sums, slice(0, self.targets)).unbind(0)  # cheaper backwards than indexing
         total = torch.zeros(len(x), dtype=torch.float32, device=x.device)
         for j, column in enumerate(self.space.columns):
             head = self.heads[j](hidden[j]).float()
