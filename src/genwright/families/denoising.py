@@ -1,0 +1,220 @@
+"""What flow matching and diffusion share: coordinates, nets, partial observations, guidance and integration."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float
+from torch import Tensor, nn
+
+from genwright.errors import ArgumentError, UnsupportedError
+from genwright.families.family import Work
+from genwright.maths.samplers import Model, Sampler
+from genwright.maths.schedules import Prediction, Schedule
+from genwright.nets.relaxation import harden, relax, relaxed_size, widths
+from genwright.nets.unet import ConvFlowNet
+from genwright.nets.vector_net import VectorFlowNet
+from genwright.spaces import Columns, Given, Reals, Space
+
+LEARNING_RATE = 2e-3
+CHUNK = 256  # records sampled at once: bounds memory
+PARTIAL_IMAGES = 0.1  # share of training images of which a random part is given
+PARTIAL_ROWS = 0.25  # the same for vectors and rows, where given columns are the usual condition
+GUIDED = (0.1, 0.9)  # shares of noise, sigma / (alpha + sigma), between which guidance acts
+
+
+def is_image(space: Space) -> bool:
+    """Whether records are arrays (channels, height, width)."""
+    return isinstance(space, Reals) and len(space.shape) == 3
+
+
+def net_for(space: Space, context: Columns | None, width: int) -> nn.Module:
+    """A U-net for images, a residual perceptron for everything else."""
+    assert isinstance(space, Reals | Columns)
+    if isinstance(space, Reals) and len(space.shape) == 3:
+        return ConvFlowNet(space, context, width=width)
+    return VectorFlowNet(space, context, width=width)
+
+
+def default_width(space: Space, work: Work) -> int:
+    """Channels or units that the time allows: at short budgets many cheap steps beat few rich ones."""
+    minutes = work.minutes if work.minutes is not None else (work.steps or 0) / 600
+    long = sum(minutes >= limit for limit in (8, 30))
+    return (32, 48, 64)[long] if is_image(space) else (128, 256, 384)[long]
+
+
+def default_batch(space: Space, work: Work) -> int:
+    """Records per step."""
+    return min(work.rows, 64 if is_image(space) else 256)
+
+
+def adamw(module: nn.Module) -> list[torch.optim.Optimizer]:
+    """AdamW with a short memory of squared gradients, as few steps want it."""
+    return [torch.optim.AdamW(module.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.99), fused=True)]
+
+
+def coordinates(space: Space, x: Tensor) -> Float[Tensor, "n *d"]:
+    """Unpacked records as the real arrays that nets see; NaN stays NaN."""
+    return relax(space, x) if isinstance(space, Columns) else x
+
+
+def records(space: Space, y: Float[Tensor, "n *d"]) -> Tensor:
+    """The inverse of `coordinates`: the nearest record that the space can hold."""
+    if isinstance(space, Columns):
+        return harden(space, y)
+    return y if not isinstance(space, Reals) or space.levels is None else y.clamp(-1.0, 1.0)
+
+
+def coordinate_shape(space: Space) -> tuple[int, ...]:
+    """Shape of one record's coordinates."""
+    return (relaxed_size(space),) if isinstance(space, Columns) else space.shape
+
+
+def random_parts(space: Space, n: int, rng: torch.Generator) -> Bool[Tensor, "n *d"]:
+    """Which coordinates of a training batch are given, so that one net learns every conditional law of the parts.
+
+    In a share of the records: a random set of columns or entries, or the inside or outside of a rectangle of an image.
+    """
+
+    def rand(*shape: int) -> Tensor:
+        return torch.rand(shape, generator=rng, device=rng.device)
+
+    if is_image(space):
+        _, height, width = space.shape
+        inside = torch.ones(n, 1, height, width, dtype=torch.bool, device=rng.device)
+        for side, length in ((2, height), (3, width)):
+            ends = (rand(n, 2) * (length + 1)).floor().sort(dim=1).values
+            place = torch.arange(length, device=rng.device).view([-1 if d == side else 1 for d in range(4)])
+            inside = inside & (place >= ends[:, 0].view(n, 1, 1, 1)) & (place < ends[:, 1].view(n, 1, 1, 1))
+        part = (inside ^ (rand(n, 1, 1, 1) < 0.5)).expand(n, *space.shape)
+        return part & (rand(n, 1, 1, 1) < PARTIAL_IMAGES)
+    given = rand(
+        n, space.shape.numel() if isinstance(space.shape, torch.Size) else int(torch.Size(space.shape).numel())
+    )
+    part = (given < rand(n, 1)) & (rand(n, 1) < PARTIAL_ROWS)
+    if isinstance(space, Columns):
+        return part.repeat_interleave(torch.tensor(widths(space), device=rng.device), dim=1)
+    return part.view(n, *space.shape)
+
+
+@dataclass(frozen=True)
+class Path:
+    """A training batch on its way between noise and data. `seen` is x_t with the given coordinates clean."""
+
+    clean: Float[Tensor, "n *d"]
+    noise: Float[Tensor, "n *d"]
+    x_t: Float[Tensor, "n *d"]
+    seen: Float[Tensor, "n *d"]
+    free: Float[Tensor, "n *d"]
+    alpha: Tensor
+    sigma: Tensor
+
+    def mean(self, error: Float[Tensor, "n *d"]) -> Float[Tensor, ""]:
+        """Mean over the coordinates that are not given."""
+        return (error * self.free).sum() / self.free.sum().clamp(min=1.0)
+
+
+def noised(
+    clean: Float[Tensor, "n *d"],
+    t: Float[Tensor, "n"],
+    known: Bool[Tensor, "n *d"] | None,
+    schedule: Schedule,
+    rng: torch.Generator,
+) -> Path:
+    """x_t = alpha x + sigma eps of every record, each at its own time."""
+    noise = torch.randn(clean.shape, generator=rng, device=clean.device)
+    alpha, sigma = (each.view(-1, *[1] * (clean.dim() - 1)) for each in schedule(t))
+    x_t = alpha * clean + sigma * noise
+    if known is None:
+        return Path(clean, noise, x_t, x_t, torch.ones_like(clean), alpha, sigma)
+    return Path(clean, noise, x_t, torch.where(known, clean, x_t), (~known).float(), alpha, sigma)
+
+
+def guided(net: nn.Module, given: Given, guidance: float, *, schedule: Schedule, prediction: Prediction) -> Model:
+    """`net` as a sampler's model: conditioned on `given` (coordinates), with classifier-free guidance.
+
+    Guided output = free + guidance (conditional - free), at middle noise only, where it helps most for least loss of
+    diversity. Ho and Salimans 2022, arXiv:2207.12598, eq. 6; Kynkäänniemi et al. 2024, arXiv:2404.07724.
+    """
+    known = None if given.x is None else ~given.x.isnan()
+    mask = None if known is None else known.float()
+    context = given.context
+    has_condition = context is not None and not bool(context.isnan().all())
+
+    def model(x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
+        alpha, sigma = schedule(t)
+        seen = x if known is None else torch.where(known, given.x, x)
+        times = t.to(x.dtype).expand(len(x))
+        noise_share = float(sigma / (alpha + sigma))
+        if has_condition and guidance != 1.0 and GUIDED[0] < noise_share < GUIDED[1]:
+            both = torch.cat([context, torch.full_like(context, torch.nan)])
+            masks = None if mask is None else mask.repeat(2, *[1] * (x.dim() - 1))
+            out = net(torch.cat([seen, seen]), times.repeat(2), both, masks)
+            conditional, free = out.chunk(2)
+            return prediction(x, torch.lerp(free, conditional, guidance), alpha, sigma)
+        return prediction(x, net(seen, times, context, mask), alpha, sigma)
+
+    return model
+
+
+@dataclass(frozen=True)
+class Integration:
+    """How latents and records are carried into each other: everything but the net."""
+
+    schedule: Schedule
+    prediction: Prediction
+    sampler: Sampler
+    times: Float[Tensor, "k"]
+    guidance: float
+
+    @torch.no_grad()
+    def run(self, net: nn.Module, y: Float[Tensor, "n *d"], given: Given, rng: torch.Generator | None) -> Tensor:
+        """Coordinates `y` at the first time, carried to the last; `given.x` are coordinates with NaN where free."""
+        done = []
+        for start in range(0, len(y), CHUNK):
+            rows = slice(start, start + CHUNK)
+            part = given.rows(rows)
+            model = guided(net, part, self.guidance, schedule=self.schedule, prediction=self.prediction)
+            done.append(self.sampler(model, y[rows], self.times.to(y), self.schedule, rng))
+        return torch.cat(done) if done else y
+
+
+@torch.no_grad()
+def draw(net: nn.Module, n: int, given: Given, how: Integration, rng: torch.Generator) -> Tensor:
+    """n unpacked records that agree with `given`, from noise drawn with `rng`."""
+    space = net.space
+    noise = torch.randn((n, *coordinate_shape(space)), generator=rng, device=rng.device)
+    context = complete_context(net, given.context, n, rng.device)
+    if given.x is None:
+        return records(space, how.run(net, noise, Given(None, context), rng))
+    partial = coordinates(space, given.x)
+    y = how.run(net, noise, Given(partial, context), rng)
+    drawn = records(space, torch.where(partial.isnan(), y, partial))
+    return torch.where(given.x.isnan(), drawn, given.x)
+
+
+def complete_context(net: nn.Module, context: Tensor | None, n: int, device: torch.device) -> Tensor | None:
+    """The condition rows as the net takes them: all unknown where nothing is given."""
+    if net.context is None:
+        return None
+    return torch.full((n, len(net.context.columns)), torch.nan, device=device) if context is None else context
+
+
+def check_shares(family: str, **shares: float) -> None:
+    """Raise unless every named value lies in [0, 1)."""
+    for name, share in shares.items():
+        if not 0.0 <= share < 1.0:
+            raise ArgumentError(f"{name} is {share}", where=family, hint="it is a share: 0 or more, and below 1")
+
+
+def check_counts(family: str, **counts: int | None) -> None:
+    """Raise unless every named value that is given is at least 1."""
+    for name, count in counts.items():
+        if count is not None and count < 1:
+            raise ArgumentError(f"{name} is {count}", where=family, hint="it must be 1 or more")
+
+
+def no_density(family: str) -> UnsupportedError:
+    """What `log_prob` raises."""
+    return UnsupportedError(
+        f"{family} has no log-density here", hint="Mixture and Autoregressive have exact ones, VAE a lower bound"
+    )
