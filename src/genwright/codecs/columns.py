@@ -21,6 +21,8 @@ from genwright.data.times import parse_as
 from genwright.errors import ArgumentError, DataError
 from genwright.spaces import Columns, Continuous, Discrete, Encoded, Given
 
+LARGEST = 1e100  # beyond that sums and slopes overflow
+
 
 @final
 @dataclass(frozen=True)
@@ -74,11 +76,16 @@ class ColumnsCodec(Codec):
     def encode(self, data: Dataset, *, rng: torch.Generator) -> Encoded:
         """All rows; values unlike anything fitted are replaced by the nearest known one, with a warning."""
         x = np.empty((len(data), len(self.space.columns)), dtype=np.float32)
+        replaced = []
         for field, coder in self._modelled:
             values = _values(field, data.columns[field.name])
             known = coder.snap(values)
-            _warn_of_unknown(field, values, known)
+            replaced += _replaced(field, values, known)
             x[:, self._places[field.name]] = coder.encode(known, rng)
+        if replaced:
+            shown = "; ".join(replaced[:5]) + ("; ..." if len(replaced) > 5 else "")
+            what = f"{data.name}: values unlike the rows the codec was fitted to become the nearest known ones"
+            warnings.warn(f"{what} ({shown})", stacklevel=2)
         return Encoded(torch.from_numpy(x))
 
     def decode(self, encoded: Encoded, *, rng: torch.Generator) -> Dataset:
@@ -168,12 +175,13 @@ def entries(value: Any, n: int, *, where: str) -> list[Any]:
 def _fit_coder(field: Field, column: np.ndarray, rng: torch.Generator) -> ScalarCoder | None:
     if isinstance(field, (Identifier, Constant)):
         return None
-    values = _values(field, column)
     if isinstance(field, Category):
-        return Levels.fit(values)
+        return Levels.fit(column)
     assert isinstance(field, (Number, Time))
-    if np.isinf(values).any():
-        raise DataError("infinite numbers cannot be modelled", where=field.name, hint="replace or drop them")
+    if isinstance(field, Number) and (np.abs(column) > LARGEST).any():
+        what = f"infinite numbers, or beyond {LARGEST:g}, cannot be modelled"
+        raise DataError(what, where=field.name, hint="replace or drop them, or take their logarithm")
+    values = to_numbers(field, column)
     return fit_number(values, grid=grid_scale(field) is not None, rng=rng)
 
 
@@ -204,15 +212,13 @@ def _differ(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     return (a != b) & ~(pd.isna(a) & pd.isna(b))
 
 
-def _warn_of_unknown(field: Field, values: np.ndarray, known: np.ndarray) -> None:
+def _replaced(field: Field, values: np.ndarray, known: np.ndarray) -> list[str]:
+    """How many values had to be replaced, with an example; nothing if none had to be."""
     changed = np.flatnonzero(_differ(values, known))
-    if len(changed):
-        example, instead = (show(field, _column(field, v[changed[:1]])[0]) for v in (values, known))
-        warnings.warn(
-            f"{field.name}: {len(changed)} of {len(values)} values are unlike the rows the codec was fitted to, "
-            f"for example {example}; the nearest known value is used ({instead})",
-            stacklevel=3,
-        )
+    if not len(changed):
+        return []
+    example, instead = (show(field, _column(field, v[changed[:1]])[0]) for v in (values, known))
+    return [f"{field.name}: {len(changed)} of {len(values)}, such as {example} to {instead}"]
 
 
 def _fixed_values(field: Field, coder: ScalarCoder, value: Any, n: int) -> np.ndarray:

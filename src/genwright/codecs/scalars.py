@@ -24,7 +24,7 @@ ALWAYS_ATOMS = 100  # up to this many distinct numbers are kept as atoms ...
 SPARSE_SHARE = 0.1  # ... and up to MOST_LEVELS where they fill less than this share of their grid
 ROWS_PER_ATOM = 5  # with fewer rows per distinct value, atoms would be copies of single rows
 SPIKE_SHARE = 0.005  # a spike holds more than this share of the rows,
-SPIKE_ROWS = 10  # at least this many rows,
+SPIKE_ROWS = 30  # at least this many rows (in small tables, round numbers are often that common by chance),
 SPIKE_RATIO = 3.0  # and so many times the mean count of its two neighbours on each side
 MOST_KNOTS = 960  # evenly spaced quantiles; with the tails' extra ones a table stays below 1000
 TAIL_ROWS = 8  # the outermost inner knot leaves at least this many rows outside
@@ -294,7 +294,8 @@ class Smooth(ScalarCoder):
 def fit_number(values: Float[np.ndarray, " n"], *, grid: bool, rng: torch.Generator) -> ScalarCoder:
     """The coder that suits these numbers; `grid` says that they are whole numbers, not anything in between."""
     distinct = np.unique(values[~np.isnan(values)])
-    step = _common_step(distinct) if grid else 0.0
+    exact = grid and np.abs(distinct).max(initial=0) < 2**52  # float64 has no halves beyond
+    step = _common_step(distinct) if exact else 0.0
     crowded = len(values) < ROWS_PER_ATOM * len(distinct)
     if len(distinct) <= 2 or (len(distinct) <= ALWAYS_ATOMS and not crowded):
         return Atoms.fit(values)
@@ -329,7 +330,7 @@ def coder_from_json(mapping: Mapping[str, Any]) -> ScalarCoder:
 
 def _common_step(distinct: Float[np.ndarray, " k"]) -> float:
     """The greatest step that all values share, so that prices in hundreds stay so; 1 where that may be chance."""
-    if len(distinct) <= ALWAYS_ATOMS or np.abs(distinct).max() >= 2**53:
+    if len(distinct) <= ALWAYS_ATOMS:
         return 1.0
     return float(np.gcd.reduce(np.diff(distinct).astype(np.int64)))
 
