@@ -44,8 +44,6 @@ class AnyOrderColumns(nn.Module):
         self.register_buffer("rank", _natural_rank(space, len(beside)), persistent=False)
         self.register_buffer("fitted", torch.tensor(False))
         self.values = nn.Parameter(torch.randn(sum(rows), width))
-        self.gain = nn.Parameter(torch.zeros(self.targets, 1, width))
-        self.shift = nn.Parameter(torch.zeros(self.targets, 1, width))
         self.layers = nn.ParameterList(
             nn.Parameter(torch.randn(self.targets, width, width) / math.sqrt(width)) for _ in range(depth)
         )
@@ -137,8 +135,7 @@ class AnyOrderColumns(nn.Module):
 
     def _hidden(self, sums: Float[Tensor, "j n w"], columns: slice) -> Float[Tensor, "j n w"]:
         """What the perceptrons of `columns` make of the sums before them."""
-        width = sums.shape[-1]
-        hidden = F.silu(F.rms_norm(sums, (width,)) * (1.0 + self.gain[columns]) + self.shift[columns])
+        hidden = F.layer_norm(sums, sums.shape[-1:])
         for layer, (weight, bias) in enumerate(zip(self.layers, self.biases)):
             step = torch.baddbmm(bias[columns], hidden, weight[columns])
             hidden = F.silu(step) if layer == 0 else hidden + F.silu(step)
