@@ -8,6 +8,7 @@ import torch
 
 from genwright.codecs import Codec, codec_from_json, fit_codec
 from genwright.data.dataset import Category, Dataset, Field, Image, Number, Text, Time
+from genwright.spaces import Encoded
 
 
 def rng(seed: int = 0) -> torch.Generator:
@@ -70,3 +71,11 @@ def assert_round_trip(data: Dataset, codec: Codec | None = None) -> Codec:
         assert same(column, back.columns[name]), name
     assert codec_from_json(json.loads(json.dumps(codec.to_json(), allow_nan=False))) == codec
     return codec
+
+
+def independent(codec: Codec, x: torch.Tensor, n: int) -> Encoded:
+    """Columns drawn one by one: states by their frequency, continuous ones from N(0, 1)."""
+    z = torch.randn(n, x.shape[1], generator=rng(5))
+    for i in codec.space.discrete:
+        z[:, i] = x[torch.randint(len(x), (n,), generator=rng(i)), i]
+    return Encoded(z)

@@ -1,0 +1,89 @@
+"""ColumnsCodec.given: partial rows whose fixed values come back exactly, and errors that name what there is."""
+
+from datetime import date
+
+import numpy as np
+import pytest
+import torch
+
+from genwright.codecs import fit_codec
+from genwright.data.dataset import Category
+from genwright.errors import ArgumentError
+from genwright.spaces import Encoded
+from tests.codecs.rows import independent, mixed, number, rng, same, table
+
+
+def filled(codec, partial):
+    """Partial rows with every free entry drawn."""
+    x = independent(codec, codec.encode(mixed(), rng=rng()).x, len(partial)).x
+    return codec.decode(Encoded(torch.where(partial.isnan(), x, partial)), rng=rng())
+
+
+def test_given_values_come_back_exactly_and_the_rest_is_free():
+    codec = fit_codec(mixed(), rng=rng())
+    fixed = {"age": 30, "income": 2_700.25, "day": "2021-03-04", "colour": "red"}
+    for name, value in fixed.items():
+        partial = codec.given({name: value}, 20, rng=rng()).x
+        width = 2 if name == "income" else 1
+        assert (~partial.isnan()).sum(1).tolist() == [width] * 20
+        column = filled(codec, partial).columns[name]
+        expected = np.datetime64(value, "ns") if name == "day" else value
+        assert (column == expected).all()
+
+
+def test_given_takes_arrays_missing_spikes_and_outside_types():
+    codec = fit_codec(mixed(), rng=rng())
+    back = filled(codec, codec.given({"income": [0, None, "2512.5"], "colour": [None, "red", "blue"]}, 3, rng=rng()).x)
+    assert same(back.columns["income"], np.array([0, np.nan, 2512.5]))
+    assert back.columns["colour"].tolist() == [None, "red", "blue"]
+    assert (
+        filled(codec, codec.given({"day": date(2021, 3, 4)}, 2, rng=rng()).x).columns["day"]
+        == np.datetime64("2021-03-04")
+    ).all()
+    levels = table(
+        (Category("yes", ("False", "True"), "bool"), ["True", "False"] * 5),
+        (Category("k", ("1", "2"), "int"), ["1", "2"] * 5),
+    )
+    outside = fit_codec(levels, rng=rng())
+    partial = outside.given({"yes": True, "k": 2.0}, 1, rng=rng()).x
+    decoded = outside.decode(Encoded(partial), rng=rng())
+    assert (decoded.columns["yes"][0], decoded.columns["k"][0]) == ("True", "2")
+
+
+def test_given_full_precision_comes_back_as_written():
+    codec = fit_codec(number(np.random.default_rng(0).normal(size=1000), decimals=None), rng=rng())
+    for value in (0.1, -1.23456, 2.0):
+        partial = codec.given({"x": value}, 1, rng=rng()).x
+        assert codec.decode(Encoded(partial), rng=rng()).columns["x"][0] == value
+
+
+def test_a_rare_level_cannot_be_given_since_it_would_not_come_back():
+    codec = fit_codec(table((Category("c"), [f"l{k}" for k in range(400)] + ["l0"])), rng=rng())
+    with pytest.raises(ArgumentError, match="rare values that are modelled as one"):
+        codec.given({"c": codec.coders[0].rare[0]}, 1, rng=rng())
+
+
+def test_nothing_given_is_none():
+    assert fit_codec(mixed(), rng=rng()).given({}, 5, rng=rng()).x is None
+
+
+@pytest.mark.parametrize(
+    "fixed, message",
+    [
+        ({"aeg": 3}, "did you mean 'age'"),
+        ({"zzz": 3}, "there are: 'colour', 'age', 'income', 'day'"),
+        ({"colour": "rde"}, "did you mean 'red'"),
+        ({"age": 200}, "the nearest is 70"),
+        ({"age": 30.5}, "the nearest is 30"),
+        ({"age": None}, "never missing"),
+        ({"age": "old"}, "not a number"),
+        ({"age": [1, 2, 3]}, "3 values given for 4 records"),
+        ({"income": 2_500.123}, "the nearest is 2500.12"),
+        ({"day": "1999-01-01"}, "the nearest is 2020-01-0"),
+        ({"day": "soon"}, "not a time"),
+    ],
+)
+def test_given_says_what_is_wrong_and_what_there_is(fixed, message):
+    with pytest.raises(ArgumentError) as caught:
+        fit_codec(mixed(), rng=rng()).given(fixed, 4, rng=rng())
+    assert message in str(caught.value)
