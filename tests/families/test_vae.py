@@ -128,7 +128,7 @@ def test_mixed_rows_are_learnt_and_completed():
     kind, state = torch.randint(2, (2, 1000, 1), generator=generator).float()
     size = 3 * kind - 1.5 + 0.3 * torch.randn(1000, 1, generator=generator)
     x = torch.cat([kind, size, state, torch.where(state == 0, 0.1 * size, 0.0)], dim=1)
-    torch.manual_seed(0)
+    torch.default_generator.manual_seed(0)
     net = SMALL.build(space, None)
     train(SMALL, net, x, None, 500)
     SMALL.refit_prior(net, x, None, generator)
@@ -148,7 +148,7 @@ def test_images_of_any_size_obey_their_label():
     x[side[:, 0] == 0, :, :, :4] = 0.5
     x[side[:, 0] == 1, :, :, 5:] = 0.5
     family = replace(SMALL, width=8, temperature=0.0).sized(space, Work(rows=400, steps=120))
-    torch.manual_seed(0)
+    torch.default_generator.manual_seed(0)
     net = family.build(space, context)
     train(family, net, x, side, 120)
     fake = family.sample(net, 40, Given(None, torch.arange(40)[:, None] % 2.0), generator)

@@ -49,6 +49,16 @@ def energy_distance(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> Float[T
     return squared_mmd(x, y, kernel=negative_distance)
 
 
+def energy_score(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> Float[Tensor, ""]:
+    """2 E‖X - Y‖ - E‖Y - Y'‖: the energy distance less its part that depends on X alone, so n = 1 will do.
+
+    As a loss of the law of Y it is lowest where that is the law of X (Gneiting & Raftery 2007, eq. 21, doubled).
+    """
+    m = len(y)
+    assert m > 1, "the unbiased estimate needs two rows of y"
+    return 2 * torch.cdist(x, y).mean() - torch.cdist(y, y).sum() / (m * (m - 1))
+
+
 def negative_distance(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> Float[Tensor, "n m"]:
     """The distance kernel -‖x - y‖."""
     return -torch.cdist(x, y)

@@ -56,7 +56,7 @@ def draw(
     """One record per row of parameters.
 
     `temperature` multiplies the scale of real entries and divides the logits of discrete ones: 1 draws from the model,
-    0 gives the most likely record.
+    0 gives `most_likely`.
     """
     match space:
         case Reals():
@@ -67,7 +67,10 @@ def draw(
 
 
 def most_likely(space: Space, params: Float[Tensor, "n p"]) -> Float[Tensor, "n *s"]:
-    """The most likely record of each row of parameters."""
+    """The most likely record of each row of parameters; entries with more than two levels get their median instead.
+
+    The open outermost bins can make black or white the likeliest level of an entry that is merely uncertain.
+    """
     return draw(space, params, torch.Generator(params.device), temperature=0.0)
 
 

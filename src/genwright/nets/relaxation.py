@@ -13,6 +13,7 @@ from torch import Tensor
 from genwright.spaces import Columns, Discrete
 
 ONE_HOT_LEVELS = 16  # above this many levels binary codes: d = ceil(log2 K) coordinates in place of K
+GUMBEL_TEMPERATURE = 0.5  # of the softmax that gradients see
 
 
 def codewords(column: Discrete) -> Float[Tensor, "levels d"]:
@@ -82,6 +83,42 @@ def harden(space: Columns, y: Float[Tensor, "n d"]) -> Float[Tensor, "n c"]:
             values.append(y[:, block.start])
     x = torch.stack(values, dim=1)
     return torch.where(space.active(x), x, 0.0)
+
+
+def logit_size(space: Columns) -> int:
+    """Numbers that a net puts out for `draw_relaxed`: one logit per level and one value per continuous column."""
+    return sum(column.levels if isinstance(column, Discrete) else 1 for column in space.columns)
+
+
+def draw_relaxed(space: Columns, logits: Float[Tensor, "n l"], rng: torch.Generator | None) -> Float[Tensor, "n d"]:
+    """Relaxed rows whose levels are drawn with the probabilities in `logits`, or are the likeliest where `rng` is None.
+
+    The values are those of whole rows; gradients flow as if each codeword were the mean under a Gumbel-softmax
+    (straight-through; Jang et al. 2017, arXiv:1611.01144, section 2.2).
+    """
+    outputs = logits.split([c.levels if isinstance(c, Discrete) else 1 for c in space.columns], dim=1)
+    weights = {
+        i: _one_hot_draw(outputs[i], rng) for i, column in enumerate(space.columns) if isinstance(column, Discrete)
+    }
+    parts = []
+    for i, column in enumerate(space.columns):
+        if isinstance(column, Discrete):
+            parts.append(weights[i] @ codewords(column).to(logits))
+        elif column.state is None:
+            parts.append(outputs[i])
+        else:
+            parts.append(outputs[i] * weights[column.state][:, :1])
+    return torch.cat(parts, dim=1)
+
+
+def _one_hot_draw(logits: Float[Tensor, "n k"], rng: torch.Generator | None) -> Float[Tensor, "n k"]:
+    """One-hot rows with the gradient of a softmax."""
+    if rng is not None:
+        uniform = torch.rand(logits.shape, generator=rng, device=logits.device).clamp_(1e-20, 1 - 6e-8)
+        logits = logits - torch.log(-torch.log(uniform))
+    soft = (logits / GUMBEL_TEMPERATURE).softmax(1)
+    hard = torch.zeros_like(soft).scatter_(1, logits.argmax(1, keepdim=True), 1.0)
+    return hard + soft - soft.detach()
 
 
 def _width(column: Discrete) -> int:

@@ -1,0 +1,248 @@
+"""The generative adversarial network: a generator trained until a critic cannot tell its records from real ones."""
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import ClassVar, NoReturn, Self
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+from torch.func import functional_call
+from torch.nn import functional as F
+
+from genwright.errors import ArgumentError, UnsupportedError
+from genwright.families.family import Density, GradientFamily, HasLatent, Losses, Player, Work
+from genwright.maths.divergences import energy_score
+from genwright.maths.optimizers import adamw
+from genwright.nets.coder import Decoder, Encoder, as_reals, real_shape
+from genwright.nets.relaxation import draw_relaxed, harden, logit_size, relax
+from genwright.spaces import Columns, Given, Reals, Space
+
+CHUNK = 1024  # records generated at once, which bounds memory
+MOST_TRIES = 200  # draws per record that partial records may cost on average
+STEP = 0.01  # length of the finite difference, in units of encoded data (about 1)
+
+Scores = Float[Tensor, "n"]
+
+
+def relativistic(preferred: Scores, other: Scores) -> Float[Tensor, ""]:
+    """softplus(other - preferred): each real record against one generated.
+
+    Jolicoeur-Martineau 2019, arXiv:1807.00734; Huang et al. 2024, arXiv:2501.05441, eq. 2.
+    """
+    return F.softplus(other - preferred).mean()
+
+
+def non_saturating(preferred: Scores, other: Scores) -> Float[Tensor, ""]:
+    """softplus(-preferred) + softplus(other), the classic game. Goodfellow et al. 2014, arXiv:1406.2661, section 3."""
+    return (F.softplus(-preferred) + F.softplus(other)).mean()
+
+
+def gradient_penalty(
+    critic: Callable[[Tensor], Scores], x: Float[Tensor, "n *s"], scores: Scores, rng: torch.Generator
+) -> Float[Tensor, ""]:
+    """An estimate of E ‖∇ critic(x)‖² (Mescheder et al. 2018, arXiv:1801.04406, eq. 9) without second derivatives.
+
+    For v ~ N(0, I), E (v · ∇D)² = ‖∇D‖², and v · ∇D is (D(x + h v) - D(x)) / h up to O(h). `scores` is critic(x).
+    Exact in expectation for a linear critic.
+    """
+    direction = torch.randn(x.shape, generator=rng, device=x.device)
+    return ((critic(x + STEP * direction) - scores) / STEP).square().mean()
+
+
+class AdversarialNet(nn.Module):
+    """Generator (z, c) -> x and critic (x, c) -> score; both see columns in their relaxed form."""
+
+    def __init__(self, space: Reals | Columns, context: Columns | None, *, latent: int, width: int, depth: int) -> None:
+        super().__init__()
+        self.space, self.context, self.latent = space, context, latent
+        outputs = (logit_size(space),) if isinstance(space, Columns) else space.shape
+        self.generator = Decoder(latent, outputs, context=context, width=width, depth=depth)
+        self.critic = Encoder(real_shape(space), 1, context=context, width=width, depth=depth)
+
+    def generate(
+        self, z: Float[Tensor, "n z"], context: Tensor | None, rng: torch.Generator | None
+    ) -> Float[Tensor, "n *s"]:
+        """Generated records as real arrays; `rng` draws the levels of columns, None takes the likeliest."""
+        raw = self.generator(z, context)
+        return draw_relaxed(self.space, raw, rng) if isinstance(self.space, Columns) else raw
+
+    def records(self, x: Float[Tensor, "n *s"]) -> Tensor:
+        """Real arrays as unpacked records."""
+        if isinstance(self.space, Columns):
+            return harden(self.space, x)
+        return self.space.unpack(self.space.pack(x))
+
+
+@dataclass(frozen=True, kw_only=True)
+class GAN(GradientFamily, HasLatent):
+    """Generative adversarial network with the relativistic loss and zero-centred gradient penalties on both sides.
+
+    Huang et al. 2024, arXiv:2501.05441 ("R3GAN"), eqs. 2, 5 and 6. `latent` is the size of z, `width` and `depth` those
+    of generator and critic. `objective` is the game, `relativistic` or `non_saturating`; `penalty` is γ, the weight of
+    the penalties.
+    """
+
+    name: ClassVar[str] = "gan"
+    spaces: ClassVar[tuple[type, ...]] = (Reals, Columns)
+    density: ClassVar[Density] = Density.ABSENT
+    half_precision: ClassVar[bool] = False  # the finite difference needs more digits than bfloat16 has
+
+    latent: int | None = None
+    width: int | None = None
+    depth: int | None = None
+    penalty: float | None = None
+    objective: Callable[[Scores, Scores], Float[Tensor, ""]] = relativistic
+    learning_rate: float = 1e-3
+
+    def __post_init__(self) -> None:
+        for name in ("batch", "latent", "width", "depth", "learning_rate"):
+            value = getattr(self, name)
+            if value is not None and value <= 0:
+                raise ArgumentError(
+                    f"{name} must be positive, not {value}", where="GAN", hint="leave it out for a default"
+                )
+        if self.penalty is not None and self.penalty < 0:
+            raise ArgumentError(f"penalty must not be negative, not {self.penalty}", where="GAN", hint="0 turns it off")
+
+    def sized(self, space: Space, work: Work) -> Self:
+        image = len(space.shape) == 3
+        return replace(
+            self,
+            batch=self.batch or min(64 if image else 256, work.rows),
+            latent=self.latent or 32,
+            width=self.width or (32 if image else 128),
+            depth=self.depth or (1 if image else 2),
+            penalty=self.penalty if self.penalty is not None else 0.2,
+        )
+
+    def build(self, space: Space, context: Columns | None) -> AdversarialNet:
+        assert isinstance(space, Reals | Columns) and self.latent and self.width and self.depth, "sized() comes first"
+        return AdversarialNet(space, context, latent=self.latent, width=self.width, depth=self.depth)
+
+    def players(self, net: nn.Module) -> tuple[Player, ...]:
+        optimizer = partial(adamw, learning_rate=self.learning_rate, betas=(0.0, 0.99))
+        return (
+            Player("critic", net.critic, self.critic_loss, optimizer),
+            Player("generator", net.generator, self.generator_loss, optimizer),
+        )
+
+    def critic_loss(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Losses:
+        """The game as the critic plays it, with γ/2 (‖∇D‖² at real + ‖∇D‖² at generated records).
+
+        Huang et al. 2024, eqs. 2, 5 (R1) and 6 (R2). Values on a grid of levels are spread evenly over their cells,
+        which rounding undoes, so that being on the grid is no sign of being real.
+        """
+        assert self.penalty is not None, "sized() comes first"
+        real = _spread(net.space, as_reals(net.space, x), rng)
+        with torch.no_grad():
+            fake = net.generate(_latents(net, len(x), rng), context, rng)
+        both, twice = torch.cat([real, fake]), None if context is None else torch.cat([context, context])
+
+        def critic(points: Tensor) -> Scores:
+            return net.critic(points, twice)[:, 0]
+
+        scores = critic(both)
+        real_scores, fake_scores = scores.chunk(2)
+        # the mean over both halves is half the sum of R1 and R2, as γ/2 (R1 + R2) asks
+        penalty = self.penalty * gradient_penalty(critic, both, scores, rng)
+        return {"game": self.objective(real_scores, fake_scores), "penalty": penalty}
+
+    def generator_loss(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Losses:
+        """The game with the sides exchanged; the critic stands still. Huang et al. 2024, eq. 2."""
+        fixed = {name: weight.detach() for name, weight in net.critic.state_dict().items()}
+        fake = net.generate(_latents(net, len(x), rng), context, rng)
+        fake_scores = functional_call(net.critic, fixed, (fake, context))[:, 0]
+        with torch.no_grad():
+            real_scores = net.critic(_spread(net.space, as_reals(net.space, x), rng), context)[:, 0]
+        return {"game": self.objective(fake_scores, real_scores)}
+
+    @torch.no_grad()
+    def held_out(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, ""]:
+        """The energy distance between generated and held-out records beside their contexts, less its constant part."""
+        repeats = max(2, math.ceil(128 / len(x)))
+        wide = None if context is None else context.repeat(repeats, 1)
+        fake = net.generate(_latents(net, repeats * len(x), rng), wide, rng)
+        return energy_score(_beside(net, as_reals(net.space, x), context), _beside(net, fake, wide))
+
+    def log_prob(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> NoReturn:
+        raise UnsupportedError(
+            "a GAN has no likelihood", hint="Mixture and Autoregressive give it exactly, VAE gives a lower bound"
+        )
+
+    @torch.no_grad()
+    def sample(self, net: nn.Module, n: int, given: Given, rng: torch.Generator) -> Tensor:
+        """z ~ N(0, I) through the generator; given discrete columns by drawing until they agree, which is exact."""
+        if given.x is not None and not given.x.isnan().all():
+            return _sample_matching(net, given.x, given.context, rng)
+        parts = []
+        for rows in torch.arange(n).split(CHUNK):
+            here = given.rows(slice(int(rows[0]), int(rows[-1]) + 1))
+            z = _latents(net, len(rows), rng)
+            parts.append(net.records(net.generate(z, here.context, rng)))
+        return torch.cat(parts) if parts else torch.empty(0, *net.space.shape)
+
+    def draw_latent(self, net: nn.Module, n: int, rng: torch.Generator) -> Float[Tensor, "n z"]:
+        return _latents(net, n, rng)
+
+    @torch.no_grad()
+    def decode(self, net: nn.Module, z: Float[Tensor, "n z"], context: Tensor | None) -> Tensor:
+        return net.records(net.generate(z, context, None))
+
+
+def _sample_matching(
+    net: nn.Module, x: Float[Tensor, "n c"], context: Tensor | None, rng: torch.Generator
+) -> Float[Tensor, "n c"]:
+    """Rejection sampling: draw until every given discrete column agrees."""
+    space = net.space
+    known = ~x.isnan()
+    if not isinstance(space, Columns) or known[:, space.continuous].any():
+        raise UnsupportedError(
+            "a GAN can be given categories and labels, but no exact numbers or parts of an image",
+            where="given",
+            hint="VAE, Mixture, FlowMatching and Autoregressive complete partial records",
+        )
+    result, open_rows = torch.empty_like(x), torch.arange(len(x), device=x.device)
+    drawn = 0
+    while len(open_rows) and drawn < MOST_TRIES * len(x) + CHUNK:
+        tried = open_rows.repeat(max(1, CHUNK // len(open_rows)))
+        fake = net.records(
+            net.generate(_latents(net, len(tried), rng), None if context is None else context[tried], rng)
+        )
+        agrees = ((fake == x[tried]) | ~known[tried]).all(1)
+        result[tried[agrees]] = fake[agrees]
+        open_rows = open_rows[~torch.isin(open_rows, tried[agrees])]
+        drawn += len(tried)
+    if len(open_rows):
+        names = ", ".join(c.name for c, given in zip(space.columns, known.any(0).tolist(), strict=True) if given)
+        raise UnsupportedError(
+            f"{MOST_TRIES} draws per record did not meet the given {names}: the GAN makes such records too rarely",
+            where="given",
+            hint="Mixture and Autoregressive draw from the conditional law directly",
+        )
+    return result
+
+
+def _latents(net: nn.Module, n: int, rng: torch.Generator) -> Float[Tensor, "n z"]:
+    return torch.randn(n, net.latent, generator=rng, device=rng.device)
+
+
+def _spread(space: Space, x: Float[Tensor, "n *s"], rng: torch.Generator) -> Float[Tensor, "n *s"]:
+    """Values on a grid of levels moved evenly within their cells."""
+    if not isinstance(space, Reals) or space.levels is None:
+        return x
+    return x + (2 * torch.rand(x.shape, generator=rng, device=x.device) - 1) / (space.levels - 1)
+
+
+def _beside(net: nn.Module, x: Float[Tensor, "n *s"], context: Tensor | None) -> Float[Tensor, "n d"]:
+    """Records and their relaxed contexts as one vector, the context weighing about as much as the record.
+
+    Relaxed contexts have unit variance per coordinate, records in [-1, 1] about a quarter.
+    """
+    flat = x.flatten(1)
+    if context is None:
+        return flat
+    beside = relax(net.context, context).nan_to_num(0.0)
+    return torch.cat([flat, beside * math.sqrt(0.25 * flat.shape[1] / beside.shape[1])], dim=1)
