@@ -1,0 +1,136 @@
+"""Autoregressive models: log p(x) = sum_t log p(x_t | x_<t). Exact likelihood, prompts, one value after the other."""
+
+from dataclasses import dataclass, replace
+from functools import partial
+from typing import ClassVar, Self
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from genwright.errors import ArgumentError, UnsupportedError
+from genwright.families.family import Density, GradientFamily, Losses, Player, Work
+from genwright.families.sizing import chunks, sequence_size
+from genwright.maths import decoding
+from genwright.maths.optimizers import adamw, muon_and_adamw
+from genwright.nets.any_order import AnyOrderColumns
+from genwright.nets.causal import CausalPixels, CausalTokens
+from genwright.nets.context import drop_context
+from genwright.nets.transformer import block_matrices
+from genwright.spaces import Columns, Given, Reals, Space, Tokens
+
+LONGEST = 1024  # values in one array read as a sequence
+
+
+@dataclass(frozen=True, kw_only=True)
+class Autoregressive(GradientFamily):
+    """One value after the other, each from its exact conditional law given those before it.
+
+    Tokens: a causal transformer; prompts are continued. Columns: any column given any others, so any columns can be
+    given. Arrays of at most 256 levels and 1,024 values: pixel by pixel in raster order; the first rows can be given.
+    `temperature`, `top_k`, `top_p` and `min_p` sharpen the draws of tokens and pixels, not the likelihood;
+    `label_dropout` is the share of training records whose context is hidden. van den Oord et al. 2016,
+    arXiv:1601.06759, eq. 1; Radford et al. 2019, eq. 1.
+    """
+
+    name: ClassVar[str] = "autoregressive"
+    spaces: ClassVar[tuple[type, ...]] = (Tokens, Columns, Reals)
+    density: ClassVar[Density] = Density.EXACT
+    half_precision: ClassVar[bool] = True
+
+    width: int | None = None
+    depth: int | None = None
+    heads: int | None = None
+    temperature: float = 1.0
+    top_k: int | None = None
+    top_p: float = 1.0
+    min_p: float = 0.0
+    label_dropout: float = 0.1
+
+    def __post_init__(self) -> None:
+        _require(
+            self.temperature >= 0, "temperature", "a number from 0 (always the likeliest) up; 1 is the model's law"
+        )
+        _require(self.top_k is None or self.top_k >= 1, "top_k", "a whole number from 1 up, or None")
+        _require(0 < self.top_p <= 1, "top_p", "a number above 0, at most 1")
+        _require(0 <= self.min_p <= 1, "min_p", "a number from 0 to 1")
+        _require(0 <= self.label_dropout <= 1, "label_dropout", "a number from 0 to 1")
+
+    def sized(self, space: Space, work: Work) -> Self:
+        """Widths by data kind and time: for text about what reaches the lowest held-out loss in the time there is."""
+        match space:
+            case Columns():
+                width, depth, batch = (192 if work.rows > 5000 else 128), 3, min(512, max(32, work.rows // 8))
+            case Reals():
+                _check_pixels(space)
+                width, depth, batch = sequence_size(space.size, work)
+            case Tokens():
+                width, depth, batch = sequence_size(space.length, work)
+        width, depth, batch = self.width or width, self.depth or depth, self.batch or batch
+        return replace(self, width=width, depth=depth, heads=self.heads or max(1, width // 32), batch=batch)
+
+    def build(self, space: Space, context: Columns | None) -> nn.Module:
+        assert self.width and self.depth and self.heads, "size the family before building"
+        match space:
+            case Columns():
+                default = Autoregressive()
+                for option in ("temperature", "top_k", "top_p", "min_p"):
+                    _require(getattr(self, option) == getattr(default, option), option, "left alone for table columns")
+                return AnyOrderColumns(space, context, width=self.width, depth=self.depth)
+            case Reals():
+                _check_pixels(space)
+                return CausalPixels(space, context, width=self.width, depth=self.depth, heads=self.heads)
+            case Tokens():
+                return CausalTokens(space, context, width=self.width, depth=self.depth, heads=self.heads)
+
+    def players(self, net: nn.Module) -> tuple[Player, ...]:
+        recipe = adamw if isinstance(net, AnyOrderColumns) else partial(muon_and_adamw, matrices=block_matrices)
+        return (Player("model", net, self.loss, recipe),)
+
+    def loss(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Losses:
+        """Mean negative log-likelihood in nats per value."""
+        if context is not None:
+            context = drop_context(context, self.label_dropout, rng)
+        return {"nll": net.nll(x, context, rng).mean() * (len(x) / x.numel())}
+
+    @torch.no_grad()
+    def held_out(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, ""]:
+        """Mean negative log-likelihood in nats per value."""
+        return -self.log_prob(net, x, context, rng).mean() * (len(x) / x.numel())
+
+    @torch.no_grad()
+    def sample(self, net: nn.Module, n: int, given: Given, rng: torch.Generator) -> Tensor:
+        if isinstance(net, AnyOrderColumns):
+            return net.draw(n, given.x, given.context, rng)
+        return net.draw(n, given.x, given.context, rng, choose=self._choose)
+
+    @torch.no_grad()
+    def log_prob(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, "n"]:
+        """Exact log-density in nats of each record: of a text its first `end` included, of an image per [-1, 1]^d."""
+        rows = chunks(len(x), length=x[0].numel())
+        return torch.cat([net.log_prob(x[r], None if context is None else context[r]) for r in rows])
+
+    def _choose(self, logits: Float[Tensor, "n v"], rng: torch.Generator) -> Int[Tensor, "n"]:
+        logits = decoding.temper(logits, self.temperature)
+        if self.top_k is not None:
+            logits = decoding.top_k(logits, self.top_k)
+        if self.min_p > 0.0:
+            logits = decoding.min_p(logits, self.min_p)
+        if self.top_p < 1.0:
+            logits = decoding.top_p(logits, self.top_p)
+        return decoding.draw(logits, rng)
+
+
+def _require(holds: bool, argument: str, allowed: str) -> None:
+    if not holds:
+        raise ArgumentError(f"{argument} must be {allowed}", where="Autoregressive", hint=f"for example {argument}=...")
+
+
+def _check_pixels(space: Reals) -> None:
+    """Raise unless `space` can be read as a sequence of few symbols."""
+    if space.levels is None or space.levels > 256 or space.size > LONGEST:
+        what = "continuous values" if space.levels is None else f"{space.size:,} values of {space.levels} levels"
+        raise UnsupportedError(
+            f"autoregressive reads arrays value by value, at most {LONGEST:,} of at most 256 levels; these have {what}",
+            hint="FlowMatching, Diffusion, VAE and Mixture model larger or continuous arrays",
+        )

@@ -1,0 +1,243 @@
+"""Causal transformers over discrete sequences: token records, and images read pixel by pixel in raster order."""
+
+import math
+from collections.abc import Callable
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from genwright.errors import UnsupportedError
+from genwright.nets.context import ContextEmbedding
+from genwright.nets.transformer import KeyValues, Transformer, causal
+from genwright.spaces import Columns, Reals, Tokens
+
+Choose = Callable[[Tensor, torch.Generator], Tensor]  # logits (n, v) to one symbol each (n,)
+
+DRAW_ROWS = 256  # sequences decoded side by side: more would only make the caches larger than the processor's
+
+
+class CausalSequence(nn.Module):
+    """log p(s_t | s_<t, context) over sequences of `length` symbols below `symbols`, each preceded by `start`.
+
+    `start` may be one of the symbols or the number after the last. `places`, if given, holds the coordinates of each
+    position (row, column, ...); their learned embeddings are added where it is predicted. A `context` is embedded as
+    one position before the start.
+    """
+
+    def __init__(
+        self,
+        *,
+        length: int,
+        symbols: int,
+        start: int,
+        context: Columns | None,
+        places: Int[Tensor, "t k"] | None,
+        width: int,
+        depth: int,
+        heads: int,
+    ) -> None:
+        super().__init__()
+        self.length, self.start = length, start
+        self.embed_tokens = nn.Embedding(max(symbols, start + 1), width)
+        self.lm_head = nn.Linear(width, symbols, bias=False)
+        self.condition = None if context is None else ContextEmbedding(context, width)
+        self.model = Transformer(width=width, depth=depth, heads=heads, positions=length + (context is not None))
+        self.places = nn.ModuleList()
+        if places is not None:
+            self.places.extend(nn.Embedding(int(axis.max()) + 1, width) for axis in places.T)
+            self.register_buffer("coordinates", places, persistent=False)
+        for embedding in (self.embed_tokens, *self.places):
+            nn.init.normal_(embedding.weight, std=0.5)
+        nn.init.zeros_(self.lm_head.weight)
+
+    def logits(
+        self,
+        inputs: Int[Tensor, "b t"],
+        context: Float[Tensor, "b c"] | None,
+        *,
+        past: list[KeyValues] | None = None,
+        first: int = 0,
+    ) -> Float[Tensor, "b t v"]:
+        """Scores of what follows each input; inputs stand at `first`, `first` + 1, ..., the context before 0."""
+        h = self.embed_tokens(inputs)
+        for axis, embedding in enumerate(self.places):
+            h = h + embedding(self.coordinates[first : first + inputs.shape[1], axis])
+        lead = self.condition is not None and first == 0
+        if lead:
+            h = torch.cat([self.condition(context)[:, None], h], dim=1)
+        h = self.model(h, causal, past)
+        return self.lm_head(h[:, 1:] if lead else h)
+
+    def shifted(self, s: Int[Tensor, "b t"]) -> Int[Tensor, "b t"]:
+        """The inputs that predict `s`: the start, then all symbols but the last."""
+        return torch.cat([torch.full_like(s[:, :1], self.start), s[:, :-1]], dim=1)
+
+    def symbol_log_prob(self, s: Int[Tensor, "b t"], context: Float[Tensor, "b c"] | None) -> Float[Tensor, "b t"]:
+        """log p(s_t | s_<t, context) of every symbol, in nats."""
+        logits = self.logits(self.shifted(s), context).float()
+        return -F.cross_entropy(logits.flatten(0, 1), s.flatten(), reduction="none").view_as(s)
+
+    @torch.no_grad()
+    def draw(
+        self,
+        prefix: Int[Tensor, "n t"],
+        context: Float[Tensor, "n c"] | None,
+        rng: torch.Generator,
+        *,
+        choose: Choose,
+        end: int | None,
+    ) -> Int[Tensor, "n t"]:
+        """One sequence per row of `prefix`, whose leading symbols are kept; -1 stands where the symbol is drawn.
+
+        Prefixes may differ in length. After the first `end`, if there is one, all is `end`.
+        """
+        parts = []
+        for rows in range(0, len(prefix), DRAW_ROWS):
+            part = slice(rows, rows + DRAW_ROWS)
+            parts.append(self._draw(prefix[part], None if context is None else context[part], rng, choose, end))
+        return torch.cat(parts) if parts else prefix
+
+    def _draw(
+        self, prefix: Tensor, context: Tensor | None, rng: torch.Generator, choose: Choose, end: int | None
+    ) -> Tensor:
+        s = prefix.clone()
+        ended = torch.zeros(len(s), dtype=torch.bool, device=s.device)
+        known = int((s >= 0).long().cumprod(dim=1).sum(dim=1).min())  # leading symbols that no row has to draw
+        inputs, past, first = self.shifted(s)[:, : known + 1], self.model.empty_past(len(s)), 0
+        for t in range(known, self.length):
+            logits = self.logits(inputs, context, past=past, first=first)[:, -1].float()
+            s[:, t] = torch.where(s[:, t] >= 0, s[:, t], choose(logits, rng))
+            if end is not None:
+                s[:, t] = torch.where(ended, end, s[:, t])
+                ended |= s[:, t] == end
+                if ended.all():
+                    s[:, t:] = end
+                    break
+            inputs, first = s[:, t : t + 1], t + 1
+        return s
+
+
+def leading(given: Bool[Tensor, "n t"], what: str) -> None:
+    """Raise unless what is given in each row is a prefix of it."""
+    if bool((given[:, 1:] & ~given[:, :-1]).any()):
+        raise UnsupportedError(
+            f"an autoregressive model continues the beginning of {what}; it cannot fill in what comes before",
+            where="given",
+            hint="give a prefix only, or use a family that fills in any part: MaskedDiffusion or FlowMatching",
+        )
+
+
+class CausalTokens(nn.Module):
+    """A causal transformer over token records; what follows a record's first `end` carries no probability."""
+
+    def __init__(self, space: Tokens, context: Columns | None, *, width: int, depth: int, heads: int) -> None:
+        super().__init__()
+        self.space = space
+        self.sequence = CausalSequence(
+            length=space.length,
+            symbols=space.vocabulary,
+            start=space.end,
+            context=context,
+            places=None,
+            width=width,
+            depth=depth,
+            heads=heads,
+        )
+
+    def nll(
+        self, x: Int[Tensor, "n t"], context: Float[Tensor, "n c"] | None, rng: torch.Generator
+    ) -> Float[Tensor, "n"]:
+        """Negative log-likelihood of each record in nats, for training."""
+        return -self.log_prob(x, context)
+
+    def log_prob(self, x: Int[Tensor, "n t"], context: Float[Tensor, "n c"] | None) -> Float[Tensor, "n"]:
+        """Exact log-probability of each record in nats, its first `end` included."""
+        return self.token_log_prob(x, context).sum(dim=1)
+
+    def token_log_prob(self, x: Int[Tensor, "n t"], context: Float[Tensor, "n c"] | None) -> Float[Tensor, "n t"]:
+        """log p(x_t | x_<t, context) in nats; 0 after the first `end`."""
+        ends = (x == self.space.end).long()
+        return self.sequence.symbol_log_prob(x, context).masked_fill(ends.cumsum(dim=1) > ends, 0.0)
+
+    def draw(
+        self,
+        n: int,
+        partial: Int[Tensor, "n t"] | None,
+        context: Float[Tensor, "n c"] | None,
+        rng: torch.Generator,
+        *,
+        choose: Choose,
+    ) -> Int[Tensor, "n t"]:
+        """n records that continue the prompts in `partial` (-1 where free)."""
+        if partial is None:
+            partial = torch.full((n, self.space.length), -1, device=self.sequence.lm_head.weight.device)
+        leading(partial >= 0, "a text")
+        return self.sequence.draw(partial, context, rng, choose=choose, end=self.space.end)
+
+
+class CausalPixels(nn.Module):
+    """A causal transformer over arrays of few levels, in raster order with the channels innermost.
+
+    The density is that of the levels spread evenly over their cells, 2 / (levels - 1) wide, so that it can be compared
+    with continuous models of the dequantised data. van den Oord et al. 2016, arXiv:1601.06759, eq. 1.
+    """
+
+    def __init__(self, space: Reals, context: Columns | None, *, width: int, depth: int, heads: int) -> None:
+        super().__init__()
+        assert space.levels is not None
+        self.space = space
+        channels_last = (*space.shape[1:], space.shape[0])
+        axes = [torch.arange(size) for size in channels_last]
+        self.sequence = CausalSequence(
+            length=space.size,
+            symbols=space.levels,
+            start=space.levels,
+            context=context,
+            places=torch.cartesian_prod(*axes).reshape(space.size, len(axes)),
+            width=width,
+            depth=depth,
+            heads=heads,
+        )
+
+    def nll(
+        self, x: Float[Tensor, "n *s"], context: Float[Tensor, "n c"] | None, rng: torch.Generator
+    ) -> Float[Tensor, "n"]:
+        """Negative log-likelihood of each array in nats, for training."""
+        return -self.log_prob(x, context)
+
+    def log_prob(self, x: Float[Tensor, "n *s"], context: Float[Tensor, "n c"] | None) -> Float[Tensor, "n"]:
+        """Exact log-density of each array in nats."""
+        cell = 2.0 / (self.space.levels - 1)
+        mass = self.sequence.symbol_log_prob(self._symbols(x), context).sum(dim=1)
+        return mass - self.space.size * math.log(cell)
+
+    def draw(
+        self,
+        n: int,
+        partial: Float[Tensor, "n *s"] | None,
+        context: Float[Tensor, "n c"] | None,
+        rng: torch.Generator,
+        *,
+        choose: Choose,
+    ) -> Float[Tensor, "n *s"]:
+        """n arrays that continue the first values of `partial` in raster order (NaN where free)."""
+        if partial is None:
+            partial = torch.full((n, *self.space.shape), torch.nan, device=self.sequence.lm_head.weight.device)
+        free = self._raster(partial.isnan())
+        leading(~free, "an image")
+        symbols = self._symbols(partial.nan_to_num(0.0)).masked_fill(free, -1)
+        drawn = self.sequence.draw(symbols, context, rng, choose=choose, end=None)
+        x = self.space.unpack(self._unraster(drawn))
+        return torch.where(partial.isnan(), x, partial)
+
+    def _symbols(self, x: Float[Tensor, "n *s"]) -> Int[Tensor, "n t"]:
+        return self._raster(self.space.pack(x).long())
+
+    def _raster(self, x: Tensor) -> Tensor:
+        return x.movedim(1, -1).flatten(1)
+
+    def _unraster(self, s: Tensor) -> Tensor:
+        shape = self.space.shape
+        return s.unflatten(1, (*shape[1:], shape[0])).movedim(-1, 1)

@@ -1,0 +1,184 @@
+"""Autoregressive: exact densities, prompts, decoding, and what it refuses."""
+
+import itertools
+from dataclasses import replace
+
+import pytest
+import torch
+
+from genwright.errors import ArgumentError, UnsupportedError
+from genwright.families.autoregressive import Autoregressive
+from genwright.families.family import Work
+from genwright.nets.transformer import block_matrices
+from genwright.spaces import Columns, Discrete, Given, Reals, Tokens
+
+SMALL = Autoregressive(width=16, depth=2, heads=2, batch=8)
+TOKENS = Tokens(length=4, vocabulary=3, end=2)
+PIXELS = Reals((2, 1, 2), levels=3)
+LABEL = Columns((Discrete("label", 2),))
+
+
+def rough(family: Autoregressive, space, context=None) -> torch.nn.Module:
+    """A net with random weights throughout, so that its laws are far from uniform."""
+    torch.manual_seed(0)
+    net = family.build(space, context)
+    for weight in (*block_matrices(net), net.sequence.lm_head.weight):
+        torch.nn.init.normal_(weight, std=0.5)
+    return net.eval()
+
+
+def all_records(space: Tokens) -> torch.Tensor:
+    """Every record of `space`: after the first end only ends."""
+    rows = torch.tensor(list(itertools.product(range(space.vocabulary), repeat=space.length)))
+    ended = (rows == space.end).long().cumsum(dim=1) > 0
+    return rows[(rows == space.end).eq(ended).all(dim=1)]
+
+
+def rng(seed: int = 0) -> torch.Generator:
+    return torch.Generator().manual_seed(seed)
+
+
+def train(family: Autoregressive, net: torch.nn.Module, x: torch.Tensor, context, steps: int) -> list[float]:
+    [player] = family.players(net)
+    optimizers, losses, noise = player.optimizer(net), [], rng()
+    for _ in range(steps):
+        loss = sum(player.loss(net, x, context, noise).values())
+        net.zero_grad()
+        loss.backward()
+        for optimizer in optimizers:
+            optimizer.step()
+        losses.append(loss.item())
+    return losses
+
+
+@pytest.mark.parametrize("context", [None, LABEL])
+def test_probabilities_of_all_token_records_sum_to_one(context) -> None:
+    net, x = rough(SMALL, TOKENS, context), all_records(TOKENS)
+    assert len(x) == 1 + 2 + 4 + 8 + 16
+    beside = None if context is None else torch.tensor([[1.0]]).expand(len(x), 1)
+    log_prob = SMALL.log_prob(net, x, beside, rng())
+    torch.testing.assert_close(log_prob.exp().sum(), torch.tensor(1.0))
+    assert log_prob.std() > 0.5
+
+
+def test_density_of_all_pixel_arrays_integrates_to_one() -> None:
+    net = rough(SMALL, PIXELS)
+    levels = torch.tensor(list(itertools.product(range(3), repeat=4))).view(-1, *PIXELS.shape)
+    density = SMALL.log_prob(net, PIXELS.unpack(levels), None, rng()).exp()
+    torch.testing.assert_close(density.sum() * 1.0**4, torch.tensor(1.0))  # cells are 2 / (3 - 1) wide
+
+
+def test_log_prob_is_the_sum_of_the_conditionals_up_to_the_first_end() -> None:
+    net, record = rough(SMALL, TOKENS), torch.tensor([[0, 1, 2, 2]])
+    expected = 0.0
+    for t in range(3):
+        logits = net.sequence.logits(torch.cat([torch.tensor([[2]]), record[:, :t]], dim=1), None)
+        expected += logits[0, -1].log_softmax(dim=0)[record[0, t]]
+    torch.testing.assert_close(SMALL.log_prob(net, record, None, rng())[0], expected)
+
+
+@pytest.mark.parametrize("context", [None, LABEL])
+def test_samples_follow_the_law(context) -> None:
+    """Sampling goes through the cache, scoring does not; so this compares the two as well."""
+    net, x, n = rough(SMALL, TOKENS, context), all_records(TOKENS), 40_000
+    one = torch.zeros(n, 1) if context else None
+    drawn = SMALL.sample(net, n, Given(context=one), rng())
+    law = SMALL.log_prob(net, x, None if one is None else one[: len(x)], rng()).exp()
+    frequency = torch.tensor([(drawn == row).all(dim=1).float().mean() for row in x])
+    assert frequency.sum() == pytest.approx(1.0)
+    torch.testing.assert_close(frequency, law, atol=0.01, rtol=0)
+
+
+def test_context_changes_the_law() -> None:
+    net, x = rough(SMALL, TOKENS, LABEL), all_records(TOKENS)[:5]
+    laws = [SMALL.log_prob(net, x, torch.full((5, 1), value), rng()) for value in (0.0, 1.0, torch.nan)]
+    assert not torch.equal(laws[0], laws[1]) and laws[2].isfinite().all()
+
+
+def test_prompts_of_different_lengths_are_kept_and_do_not_disturb_each_other() -> None:
+    space = Tokens(length=8, vocabulary=20, end=19)
+    net = rough(SMALL, space)
+    prompts = torch.full((3, 8), -1)
+    prompts[0, :5], prompts[1, :2] = torch.arange(5), torch.tensor([7, 8])
+    greedy = replace(SMALL, temperature=0.0)
+    together = greedy.sample(net, 3, Given(x=prompts), rng())
+    assert torch.equal(together[prompts >= 0], prompts[prompts >= 0])
+    for i in range(3):
+        assert torch.equal(greedy.sample(net, 1, Given(x=prompts[i : i + 1]), rng())[0], together[i])
+
+
+def test_a_given_first_row_of_pixels_is_kept_exactly() -> None:
+    space = Reals((1, 3, 4), levels=17)
+    net = rough(SMALL, space)
+    partial = torch.full((5, 1, 3, 4), torch.nan)
+    partial[:, :, 0] = torch.linspace(-1, 1, 4)
+    x = SMALL.sample(net, 5, Given(x=partial), rng())
+    assert torch.equal(x[:, :, 0], partial[:, :, 0]) and x.isfinite().all()
+    torch.testing.assert_close(space.unpack(space.pack(x)), x, atol=0.4, rtol=0)
+
+
+def test_after_the_first_end_there_are_only_ends() -> None:
+    drawn = SMALL.sample(rough(SMALL, TOKENS), 500, Given(), rng())
+    ended = (drawn == 2).long().cumsum(dim=1) > 0
+    assert ended.any() and torch.equal(drawn == 2, ended)
+
+
+@pytest.mark.parametrize("space", [TOKENS, PIXELS])
+def test_same_seed_same_samples(space) -> None:
+    net = rough(SMALL, space)
+    first, again, other = (SMALL.sample(net, 50, Given(), rng(seed)) for seed in (3, 3, 4))
+    assert torch.equal(first, again) and not torch.equal(first, other)
+
+
+def test_top_k_of_one_is_greedy() -> None:
+    net = rough(SMALL, TOKENS)
+    greedy = [
+        replace(SMALL, **option).sample(net, 4, Given(), rng()) for option in ({"top_k": 1}, {"temperature": 0.0})
+    ]
+    assert torch.equal(*greedy)
+
+
+@pytest.mark.parametrize("space", [Tokens(16, 30, 29), Reals((1, 4, 4), levels=17)])
+def test_overfits_one_batch_and_uses_its_labels(space) -> None:
+    torch.manual_seed(0)
+    family = replace(SMALL, width=32, label_dropout=0.0)
+    levels = torch.randint(0, 17, (4, *space.shape))
+    x, label = space.unpack(levels), torch.tensor([[0.0], [1.0], [0.0], [1.0]])
+    losses = train(family, family.build(space, LABEL), x, label, 80)
+    assert losses[-1] < 0.25 * losses[0]
+
+
+def test_untrained_loss_is_that_of_the_uniform_law() -> None:
+    net = SMALL.build(TOKENS, None)
+    x = torch.tensor([[0, 1, 0, 1]])
+    assert SMALL.loss(net, x, None, rng())["nll"].item() == pytest.approx(torch.tensor(3.0).log().item(), abs=1e-5)
+    assert SMALL.held_out(net, x, None, rng()).item() == pytest.approx(torch.tensor(3.0).log().item(), abs=1e-5)
+
+
+def test_what_cannot_be_modelled_or_given_is_refused_with_a_hint() -> None:
+    for space in (Reals((3,)), Reals((3, 64, 64), levels=256)):
+        with pytest.raises(UnsupportedError, match="FlowMatching"):
+            Autoregressive().sized(space, Work(rows=10))
+    with pytest.raises(UnsupportedError, match="prefix"):
+        SMALL.sample(rough(SMALL, TOKENS), 1, Given(x=torch.tensor([[-1, 0, -1, -1]])), rng())
+    with pytest.raises(ArgumentError, match="top_p"):
+        Autoregressive(top_p=0.0)
+    with pytest.raises(ArgumentError, match="temperature"):
+        replace(SMALL, temperature=0.5).build(LABEL, None)
+
+
+def test_columns_build_score_and_sample() -> None:
+    space = Columns((Discrete("a", 3), Discrete("b", 2)))
+    family = Autoregressive().sized(space, Work(rows=64, steps=10))
+    net = family.build(space, None)
+    x = torch.tensor(list(itertools.product(range(3), range(2)))).float()
+    torch.testing.assert_close(family.log_prob(net, x, None, rng()).exp().sum(), torch.tensor(1.0))
+    partial = torch.tensor([[2.0, torch.nan]]).expand(20, 2)
+    assert (family.sample(net, 20, Given(x=partial), rng())[:, 0] == 2).all()
+
+
+@pytest.mark.parametrize("space", [Tokens(256, 257, 256), Reals((1, 8, 8), levels=17), LABEL])
+def test_sizes_fill_what_is_left_open_and_keep_what_is_not(space) -> None:
+    sized = Autoregressive(depth=1).sized(space, Work(rows=1000, minutes=5.0))
+    assert sized.depth == 1 and sized.width and sized.heads and sized.batch
+    assert sized.sized(space, Work(rows=1000, minutes=5.0)) == sized
