@@ -79,7 +79,8 @@ def read_npz(path: Path) -> Dataset:
         with np.load(io.BytesIO(raw), allow_pickle=False) as archive:
             if not hasattr(archive, "files"):
                 raise DataError("a bare array", where=str(path), hint="save it with np.savez(path, images=array)")
-            arrays = {key: archive[key] for key in archive.files}
+            members = {key: archive[key] for key in archive.files}  # bytes where a member is no array
+            arrays = {key: array for key, array in members.items() if isinstance(array, np.ndarray)}
     except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         hint = "save plain number arrays; arrays of objects are refused, as loading them could run code"
         raise DataError(f"cannot read the arrays: {error}", where=str(path), hint=hint) from None

@@ -33,12 +33,18 @@ def wine() -> Dataset:
     from sklearn.datasets import load_wine
 
     bunch = load_wine()
-    frame = pd.DataFrame(bunch.data, columns=bunch.feature_names).convert_dtypes(convert_floating=False)
-    table = from_frame(frame, where="wine", missing=missing_marks(()))
+    frame = pd.DataFrame(bunch.data, columns=bunch.feature_names)
+    table = from_frame(_with_integers(frame), where="wine", missing=missing_marks(()))
     typed = type_columns(table, schema={}, label=None, free=as_identifier)
     label = as_category(RawColumn.of("class", [str(bunch.target_names[k]) for k in bunch.target]))
     fields: tuple[Field, ...] = (*typed.fields, label.field)
     return Dataset(fields, {**typed.columns, "class": label.column}, "wine", "class")
+
+
+def _with_integers(frame: pd.DataFrame) -> pd.DataFrame:
+    """Columns whose amounts are all whole as integers; scikit-learn keeps everything as floats."""
+    whole = [name for name in frame if (frame[name] == frame[name].round()).all()]
+    return frame.astype(dict.fromkeys(whole, "int64"))
 
 
 def diabetes() -> Dataset:
@@ -47,8 +53,7 @@ def diabetes() -> Dataset:
 
     bunch = load_diabetes(scaled=False)
     frame = pd.DataFrame(np.column_stack([bunch.data, bunch.target]), columns=[*bunch.feature_names, "progression"])
-    frame = frame.convert_dtypes(convert_floating=False)  # amounts that are whole throughout are integers
-    table = from_frame(frame, where="diabetes", missing=missing_marks(()))
+    table = from_frame(_with_integers(frame), where="diabetes", missing=missing_marks(()))
     typed = type_columns(table, schema={"sex": "category"}, label=None, free=as_identifier)
     return Dataset(typed.fields, typed.columns, "diabetes")
 

@@ -132,7 +132,7 @@ def _refuse_binary(text: str, where: str) -> None:
     """Raise if `text` cannot be text: it has NULs, or control characters (C0 and C1) beyond a stray few."""
     codes = np.frombuffer(text[:65536].encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
     control = (codes < 32) & ~np.isin(codes, (9, 10, 11, 12, 13, 27)) | (codes >= 127) & (codes < 160)
-    if "\0" in text or control.mean() > 0.05:
+    if "\0" in text or control.sum() > 0.05 * len(codes):
         raise DataError("binary data where text was expected", where=where, hint=BINARY_HINT)
 
 

@@ -41,6 +41,14 @@ class Options:
     size: tuple[int, int] | None
     records: Records | None
     field: str | None
+    given: tuple[str, ...]
+
+    def allow(self, *used: str, where: str) -> None:
+        """Raise for an option given that says nothing about this kind of source, rather than ignore it."""
+        for name in self.given:
+            if name not in used:
+                hint = f"what can be said here: {', '.join(used)}" if used else "leave it out"
+                raise ArgumentError(f"{name}= does not apply to this kind of data", where=where, hint=hint)
 
 
 def read(
@@ -71,10 +79,15 @@ def read(
     (8, 8, 1)
     """
     _check_size(size)
-    options = Options(label, missing_marks(missing), schema or {}, size, records, field)
+    marks = missing_marks(missing)
+    said = {"missing": marks != missing_marks(()), "schema": schema, "records": records, "field": field}
+    given = tuple(name for name, value in said.items() if value)
+    options = Options(label, marks, schema or {}, size, records, field, given)
     if isinstance(source, Dataset):
+        options.allow(where=source.name)
         data = source
     elif isinstance(source, pd.DataFrame):
+        options.allow("missing", "schema", where="DataFrame")
         data = _typed(from_frame(source, where="DataFrame", missing=options.missing), options, "data")
     else:
         data = _read_path(os.fspath(source), options)
@@ -92,18 +105,22 @@ def _read_path(source: str, options: Options) -> Dataset:
     except (OSError, ValueError):  # a name too long, or with a NUL
         exists = False
     if not exists and source in BUILTIN:
+        options.allow(where=source)
         return BUILTIN[source]()
     if not exists:
         raise _not_found(path, source)
     if path.is_dir():
         return _read_folder(path, options)
     if is_idx(path.name):
+        options.allow(where=source)
         return read_idx(path)
     suffix = Path(path.name.lower().removesuffix(".gz")).suffix
     if suffix not in READERS:
         known = ", ".join(READERS)
         raise DataError(f"unknown kind of file {suffix!r}", where=source, hint=f"known are {known}, IDX and folders")
-    return READERS[suffix](path, options)
+    reader, used = READERS[suffix]
+    options.allow(*used, where=source)
+    return reader(path, options)
 
 
 def _not_found(path: Path, source: str) -> DataError:
@@ -120,6 +137,7 @@ def _not_found(path: Path, source: str) -> DataError:
 def _read_folder(path: Path, options: Options) -> Dataset:
     idx = idx_images_in(path)
     if idx:
+        options.allow(where=str(path))
         data = read_idx(idx[0])
         notes = tuple(f"{p.name} is left aside; read it by its own path" for p in idx[1:])
         return replace(data, name=path.name, notes=data.notes + notes)
@@ -130,10 +148,12 @@ def _read_files(path: Path, options: Options) -> Dataset:
     """Images, or else texts, in a folder or zip."""
     files = files_in(path)
     if files.with_suffix(*image_files.SUFFIXES):
+        options.allow("missing", "schema", where=str(path))
         return read_images(
             files, schema=options.schema, label=options.label, missing=options.missing, size=options.size
         )
     if files.with_suffix(".txt"):
+        options.allow("records", where=str(path))
         return read_text_files(files, records=options.records)
     shown = ", ".join(files.names[:3]) or "nothing"
     hint = f"it holds {shown}; for a table give the path of the file itself"
@@ -158,22 +178,31 @@ def _typed(table: RawTable, options: Options, name: str) -> Dataset:
     return Dataset(typed.fields, typed.columns, name, None, table.notes + typed.notes)
 
 
+def _read_parquet(path: Path, options: Options) -> Dataset:
+    return _typed(read_parquet(path, missing=options.missing), options, path.name)
+
+
+def _read_npz(path: Path, options: Options) -> Dataset:
+    return read_npz(path)
+
+
 def _read_text(path: Path, options: Options) -> Dataset:
     return parse_text(read_bytes(path), where=str(path), records=options.records)
 
 
-READERS: Mapping[str, Callable[[Path, Options], Dataset]] = {
-    ".csv": _read_table,
-    ".tsv": _read_table,
-    ".tab": _read_table,
-    ".data": _read_table,
-    ".parquet": lambda path, options: _typed(read_parquet(path, missing=options.missing), options, path.name),
-    ".jsonl": _read_json_lines,
-    ".ndjson": _read_json_lines,
-    ".txt": _read_text,
-    ".npz": lambda path, options: read_npz(path),
-    ".zip": _read_files,
-}
+TABLE = ("missing", "schema")
+READERS: Mapping[str, tuple[Callable[[Path, Options], Dataset], tuple[str, ...]]] = {
+    ".csv": (_read_table, TABLE),
+    ".tsv": (_read_table, TABLE),
+    ".tab": (_read_table, TABLE),
+    ".data": (_read_table, TABLE),
+    ".parquet": (_read_parquet, TABLE),
+    ".jsonl": (_read_json_lines, (*TABLE, "field")),
+    ".ndjson": (_read_json_lines, (*TABLE, "field")),
+    ".txt": (_read_text, ("records",)),
+    ".npz": (_read_npz, ()),
+    ".zip": (_read_files, (*TABLE, "records")),
+}  # by suffix: the reader and the options that it heeds
 
 
 def _check_size(size: tuple[int, int] | None) -> None:

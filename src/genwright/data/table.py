@@ -157,6 +157,8 @@ def _names(header: Sequence[str], where: str) -> tuple[list[str], tuple[str, ...
 
 def _refuse_data_as_header(header: Sequence[str], columns: Sequence[RawColumn], where: str) -> None:
     """Raise if line 1 is a row of data: it holds a decimal number, or a word that its own column holds again."""
+    if all(name in column.texts for name, column in zip(header, columns, strict=True)) and len(columns) > 1:
+        raise DataError("the header line comes up again below", where=where, hint="remove its copies")
     for name, column in zip(header, columns, strict=True):
         decimal = _is_number(name) and not name.strip().isdigit()
         again = bool(name.strip()) and not _is_number(name) and name in column.texts and len(columns) > 1
@@ -284,4 +286,6 @@ def _texts(distinct: pd.Series) -> list[str | None]:
         second = (distinct.dt.floor("s") == distinct).all()
         form = "%Y-%m-%d" if day else "%Y-%m-%d %H:%M:%S" if second else "%Y-%m-%d %H:%M:%S.%f"
         return distinct.dt.strftime(form).tolist()
+    if distinct.dtype in (np.float16, np.float32):
+        return [str(v) for v in distinct.to_numpy()]  # as Python floats they would show digits they do not have
     return [_cell(v) for v in distinct]

@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from datetime import datetime
 
 import numpy as np
 import pandas as pd
@@ -45,7 +46,7 @@ def _parse(texts: Sequence[str]) -> tuple[str, np.ndarray, str] | None:
     """`parse_times` without zones: the first format that every text fits."""
     sample = texts[:: max(1, len(texts) // 50)]
     for form in FORMATS:
-        if _values(sample, form) is None or (values := _values(texts, form)) is None:
+        if not _fits(texts[0], form) or _values(sample, form) is None or (values := _values(texts, form)) is None:
             continue
         other = next((form.replace(a, b) for a, b in SWAPPED.items() if a in form), None)
         guess = other is not None and _values(texts, other) is not None
@@ -55,6 +56,15 @@ def _parse(texts: Sequence[str]) -> tuple[str, np.ndarray, str] | None:
                 return exact, values, note
         return form, values, "; ".join(filter(None, (note, f"times are not written alike; they will be as {form}")))
     return None
+
+
+def _fits(text: str, form: str) -> bool:
+    """Whether one text is in a format: a hundred times faster than asking pandas, and nearly always "no"."""
+    try:
+        datetime.strptime(text, form)
+    except ValueError:
+        return False
+    return True
 
 
 def parse_as(texts: Sequence[str], form: str) -> np.ndarray | None:
