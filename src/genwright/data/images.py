@@ -104,7 +104,9 @@ def _header(files: Files, name: str) -> Header:
         remarks.add("only the first frame of animations is read")
     if image.mode not in CHANNELS and image.mode != "P" and image.mode != "PA":
         remarks.add(f"{image.mode} images are converted to {_plain_mode(image)}")
-    turned = image.getexif().get(0x0112, 1) >= 5  # the EXIF orientation swaps height and width
+    # Asking a PNG without EXIF data for it decodes the whole image, which is to come later and only once.
+    has_exif = image.format != "PNG" or "exif" in image.info
+    turned = has_exif and image.getexif().get(0x0112, 1) >= 5  # this orientation swaps height and width
     width, height = image.size[::-1] if turned else image.size
     levels = image.info.get(LEVELS_KEY, "")
     count = int(levels) if isinstance(levels, str) and levels.isdigit() and 2 <= int(levels[:4]) <= 256 else 256
@@ -171,7 +173,8 @@ def _decode(
     image = _open(files.read(name))
     if image.mode.startswith("I"):  # 16 bits; Pillow would clip them
         image = Pillow.fromarray((np.asarray(image).astype(np.float64) / 257).round().clip(0, 255).astype(np.uint8))
-    image = ImageOps.exif_transpose(image)
+    if image.format != "PNG" or "exif" in image.info:
+        image = ImageOps.exif_transpose(image)
     if image.mode != mode:
         if image.mode in ("P", "PA", "1", "L", "RGB") and "transparency" in image.info:
             image = image.convert("RGBA")  # the only way that keeps a transparent colour

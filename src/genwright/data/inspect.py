@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 
 from genwright.data.dataset import Constant, Dataset, Field, Identifier, Image, Number, Text, Time
 from genwright.data.split import row_keys
@@ -99,18 +100,18 @@ def _summary(field: Field, column: np.ndarray) -> FieldSummary:
         ends = [f"{h} x {w}" for h, w in (sizes[0], sizes[-1])]
         distinct = len(np.unique(row_keys({field.name: column})))
         return FieldSummary(field.name, f"{kind} {field.mode}", 0.0, distinct, ends[0], ends[1])
-    texts = cells(field, column)
-    present = [t for t in texts if t is not None]
-    values, counts = np.unique(np.array(present, dtype=object), return_counts=True)
-    missing = 1 - len(present) / len(texts)
+    codes, values = pd.factorize(column)
+    counts = np.bincount(codes[codes >= 0], minlength=len(values))
+    missing = float((codes < 0).mean())
     match field:
         case Text():
-            lengths = [len(t) for t in present]
+            lengths = [len(t) for t in values]
             return FieldSummary(field.name, kind, missing, len(values), f"{min(lengths)}", f"{max(lengths)} characters")
         case Identifier():
             return FieldSummary(field.name, kind, missing, len(values))
     order = np.argsort(-counts, kind="stable")[:SHOWN]
-    frequent = tuple((str(values[i]), float(counts[i] / len(texts))) for i in order)
+    texts = cells(field, np.asarray(values)[order])
+    frequent = tuple((str(t), float(counts[i] / len(column))) for t, i in zip(texts, order, strict=True))
     low, high = _range(field, column)
     return FieldSummary(field.name, kind, missing, len(values), low, high, frequent)
 
