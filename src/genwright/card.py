@@ -1,12 +1,11 @@
 """The model card: a Hugging Face README.md whose every number was measured."""
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
 from genwright.families.family import Density
 from genwright.generator import Generator
-from genwright.metrics.evaluate import Evaluation
 from genwright.metrics.score import Score
 from genwright.spaces import Columns, Reals, Tokens
 
@@ -19,11 +18,10 @@ _DENSITIES = {
 }
 
 
-def model_card(generator: Generator, *, evaluation: Evaluation | None = None) -> str:
+def model_card(generator: Generator, *, scores: Sequence[Score] = (), notes: Sequence[str] = ()) -> str:
     """README.md for a saved generator: what it is, what it was measured to do, and what it must not be used for."""
     record, space = generator.record, type(generator.codec.space)
     data = record["data"]
-    scores = () if evaluation is None else evaluation.scores
     sections = [
         _header(data, space, scores),
         f"# {data['name']}: a {generator.family.name} model made with genwright",
@@ -33,7 +31,7 @@ def model_card(generator: Generator, *, evaluation: Evaluation | None = None) ->
         "## Data",
         _data(data),
         "## How good it is",
-        _quality(scores, () if evaluation is None else evaluation.notes),
+        _quality(scores, notes),
         "## Intended use and limits",
         _limits(space),
         "## Training",
@@ -101,7 +99,7 @@ def _quality(scores: Iterable[Score], notes: Iterable[str]) -> str:
     """The table of scores, with intervals and floors."""
     rows = [f"| {s.name} | {s.direction} | {_number(s.value, s)} | {_interval(s)} | {_floor(s)} |" for s in scores]
     if not rows:
-        return "Not measured yet: run `genwright evaluate` on this folder."
+        return "Not measured yet: `genwright evaluate` does."
     head = ["| score | better | value | 95 % interval | real against real |", "|---|---|---|---|---|"]
     explained = (
         "Measured on the test part, which nothing looked at before. *Real against real* is what two sets of real "

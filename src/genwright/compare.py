@@ -309,5 +309,5 @@ def _write(out: Path, generator: Generator, evaluation: Evaluation, report: Repo
     write_json(out / "leaderboard.json", [entry.to_json() for entry in report.leaderboard])
     if not (out / "log.jsonl").is_file():  # families with their own algorithm keep no log while they fit
         write_text(out / "log.jsonl", "".join(json.dumps(line) + "\n" for line in generator.record["history"]))
-    write_text(out / "README.md", model_card(generator, evaluation=evaluation))
+    write_text(out / "README.md", model_card(generator, scores=evaluation.scores, notes=report.notes))
     write_text(out / "report.html", report.to_html())

@@ -1,4 +1,4 @@
-"""The command line: run, fit, sample, evaluate, inspect. Verbs translate and nothing else; torch is imported in them."""
+"""The command line: run, fit, sample, evaluate, inspect. Verbs only translate; torch is imported inside them."""
 
 import shlex
 import sys
@@ -207,7 +207,7 @@ def evaluate(fake: str, real: str, train: str | None, seed: int, as_json: bool, 
     A saved generator is compared with the test part of the data it was fitted to, which its fit never saw; with all
     of any other data. A file is compared with all of the real data.
     """
-    from genwright.metrics.evaluate import evaluate as score
+    from genwright.metrics.evaluate import evaluate as compare
 
     source = read_data(real, how)
     seen = None if train is None else read_data(train, how)
@@ -216,7 +216,7 @@ def evaluate(fake: str, real: str, train: str | None, seed: int, as_json: bool, 
     else:
         generated, held_out, generator = read_data(fake, how), source, None
     click.echo(f"{len(generated):,} generated records against {len(held_out):,} real ones", err=True)
-    evaluation = score(generated, real=held_out, train=seen, generator=generator, seed=seed)
+    evaluation = compare(generated, real=held_out, train=seen, generator=generator, seed=seed)
     if as_json:
         print_json(evaluation.to_json())
         return

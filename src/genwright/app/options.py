@@ -2,6 +2,7 @@
 
 import functools
 import sys
+import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -13,6 +14,7 @@ from genwright.errors import ArgumentError, GenwrightError
 if TYPE_CHECKING:
     from genwright.data.dataset import Dataset
 
+BUG = 70  # EX_SOFTWARE of sysexits.h
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 _READING = [
@@ -49,7 +51,9 @@ def answering(verb: Verb) -> Verb:
     @functools.wraps(verb)
     def guarded(*, debug: bool, **arguments: Any) -> Any:
         try:
-            return verb(**arguments)
+            with warnings.catch_warnings():
+                warnings.showwarning = _tell_warning
+                return verb(**arguments)
         except GenwrightError as error:
             if debug:
                 raise
@@ -60,9 +64,22 @@ def answering(verb: Verb) -> Verb:
                 raise
             click.echo("genwright: stopped", err=True)
             sys.exit(INTERRUPTED)
+        except Exception as error:  # ours, not the user's: say so, and how to find out more
+            if debug:
+                raise
+            told = " ".join(f"{type(error).__name__}: {error}".split())
+            click.echo(
+                f"genwright: a bug in genwright ({told})\n  hint: --debug shows where; please report it", err=True
+            )
+            sys.exit(BUG)
 
     guarded = click.option("--debug", is_flag=True, help="Show the traceback of an error.")(guarded)
     return click.option("--json", "as_json", is_flag=True, help="Answer in JSON on standard output.")(guarded)
+
+
+def _tell_warning(message: Warning | str, *where: Any) -> None:
+    """A warning as a note on standard error, without the line of source that Python would add."""
+    click.echo(f"note: {message}", err=True)
 
 
 def read_data(source: str, how: dict[str, Any]) -> "Dataset":

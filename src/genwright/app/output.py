@@ -2,6 +2,7 @@
 
 import json
 import math
+import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,7 +28,10 @@ def print_dataset(data: "Dataset", *, as_json: bool) -> None:
     if isinstance(data.media, Image):
         raise ArgumentError("images do not go to standard output", where="--out", hint="give a folder: --out fake/")
     suffix = ".jsonl" if as_json or isinstance(data.media, Text) else ".csv"
-    write(data, Path("/dev/stdout"))
+    with tempfile.TemporaryDirectory() as folder:
+        path = Path(folder) / f"records{suffix}"
+        write(data, path)
+        click.echo(path.read_text(encoding="utf-8", errors="surrogateescape"), nl=False)
 
 
 def _finite(value: Any) -> Any:

@@ -59,7 +59,7 @@ def maps(real: Dataset, fake: Dataset) -> Maps:
     real, fake = real.take(slice(_ROWS)), fake.take(slice(_ROWS))
     names = [field.name for field in real.scalars]
     codes = [_codes(field, real.columns[field.name], fake.columns[field.name]) for field in real.scalars]
-    of_real, of_fake = _dependence([real_codes for real_codes, _ in codes]), _dependence([c for _, c in codes])
+    of_real, of_fake = dependence([real_codes for real_codes, _ in codes]), dependence([c for _, c in codes])
     difference = np.abs(of_real - of_fake)
     pairs = sorted(combinations(range(len(names)), 2), key=lambda pair: -difference[pair])
     worst = [Pair(names[i], names[j], float(of_real[i, j]), float(of_fake[i, j])) for i, j in pairs[:5]]
@@ -129,7 +129,7 @@ def _codes(field: Field, a: np.ndarray, b: np.ndarray) -> tuple[Int[np.ndarray, 
     return codes[0], codes[1]
 
 
-def _dependence(codes: Sequence[Int[np.ndarray, "n"]]) -> Float[np.ndarray, "c c"]:
+def dependence(codes: Sequence[Int[np.ndarray, "n"]]) -> Float[np.ndarray, "c c"]:
     """Bias-corrected Cramér's V of every pair of coded columns; 1 on the diagonal."""
     c = len(codes)
     strengths = np.eye(c)

@@ -5,12 +5,15 @@ import io
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import UInt8
 from PIL import Image as Picture
 
 from genwright.data.dataset import Category, Dataset, Image
+from genwright.data.images import scale_levels
+from genwright.metrics.images import nearest_images
 
 _LARGEST = 160  # pixels; larger images are shrunk for the page
+_CANDIDATES = 500  # generated images among which the closest to training are looked for
 _SEARCHED = 20_000  # training images among which the nearest is looked for
 
 
@@ -45,16 +48,15 @@ def rows(real: Dataset, fake: Dataset, *, each: int = 8, most: int = 12) -> list
     ]
 
 
-def twins(fake: Dataset, train: Dataset, *, shown: int = 10, searched: int = 500) -> list[Twin]:
-    """The generated images closest to a training image, closest first, among the first `searched`.
+def twins(fake: Dataset, train: Dataset, *, unseen: Dataset, shown: int = 10) -> list[Twin]:
+    """The generated images closest to a training image, closest first, among the first 500.
 
-    Distances are root mean square pixel differences divided by the median distance of training images to theirs.
+    Distances are root mean square pixel differences divided by the median distance of unseen real images to training.
     """
     field = image_field(train)
-    candidates, stored = fake.take(slice(searched)), train.take(slice(_SEARCHED))
-    a, b = _flat(candidates, field), _flat(stored, field)
-    nearest, distance = _nearest(a, b, skip_same=False)
-    usual = float(np.median(_nearest(b[:searched], b, skip_same=True)[1]))
+    candidates, stored = fake.take(slice(_CANDIDATES)), train.take(slice(_SEARCHED))
+    nearest, distance = nearest_images(candidates, stored)
+    usual = float(np.median(nearest_images(unseen.take(slice(_CANDIDATES)), stored)[1]))
     order = np.argsort(distance, kind="stable")[:shown]
     left, right = tiles(candidates.take(order), field), tiles(stored.take(nearest[order]), field)
     return [Twin(f, t, float(distance[k]) / max(usual, 1e-9)) for f, t, k in zip(left, right, order, strict=True)]
@@ -85,35 +87,10 @@ def _of_class(data: Dataset, level: str) -> Dataset:
     return data.take(data.columns[data.label] == level)
 
 
-def _flat(data: Dataset, field: Image) -> Float[np.ndarray, "n p"]:
-    """Images as rows of floats in 0..1; where sizes differ, all are shrunk to 32 x 32 first."""
-    column = data.columns[field.name]
-    if column.dtype == object:
-        column = np.stack([np.asarray(_picture(pixels, field).convert("RGB").resize((32, 32))) for pixels in column])
-        return column.reshape(len(column), -1).astype(np.float32) / 255.0
-    return column.reshape(len(column), -1).astype(np.float32) / (field.levels - 1)
-
-
-def _nearest(
-    a: Float[np.ndarray, "n p"], b: Float[np.ndarray, "m p"], *, skip_same: bool
-) -> tuple[Int[np.ndarray, "n"], Float[np.ndarray, "n"]]:
-    """Number and root-mean-square distance of the nearest row of `b`; `skip_same`: row i of `a` is row i of `b`."""
-    index, distance = np.empty(len(a), dtype=np.int64), np.empty(len(a))
-    squares = (b**2).sum(1)
-    for start in range(0, len(a), 256):
-        block = a[start : start + 256]
-        squared = (block**2).sum(1)[:, None] + squares[None, :] - 2 * block @ b.T
-        if skip_same:
-            squared[np.arange(len(block)), np.arange(start, start + len(block))] = np.inf
-        index[start : start + 256] = squared.argmin(1)
-        distance[start : start + 256] = np.sqrt(np.maximum(squared.min(1), 0) / a.shape[1])
-    return index, distance
-
-
 def _picture(pixels: UInt8[np.ndarray, "h w c"], field: Image) -> Picture.Image:
     """One image for Pillow, its levels spread over 0..255."""
     if field.levels != 256:
-        pixels = np.round(pixels.astype(np.float32) * (255.0 / (field.levels - 1))).astype(np.uint8)
+        pixels = scale_levels(pixels, field.levels, 256)
     return Picture.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
 
 

@@ -55,7 +55,22 @@ class Verdict:
 
 # The distances are in each metric's own unit; they are judgements, chosen so that "good" is what a careful reader
 # could not tell from real data and "weak" is what anyone would notice.
-MEANINGS: dict[str, Meaning] = {}
+MEANINGS: dict[str, Meaning] = {
+    "shape error": Meaning("How far single columns are off, on average.", 1.0, 4.0),
+    "trend error": Meaning("How far pairs of columns are off, on average.", 1.5, 5.0),
+    "C2ST": Meaning("Can boosted trees tell generated rows from real ones? 1: not at all, 0: always.", 0.1, 0.5),
+    "TSTR gap": Meaning("What a model loses by learning from generated rows instead of real ones.", 2.0, 10.0),
+    "exact copies": Meaning("Generated records that equal a training record.", 0.1, 2.0),
+    "nearest training row": Meaning("Nearer to training rows than to unseen ones? .5: no, 1: copies.", 0.05, 0.15),
+    "nearest training image": Meaning("Nearer to training images than to unseen ones? .5: no, 1: copies.", 0.05, 0.15),
+    "Frechet distance": Meaning("How far the images are off as a whole, in features of a small net.", 0.5, 3.0),
+    "kernel distance": Meaning("The same question, answered without assuming Gaussian features.", 0.05, 0.5),
+    "precision": Meaning("Share of generated images that look like some real one.", 0.05, 0.2),
+    "recall": Meaning("Share of real images that the generator could have made.", 0.05, 0.2),
+    "density": Meaning("Are generated images where real ones are dense? 1: as dense as real.", 0.15, 0.5),
+    "coverage": Meaning("Share of real images with a generated one nearby.", 0.05, 0.2),
+    "label agreement": Meaning("Does a classifier see the class that was asked for?", 0.03, 0.1),
+}
 
 
 def read(score: Score) -> Reading:

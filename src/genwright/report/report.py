@@ -10,10 +10,12 @@ import jinja2
 from markupsafe import Markup
 
 from genwright.data.dataset import Category, Dataset, Identifier, Image, Number, Text, Time
+from genwright.data.write import cells
 from genwright.metrics.score import Score
 from genwright.report import charts, columns, images, passages
 from genwright.report.reading import Reading, Strip, Verdict, read_all, shown, strips, verdict
 
+_MISSING = "—"
 _PAGE = Path(__file__).parent / "page"
 _MANY = 1000  # test rows from which on charts show the test part; below, all real rows
 
@@ -138,7 +140,7 @@ class Report:
         return self._table()
 
     def _table(self) -> dict[str, Any]:
-        names = [f.name for f in self.data.fields][:12]
+        names = [f.name for f in self.data.fields if not isinstance(f, Text)][:12]
         fake, train = self.fake.take(slice(6)), self.data.train
         nearest = train.take(columns.nearest_rows(fake, train.take(slice(20_000))))
         rows = [list(zip(*pair, strict=True)) for pair in zip(_cells(fake, names), _cells(nearest, names), strict=True)]
@@ -153,7 +155,7 @@ class Report:
         previews = [(e.family, images.tiles(e.preview.take(slice(10)), of)) for e in self._previewed()]
         return {
             "rows": images.rows(self.real, self.fake),
-            "twins": images.twins(self.fake, self.data.train),
+            "twins": images.twins(self.fake, self.data.train, unseen=self.data.test),
             "walks": walks,
             "previews": previews,
             "smooth": smooth,
@@ -200,11 +202,10 @@ def _curve(family: str, history: Any) -> Markup:
     return charts.curves(series, title=f"Loss of {family} by step")
 
 
-def _cells(data: Dataset, names: list[str]) -> list[list[str]]:
-    """The table as text, row by row."""
-    frame = data.frame[names].astype(object)
-    texts = frame.where(frame.notna(), "—").map(lambda v: f"{v:g}" if isinstance(v, float) else str(v))
-    return texts.to_numpy().tolist()
+def _cells(data: Dataset, names: list[str]) -> list[tuple[str, ...]]:
+    """The table as text, row by row, as it would be written to a file; a dash for missing values."""
+    columns = [cells(data.field(name), data.columns[name]) for name in names]
+    return list(zip(*([_MISSING if text is None else text for text in column] for column in columns), strict=True))
 
 
 def _counted(count: int, word: str) -> str:

@@ -1,0 +1,102 @@
+"""`genwright run`: the comparison, the choice, and everything in the run folder."""
+
+import json
+from dataclasses import replace
+
+import pytest
+from click.testing import CliRunner
+
+import genwright as gw
+from genwright.app.cli import main
+from genwright.compare import Contestant, choose, ranked, suitable
+from genwright.metrics.score import Score
+from genwright.report.report import Entry
+
+FILES = {
+    "run.json",
+    "recipe.json",
+    "codec.json",
+    "weights.safetensors",
+    "README.md",
+    "scores.json",
+    "leaderboard.json",
+    "report.html",
+    "samples.csv",
+    "log.jsonl",
+    "comparison",
+}
+
+
+def contestant(family, value, interval, seconds=1.0):
+    score = Score(name="C2ST", value=value, direction="higher", n=9, signature="test", interval=interval)
+    return Contestant(Entry(family=family.name, seconds=seconds, headline=score), family, None)
+
+
+def failed(family):
+    return Contestant(Entry(family=family.name, seconds=1.0, failure="the loss stopped being finite"), family, None)
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    """A finished run over wine."""
+    out = tmp_path_factory.mktemp("run") / "wine"
+    command = ["run", "wine", "--minutes", "0.06", "--family", "mixture", "--family", "vae", "--out", str(out)]
+    done = CliRunner().invoke(main, command)
+    assert done.exit_code == 0, done.stderr
+    assert str(out / "report.html") in done.stdout
+    return out
+
+
+def test_the_run_folder_holds_all_of_it(folder):
+    assert {each.name for each in folder.iterdir()} == FILES
+    assert json.loads((folder / "scores.json").read_text())["scores"]
+    board = json.loads((folder / "leaderboard.json").read_text())
+    assert {entry["family"] for entry in board} == {"mixture", "vae"}
+    assert sum(entry["chosen"] for entry in board) == 1
+    assert len(gw.read(folder / "samples.csv")) == len(gw.read("wine").test)
+    assert "shape error" in (folder / "README.md").read_text()
+    assert "Families compared" in (folder / "report.html").read_text()
+
+
+def test_the_generator_and_the_losers_can_be_loaded(folder):
+    assert len(gw.load(folder).sample(3)) == 3
+    assert len(gw.load(folder / "comparison" / "vae").sample(3)) == 3
+
+
+def test_the_same_run_is_taken_up_and_another_refused(folder):
+    families = [gw.Mixture(), gw.VAE()]
+    again = gw.run(gw.read("wine"), out=folder, minutes=0.06, families=families)
+    assert again.folder == folder and again.generator.family.name in {"mixture", "vae"}
+    with pytest.raises(gw.ArgumentError, match="something else"):
+        gw.run(gw.read("wine"), out=folder, minutes=0.06, seed=1, families=families)
+
+
+def test_a_family_that_cannot_take_part_stays_on_the_leaderboard_with_its_reason(tmp_path):
+    done = gw.run(gw.read("wine"), out=tmp_path, minutes=0.02, families=[gw.Mixture(), gw.MaskedDiffusion()])
+    assert [entry.family for entry in done.report.leaderboard] == ["mixture", "masked diffusion"]
+    assert "does not model" in done.report.leaderboard[1].failure
+    assert "does not model" in (tmp_path / "report.html").read_text()
+
+
+def test_when_every_family_fails_the_error_says_why(tmp_path):
+    with pytest.raises(gw.TrainingError, match="does not model"):
+        gw.run(gw.read("wine"), out=tmp_path / "none", minutes=0.02, families=[gw.MaskedDiffusion()])
+
+
+def test_suitable_families_are_those_that_model_the_space():
+    assert {family.name for family in suitable(gw.read("wine"))} >= {"mixture", "vae", "gan", "flow", "autoregressive"}
+    assert {family.name for family in suitable(gw.read("python-stdlib"))} == {"autoregressive", "masked diffusion"}
+
+
+def test_the_best_value_wins_unless_the_score_cannot_tell():
+    far = [contestant(gw.GAN(), 0.9, (0.88, 0.92)), contestant(gw.Mixture(), 0.5, (0.4, 0.6))]
+    assert choose(far) is far[0]
+    near = [contestant(gw.GAN(), 0.9, (0.7, 1.0)), contestant(gw.Mixture(), 0.8, (0.6, 0.95)), failed(gw.VAE())]
+    assert choose(near) is near[1]  # as good for all that can be told, and with an exact likelihood
+    quick = replace(near[1], entry=replace(near[1].entry, seconds=0.1))
+    assert choose([near[1], quick]) is quick
+
+
+def test_failures_rank_last():
+    entries = [failed(gw.VAE()), contestant(gw.Mixture(), 0.1, (0.0, 0.2)), contestant(gw.GAN(), 0.2, (0.1, 0.3))]
+    assert [c.entry.family for c in ranked(entries)] == ["gan", "mixture", "vae"]
