@@ -113,7 +113,7 @@ def test_a_text_report_marks_the_copied_run():
     html = report_of(texts()).to_html()
     assert_stands_alone(html)
     assert "<mark>" in html
-    passage = marked("zz once upon a time zz", "long ago, once upon a time there was")
+    (passage,) = marked(["zz once upon a time zz"], "long ago, once upon a time there was")
     assert (passage.before, passage.copied, passage.after) == ("zz", " once upon a time ", "zz")
 
 

@@ -140,7 +140,7 @@ def heat_map(
         axes.tick_params(labelsize=max(5.5, 10.0 - 0.18 * c))
         axes.spines[:].set_visible(True)
 
-    return _svg(draw, size=(3.4, 3.0), title=title)
+    return _svg(draw, size=(3.5, 2.7), title=title)
 
 
 def _edges(real: Float[np.ndarray, "n"], *, bins: int) -> Float[np.ndarray, "k"]:

@@ -1,10 +1,10 @@
 """The text part of a report: generated passages with the longest run that also stands in the training text marked."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 
-import numpy as np
-
 from genwright.data.dataset import Dataset, Text
+from genwright.metrics.text import copied_runs
 
 _SHOWN = 700  # characters of a passage that are shown
 _CORPUS = 20_000_000  # characters of training text that are searched
@@ -24,23 +24,19 @@ def corpus(train: Dataset, field: Text) -> str:
     return ("" if field.running else "\0").join(map(str, train.columns[field.name]))[:_CORPUS]
 
 
-def marked(text: str, source: str) -> Passage:
-    """`text`, shortened to what is shown, cut at the longest run of characters that also stands in `source`."""
-    text = text[:_SHOWN]
-    start, length = _longest_copied_run(text, source)
-    return Passage(text[:start], text[start : start + length], text[start + length :])
+def marked(texts: Iterable[str], source: str) -> list[Passage]:
+    """Each text, shortened to what is shown, cut at its longest run that also stands in `source`."""
+    raw = [text[:_SHOWN].encode("utf-8", "replace") for text in texts]
+    runs = copied_runs([each.decode("utf-8") for each in raw], source)
+    return [_cut(each, int(start), int(length)) for each, (start, length) in zip(raw, runs, strict=True)]
 
 
-def shortened(column: np.ndarray, n: int) -> list[str]:
-    """The first n texts of a column as they are shown."""
-    return [str(text)[:_SHOWN] for text in column[:n]]
+def shortened(texts: Iterable[str]) -> list[str]:
+    """Texts as they are shown."""
+    return [text[:_SHOWN].encode("utf-8", "replace").decode("utf-8") for text in texts]
 
 
-def _longest_copied_run(text: str, source: str) -> tuple[int, int]:
-    """Start and length of the longest substring of `text` that occurs in `source`."""
-    best = (0, 0)
-    for start in range(len(text)):
-        # Only runs longer than the best so far are worth asking for, so the total number of searches is <= 2 len(text).
-        while start + best[1] < len(text) and text[start : start + best[1] + 1] in source:
-            best = (start, best[1] + 1)
-    return best
+def _cut(raw: bytes, start: int, length: int) -> Passage:
+    """A passage from UTF-8 bytes; a run that begins or ends within a character loses that character's part."""
+    parts = raw[:start], raw[start : start + length], raw[start + length :]
+    return Passage(*(part.decode("utf-8", "ignore") for part in parts))

@@ -53,6 +53,14 @@ class Verdict:
     findings: tuple[Reading, ...]
 
 
+_AT_THE_FLOOR = {
+    "fidelity": "no difference from real data can be measured",
+    "diversity": "nothing is found missing",
+    "novelty": "no sign of copying is found",
+    "utility": "nothing is lost that can be measured",
+    "likelihood": "no model can be expected to do better",
+}
+
 # The distances are in each metric's own unit; they are judgements, chosen so that "good" is what a careful reader
 # could not tell from real data and "weak" is what anyone would notice.
 MEANINGS: dict[str, Meaning] = {
@@ -69,6 +77,12 @@ MEANINGS: dict[str, Meaning] = {
     "recall": Meaning("Share of real images that the generator could have made.", 0.05, 0.2),
     "density": Meaning("Are generated images where real ones are dense? 1: as dense as real.", 0.15, 0.5),
     "coverage": Meaning("Share of real images with a generated one nearby.", 0.05, 0.2),
+    "bits per byte": Meaning("How many bits the model needs for each byte of unseen text.", 0.2, 1.0),
+    "distinct-1": Meaning("Variety of words within 200 words. Less repeats itself, more is disorder.", 0.03, 0.1),
+    "distinct-2": Meaning("Variety of pairs of words. Less repeats itself, more is disorder.", 0.03, 0.1),
+    "distinct-3": Meaning("Variety of triples of words. Less repeats itself, more is disorder.", 0.03, 0.1),
+    "byte 3-gram divergence": Meaning("How different the letter patterns are, 0 to 1 bit.", 0.03, 0.15),
+    "longest copied run": Meaning("How long the runs are that also stand in the training text.", 8.0, 40.0),
     "label agreement": Meaning("Does a classifier see the class that was asked for?", 0.03, 0.1),
 }
 
@@ -185,7 +199,7 @@ def _sentence(score: Score, grade: Grade) -> str:
         return f"{value}."
     floor = shown(score.floor, score.unit)
     if _reaches_floor(score):
-        return f"{value}; two sets of real records score {floor}, so no difference from real data can be measured."
+        return f"{value}; two sets of real records score {floor}, so {_AT_THE_FLOOR[score.group]}."
     judgement = {"good": "close to", "fair": "some way from", "poor": "far from", "fact": "against"}[grade]
     return f"{value}, {judgement} the {floor} that two sets of real records score."
 

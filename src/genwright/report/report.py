@@ -163,11 +163,11 @@ class Report:
 
     def _text(self, of: Text) -> dict[str, Any]:
         source = passages.corpus(self.data.train, of)
-        fakes = [passages.marked(text, source) for text in self.fake.columns[of.name][:6]]
-        previews = [(e.family, passages.shortened(e.preview.columns[of.name], 1)) for e in self._previewed()]
+        fakes = passages.marked(self.fake.columns[of.name][:6], source)
+        previews = [(e.family, passages.shortened(e.preview.columns[of.name][:1])) for e in self._previewed()]
         return {
             "fakes": fakes,
-            "reals": passages.shortened(self.data.test.columns[of.name], 2),
+            "reals": passages.shortened(self.data.test.columns[of.name][:2]),
             "previews": previews,
         }
 
