@@ -16,9 +16,10 @@ from genwright.nets.vector_net import VectorFlowNet
 from genwright.spaces import Columns, Given, Reals, Space
 
 LEARNING_RATE = 2e-3
-CHUNK = 256  # records sampled at once: bounds memory
+IMAGES_AT_ONCE = 256  # when sampling: bounds memory
+VECTORS_AT_ONCE = 8192
 PARTIAL_IMAGES = 0.1  # share of training images of which a random part is given
-PARTIAL_ROWS = 0.25  # the same for vectors and rows, where given columns are the usual condition
+PARTIAL_ROWS = 0.5  # the same for vectors and rows, where given columns are the usual condition
 GUIDED = (0.1, 0.9)  # shares of noise, sigma / (alpha + sigma), between which guidance acts
 
 
@@ -87,9 +88,7 @@ def random_parts(space: Space, n: int, rng: torch.Generator) -> Bool[Tensor, "n 
             inside = inside & (place >= ends[:, 0].view(n, 1, 1, 1)) & (place < ends[:, 1].view(n, 1, 1, 1))
         part = (inside ^ (rand(n, 1, 1, 1) < 0.5)).expand(n, *space.shape)
         return part & (rand(n, 1, 1, 1) < PARTIAL_IMAGES)
-    given = rand(
-        n, space.shape.numel() if isinstance(space.shape, torch.Size) else int(torch.Size(space.shape).numel())
-    )
+    given = rand(n, torch.Size(space.shape).numel())
     part = (given < rand(n, 1)) & (rand(n, 1) < PARTIAL_ROWS)
     if isinstance(space, Columns):
         return part.repeat_interleave(torch.tensor(widths(space), device=rng.device), dim=1)
@@ -169,9 +168,9 @@ class Integration:
     @torch.no_grad()
     def run(self, net: nn.Module, y: Float[Tensor, "n *d"], given: Given, rng: torch.Generator | None) -> Tensor:
         """Coordinates `y` at the first time, carried to the last; `given.x` are coordinates with NaN where free."""
-        done = []
-        for start in range(0, len(y), CHUNK):
-            rows = slice(start, start + CHUNK)
+        done, at_once = [], IMAGES_AT_ONCE if y.dim() == 4 else VECTORS_AT_ONCE
+        for start in range(0, len(y), at_once):
+            rows = slice(start, start + at_once)
             part = given.rows(rows)
             model = guided(net, part, self.guidance, schedule=self.schedule, prediction=self.prediction)
             done.append(self.sampler(model, y[rows], self.times.to(y), self.schedule, rng))

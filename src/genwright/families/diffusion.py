@@ -90,7 +90,7 @@ class Diffusion(GradientFamily, Encodes):
         how = self._integration(ddim)
         context = denoising.complete_context(net, context, len(x), x.device)
         y = denoising.coordinates(net.space, x)
-        return replace(how, times=how.times.flip(0)).run(net, y, Given(None, context), None)
+        return replace(how, times=how.times.flip(0).clamp(min=FIRST)).run(net, y, Given(None, context), None)
 
     def _integration(self, sampler: Sampler) -> Integration:
         times = torch.linspace(LAST, 0.0, self.sampling_steps + 1)
