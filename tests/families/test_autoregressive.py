@@ -80,13 +80,13 @@ def test_log_prob_is_the_sum_of_the_conditionals_up_to_the_first_end() -> None:
 @pytest.mark.parametrize("context", [None, LABEL])
 def test_samples_follow_the_law(context) -> None:
     """Sampling goes through the cache, scoring does not; so this compares the two as well."""
-    net, x, n = rough(SMALL, TOKENS, context), all_records(TOKENS), 40_000
+    net, x, n = rough(SMALL, TOKENS, context), all_records(TOKENS), 10_000
     one = torch.zeros(n, 1) if context else None
     drawn = SMALL.sample(net, n, Given(context=one), rng())
     law = SMALL.log_prob(net, x, None if one is None else one[: len(x)], rng()).exp()
     frequency = torch.tensor([(drawn == row).all(dim=1).float().mean() for row in x])
     assert frequency.sum() == pytest.approx(1.0)
-    torch.testing.assert_close(frequency, law, atol=0.01, rtol=0)
+    torch.testing.assert_close(frequency, law, atol=0.02, rtol=0)
 
 
 def test_context_changes_the_law() -> None:

@@ -15,7 +15,7 @@ from genwright.spaces import Columns, Reals, Tokens
 
 Choose = Callable[[Tensor, torch.Generator], Tensor]  # logits (n, v) to one symbol each (n,)
 
-DRAW_ROWS = 256  # sequences decoded side by side: more would only make the caches larger than the processor's
+DRAW_POSITIONS = 2**16  # of sequences decoded side by side; bounds the memory of their keys and values
 
 
 class CausalSequence(nn.Module):
@@ -93,9 +93,9 @@ class CausalSequence(nn.Module):
 
         Prefixes may differ in length. After the first `end`, if there is one, all is `end`.
         """
-        parts = []
-        for rows in range(0, len(prefix), DRAW_ROWS):
-            part = slice(rows, rows + DRAW_ROWS)
+        parts, step = [], max(1, DRAW_POSITIONS // self.length)
+        for at in range(0, len(prefix), step):
+            part = slice(at, at + step)
             parts.append(self._draw(prefix[part], None if context is None else context[part], rng, choose, end))
         return torch.cat(parts) if parts else prefix
 
