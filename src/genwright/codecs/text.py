@@ -148,7 +148,7 @@ class TextCodec(Codec):
 
 def _raw(text: Text, data: Dataset) -> list[bytes]:
     """Each row as UTF-8; missing texts are empty."""
-    return [b"" if value is None else value.encode("utf-8", "replace") for value in data.columns[text.name]]
+    return [b"" if value is None else value.encode("utf-8", "surrogateescape") for value in data.columns[text.name]]
 
 
 def _text(raw: bytes, running: bool) -> str:
