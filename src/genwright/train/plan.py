@@ -17,6 +17,7 @@ from genwright.train.step import evaluate, take_step
 
 EVALUATIONS = 24  # held-out evaluations in a run
 HELD_OUT_SHARE = 0.04  # of the time goes to them
+MOST_HELD_OUT_ROWS = 1024  # of each where steps are counted
 CALIBRATION_SHARE = 0.04  # of the time goes to calibration, at most CALIBRATION_SECONDS
 CALIBRATION_SECONDS = 6.0
 SAFETY = 0.985  # of the time is planned; the rest covers jitter
@@ -55,9 +56,9 @@ def make_plan(
 ) -> Plan:
     """Measure copies of `net` under each choice of threads and number format; fix the fastest and the step count."""
     device = next(net.parameters()).device
-    draft = Plan(1, 1, 1, 256, cores(), "float32")
+    draft = Plan(1, 1, 1, 256, torch.get_num_threads(), "float32")
     if clock.steps is not None:
-        return _with_steps(replace(draft, held_out_rows=1024), clock.steps)
+        return _with_steps(replace(draft, held_out_rows=_affordable_rows(clock.steps, family.batch or 1)), clock.steps)
     options = [replace(draft, threads=t) for t in sorted({1, cores()}, reverse=True)]
     seconds_each = min(CALIBRATION_SECONDS, CALIBRATION_SHARE * clock.seconds_left) / (len(options) + 1)
     timed = [(_seconds_per_step(family, net, space, train, each, seed, seconds_each), each) for each in options]
@@ -102,6 +103,19 @@ def estimate_memory_mb(family: GradientFamily, net: nn.Module, space: Space, tra
     own = {p.untyped_storage().data_ptr() for p in state.net.parameters()}
     graph = sum(size for at, size in held.items() if at not in own) * (family.batch or probe) / probe
     return peak_memory_mb() + (6 * weights + 1.5 * graph) / 2**20  # weights, gradient, two moments, average, best
+
+
+def _affordable_rows(steps: int, batch: int) -> int:
+    """Rows of each held-out evaluation that take about `HELD_OUT_SHARE` of a run of `steps`.
+
+    An evaluated row costs about a third of a trained one, for want of a backward pass. However short the run, four
+    batches are looked at, or 64 rows if that is less.
+
+    >>> _affordable_rows(50, 3), _affordable_rows(400, 64), _affordable_rows(20_000, 256)
+    (12, 128, 1024)
+    """
+    rows = int(3 * HELD_OUT_SHARE * steps * batch / EVALUATIONS)
+    return min(MOST_HELD_OUT_ROWS, max(min(64, 4 * batch), rows))
 
 
 def _with_steps(plan: Plan, steps: int) -> Plan:
