@@ -57,7 +57,7 @@ class Trained:
 
 def train(net: nn.Module, job: Job) -> Trained:
     """Fit `net` in place; its final weights are the running average that did best on the held-out rows."""
-    with seeded(job.seed), interrupts() as interrupted:
+    with seeded(job.seed), own_threads(), interrupts() as interrupted:
         state = State.start(job.family, net, seed=job.seed)
         if job.folder is not None and (job.folder / CHECKPOINT).is_file():
             plan = load_checkpoint(job.folder, state, fingerprint=job.fingerprint)
@@ -163,6 +163,16 @@ def seeded(seed: int) -> Iterator[None]:
         if torch.cuda.is_available():
             torch.cuda.manual_seed_all(seed)
         yield
+
+
+@contextmanager
+def own_threads() -> Iterator[None]:
+    """The number of torch's threads, which calibration changes inside, given back unchanged."""
+    threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
 
 
 @contextmanager
