@@ -177,7 +177,7 @@ def scaled(x: Float[Tensor, "n c h w"], levels: int) -> Float[Tensor, "n c h w"]
 
 
 def _averaged(images: np.ndarray, size: Sequence[int]) -> Float[Tensor, "n c h w"]:
-    x = torch.from_numpy(np.ascontiguousarray(images)).permute(0, 3, 1, 2).float()
+    x = torch.tensor(images).permute(0, 3, 1, 2).float()
     return x if list(x.shape[2:]) == list(size) else F.interpolate(x, size=tuple(size), mode="area")
 
 
@@ -205,6 +205,9 @@ SPOILT = 4  # ways in which an image is spoilt: not at all, noise, blur, shuffle
 
 class _Net(nn.Module):
     """Image to trunk to d features (a plain projection for "pca"), and from these the answers they are trained on."""
+
+    centre: Tensor
+    spread: Tensor
 
     def __init__(self, shape: tuple[int, ...], dimension: int, classes: int, kind: Kind) -> None:
         super().__init__()
@@ -239,7 +242,7 @@ class _Net(nn.Module):
 
 def _train(net: _Net, x: Tensor, classes: Tensor | None, *, levels: int, rng: torch.Generator) -> None:
     """Fit in a fixed number of steps that depends on the number and size of images only, so reruns are identical."""
-    seen = min(30 * len(x), 48_000 * 784 // (x.shape[2] * x.shape[3]))
+    seen = min(30 * len(x), 32_000 * 784 // (x.shape[2] * x.shape[3]))
     steps = max(seen // BATCH, 100)
     optimizer = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.01)
     rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
@@ -262,7 +265,7 @@ def _loss(net: _Net, clean: Tensor, classes: Tensor | None, rng: torch.Generator
     features = F.batch_norm(net.project(trunk), None, None, training=True)
     coarse = F.adaptive_avg_pool2d(clean, COARSE).flatten(1)
     loss = F.mse_loss(net.rebuild(features), coarse) / coarse.var().clamp(min=1e-4)
-    loss = loss + 0.5 * F.cross_entropy(net.spoilt(features), how)
+    loss = loss + 0.2 * F.cross_entropy(net.spoilt(features), how)
     if classes is None:
         return loss
     named = torch.where(how == 0, classes, -1)

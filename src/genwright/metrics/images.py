@@ -1,5 +1,6 @@
 """Distances between real and generated images, taken on features (see `genwright.metrics.features`)."""
 
+import math
 from typing import Literal
 
 import numpy as np
@@ -9,7 +10,7 @@ from jaxtyping import Float, Int
 from genwright.data.dataset import Category, Dataset
 from genwright.errors import DataError
 from genwright.metrics.copies import nearer_share
-from genwright.metrics.features import Extractor, pixels
+from genwright.metrics.features import Extractor, feature_dimension, pixels
 from genwright.metrics.intervals import jackknife_error, jackknife_groups, normal_interval, share_interval
 from genwright.metrics.score import Score, signature
 
@@ -30,14 +31,14 @@ def frechet_distance(real: Features, fake: Features, *, features: str, seed: int
         jackknife_error(np.array([frechet(real[groups[0] != g], fake) for g in range(groups[0].max() + 1)])),
         jackknife_error(np.array([frechet(real, fake[groups[1] != g]) for g in range(groups[1].max() + 1)])),
     ]
-    crowded = real.shape[1] > 0.02 * min(len(real), len(fake))
+    crowded = real.shape[1] > feature_dimension(min(len(real), len(fake)))
     return _score(
         "Frechet distance",
         value,
         (real, fake),
         features,
         group="fidelity",
-        interval=normal_interval(value, float(np.hypot(*errors)), low=0.0),
+        interval=normal_interval(value, math.hypot(*errors), low=0.0),
         note="few records for this many features: compare with the floor only" if crowded else "",
         seed=seed,
     )
@@ -88,7 +89,7 @@ def kernel_distance(real: Features, fake: Features, *, features: str, seed: int 
         (real, fake),
         features,
         group="fidelity",
-        interval=normal_interval(value, float(np.hypot(*errors))),
+        interval=normal_interval(value, math.hypot(*errors)),
         seed=seed,
     )
 

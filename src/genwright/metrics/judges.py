@@ -79,11 +79,11 @@ def tstr_gap(train: Dataset, fake: Dataset, *, test: Dataset, target: str | None
         raise DataError(f"TSTR needs {MIN_TSTR_ROWS} rows of each, has {min(n, len(test))}", where=fake.name)
     name = target or train.label or most_predictable(train, seed=seed)
     rng = np.random.default_rng(seed)
-    sets = [t.take(np.sort(rng.choice(len(t), n, replace=False))) for t in (train, fake)]
+    real_rows, fake_rows = (t.take(np.sort(rng.choice(len(t), n, replace=False))) for t in (train, fake))
     if isinstance(train.field(name), Category):
-        gap, error, told = _classification_gap(*sets, test, name, seed)
+        gap, error, told = _classification_gap(real_rows, fake_rows, test, name, seed)
     else:
-        gap, error, told = _regression_gap(*sets, test, name, seed)
+        gap, error, told = _regression_gap(real_rows, fake_rows, test, name, seed)
     return Score(
         name="TSTR gap",
         value=100 * gap,

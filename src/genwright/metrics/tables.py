@@ -2,6 +2,7 @@
 
 import enum
 import itertools
+from collections.abc import Sequence
 
 import numpy as np
 import pandas as pd
@@ -232,7 +233,7 @@ def _trends(
 
 
 def _correlation_errors(
-    real: Dataset, fake: Dataset, numbers: list[Field], groups: Groups
+    real: Dataset, fake: Dataset, numbers: Sequence[Field], groups: Groups
 ) -> Float[np.ndarray, "r c c"]:
     """Replicates of the error between all pairs of number columns."""
     if len(numbers) < 2:
