@@ -57,7 +57,7 @@ def integral(family: Mixture, net: nn.Module, axes: list[Tensor], context: Tenso
     return float(family.log_prob(net, x, beside, rng()).exp().sum()) * step
 
 
-@pytest.mark.parametrize("rank", [1, 2])
+@pytest.mark.parametrize("rank", [0, 1, 2])
 def test_every_pass_of_em_raises_the_likelihood(rank):
     x = two_blobs(800)
     _, _, losses = fitted(Mixture(components=4, rank=rank, smoothing=1e-6), Reals((2,)), x)
@@ -68,6 +68,16 @@ def test_every_pass_of_em_raises_the_likelihood(rank):
 def test_every_pass_of_em_raises_the_likelihood_of_columns():
     _, _, losses = fitted(Mixture(components=5, smoothing=1e-6), TABLE, table_rows(900))
     assert all(after <= before + 1e-4 for before, after in itertools.pairwise(losses))
+
+
+def test_rank_zero_makes_the_entries_of_a_component_independent():
+    x = two_blobs(800)
+    family, net, _ = fitted(Mixture(components=1, rank=0, smoothing=1e-6), Reals((2,)), x)
+    alone = torch.distributions.Normal(x.mean(dim=0), x.std(dim=0, correction=0))
+    assert torch.allclose(family.log_prob(net, x, None, rng()), alone.log_prob(x).sum(dim=1), atol=1e-3)
+    drawn = family.sample(net, 4000, Given(), rng())
+    assert torch.allclose(drawn.std(dim=0), x.std(dim=0), rtol=0.1)
+    assert abs(float(torch.corrcoef(drawn.T)[0, 1])) < 0.06
 
 
 def test_recovers_a_known_gaussian_mixture():

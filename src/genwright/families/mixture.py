@@ -33,7 +33,8 @@ LOOK_UPS_PER_SECOND = 1.5e8  # of which a pass takes rows * components * columns
 class Mixture(ClosedFormFamily):
     """K components, each a simple law: Gaussian for arrays, independent columns for tables ("latent class").
 
-    Arrays: full covariance up to `rank` equal to the dimension, factor analysers below (Ghahramani & Hinton 1996).
+    Arrays: full covariance up to `rank` equal to the dimension, factor analysers below (Ghahramani & Hinton 1996), and
+    at `rank=0` independent entries, so that a `Classifier` of one component per class is Gaussian naive Bayes.
     Condition columns beside an array are modelled jointly with it, so a label makes components class-conditional.
     With `components=1` the columns of a table are independent. Levels of grey are dequantised with uniform noise one
     level wide in training, so `log_prob` is a density on [-1, 1]^d. `smoothing` is the number of rows like all data
@@ -50,23 +51,24 @@ class Mixture(ClosedFormFamily):
     smoothing: float = 4.0
 
     def __post_init__(self) -> None:
-        for name in ("components", "rank"):
+        for name, least in (("components", 1), ("rank", 0)):
             value = getattr(self, name)
-            if value is not None and value < 1:
-                raise ArgumentError(f"{name} must be 1 or more, not {value}", where="Mixture", hint=f"try {name}=8")
+            if value is not None and value < least:
+                what = f"{name} must be {least} or more, not {value}"
+                raise ArgumentError(what, where="Mixture", hint=f"try {name}=8")
         if not self.smoothing > 0.0:
             raise ArgumentError(f"smoothing must be above 0, not {self.smoothing}", where="Mixture", hint="4 is usual")
 
     def sized(self, space: Space, work: Work) -> Self:
         """Components and rank by rows, dimension, and the passes that fit the time."""
-        rank = self.rank or 1
+        rank = 1 if self.rank is None else self.rank
         if isinstance(space, Columns):
             components = min(512, work.rows // 128)
             seconds = work.rows * len(space.columns) / LOOK_UPS_PER_SECOND
         else:
             full = space.size <= 32 and work.rows >= 10 * space.size
             low = max(1, min(12, space.size // 8, work.rows // 200))
-            rank = min(space.size, self.rank or (space.size if full else low))
+            rank = min(space.size, self.rank if self.rank is not None else space.size if full else low)
             components = min(256, work.rows // (10 * space.size if full else 60))
             components = min(components, NUMBERS_IN_MEMORY // (space.size * (rank + 2)))
             seconds = work.rows * space.size * (rank + 1) / GAUSSIAN_PRODUCTS_PER_SECOND
@@ -75,7 +77,7 @@ class Mixture(ClosedFormFamily):
         return replace(self, components=self.components or max(1, components), rank=rank)
 
     def build(self, space: Space, context: Columns | None) -> nn.Module:
-        assert self.components and self.rank, "size the family before building"
+        assert self.components and self.rank is not None, "size the family before building"
         return MixtureNet(space, context, components=self.components, rank=self.rank)
 
     @torch.no_grad()
@@ -289,5 +291,7 @@ def _rows_per_draw(net: MixtureNet) -> int:
     """Rows drawn at once, each with its component's loading."""
     body = net.body
     return (
-        max(1, min(2048, NUMBERS_AT_ONCE // (body.size * body.rank))) if isinstance(body, GaussianComponents) else 2048
+        max(1, min(2048, NUMBERS_AT_ONCE // (body.size * (body.rank + 1))))
+        if isinstance(body, GaussianComponents)
+        else 2048
     )

@@ -57,9 +57,10 @@ class GaussianComponents(nn.Module):
             own = x[nearest == k]
             residual = own - own.mean(dim=0) if len(own) > 1 else x[:2] * 0.0
             few = min(self.rank, *residual.shape)
-            _, size, directions = torch.svd_lowrank(residual, q=few)
-            loading = directions * size / math.sqrt(max(1, len(own)))
-            self.loading[k, :, :few] = loading
+            loading = self.loading[k, :, :few]
+            if few:  # svd_lowrank wants at least one direction
+                _, size, directions = torch.svd_lowrank(residual, q=few)
+                loading.copy_(directions * size / math.sqrt(max(1, len(own))))
             rest = residual.square().mean(dim=0) - loading.square().sum(dim=1)
             self.noise[k] = rest.clamp(min=0.0) * 0.5 + self.spread * 0.05
         self.noise.clamp_(min=self.floor)
