@@ -3,7 +3,7 @@
 import math
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import ClassVar, Self
+from typing import Any, ClassVar, Self
 
 import torch
 from jaxtyping import Float
@@ -42,7 +42,7 @@ class VariationalNet(nn.Module):
         self.space = space
         self.encoder = Encoder(real_shape(space), 2 * latent, context=context, width=width, depth=depth)
         size = parameters(space)
-        shape = (size,)
+        shape: tuple[int, ...] = (size,)
         if len(space.shape) == 3:
             shape = (size // space.shape[1] // space.shape[2], *space.shape[1:])
         self.decoder = Decoder(latent, shape, context=context, width=width, depth=depth)
@@ -101,7 +101,7 @@ class VAE(GradientFamily, Encodes, LearnsPrior):
             self,
             batch=self.batch or min(64 if image else 256, work.rows),
             latent=self.latent or _latent_size(space),
-            width=self.width or (48 if image else 256),
+            width=self.width or (16 if image else 256),
             depth=self.depth or (1 if image else 2),
             prior_components=self.prior_components or 32,
             temperature=self.temperature if self.temperature is not None else (0.0 if image else 1.0),
@@ -119,11 +119,11 @@ class VAE(GradientFamily, Encodes, LearnsPrior):
             components=self.prior_components,
         )
 
-    def players(self, net: nn.Module) -> tuple[Player, ...]:
+    def players(self, net: Any) -> tuple[Player, ...]:
         optimizer = partial(adamw, learning_rate=self.learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
         return (Player("vae", net, self.loss, optimizer),)
 
-    def loss(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Losses:
+    def loss(self, net: Any, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Losses:
         """The negative evidence lower bound -E_q log p(x | z) + KL(q(z | x) ‖ N(0, I)), in nats per record.
 
         Kingma & Welling 2014, eq. 7, with `kl_weight` and `free_nats` on the second part.
@@ -132,13 +132,13 @@ class VAE(GradientFamily, Encodes, LearnsPrior):
         kept = kl.mean(0).clamp_min(self.free_nats).sum()
         return {"reconstruction": reconstruction.mean(), "kl": self.kl_weight * kept}
 
-    def held_out(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, ""]:
+    def held_out(self, net: Any, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, ""]:
         """The same without free nats."""
         reconstruction, kl = self._bound(net, x, context, rng)
         return (reconstruction + self.kl_weight * kl.sum(1)).mean()
 
     @torch.no_grad()
-    def log_prob(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, "n"]:
+    def log_prob(self, net: Any, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, "n"]:
         """log 1/K Σ_k p(x | z_k) p(z_k) / q(z_k | x): a lower bound of log p(x), closer the larger K is.
 
         Burda et al. 2016, arXiv:1509.00519, eq. 8. NaN entries of x are errors here; see `sample` for partial records.
@@ -155,7 +155,7 @@ class VAE(GradientFamily, Encodes, LearnsPrior):
         return torch.cat(bounds) if bounds else x.new_zeros(0)
 
     @torch.no_grad()
-    def sample(self, net: nn.Module, n: int, given: Given, rng: torch.Generator) -> Tensor:
+    def sample(self, net: Any, n: int, given: Given, rng: torch.Generator) -> Tensor:
         """z from the prior, or from its posterior where part of a record is given; then x from p(x | z).
 
         Given parts are kept as they are. Without them the draws are independent; with them they are approximate,
@@ -174,19 +174,19 @@ class VAE(GradientFamily, Encodes, LearnsPrior):
         return torch.cat(parts) if parts else torch.empty(0, *net.space.shape)
 
     @torch.no_grad()
-    def draw_latent(self, net: nn.Module, n: int, rng: torch.Generator) -> Float[Tensor, "n z"]:
+    def draw_latent(self, net: Any, n: int, rng: torch.Generator) -> Float[Tensor, "n z"]:
         return net.prior.sample(n, None, rng)
 
     @torch.no_grad()
-    def decode(self, net: nn.Module, z: Float[Tensor, "n z"], context: Tensor | None) -> Tensor:
+    def decode(self, net: Any, z: Float[Tensor, "n z"], context: Tensor | None) -> Tensor:
         return most_likely(net.space, net.observation(z, context))
 
     @torch.no_grad()
-    def encode(self, net: nn.Module, x: Tensor, context: Tensor | None) -> Float[Tensor, "n z"]:
+    def encode(self, net: Any, x: Tensor, context: Tensor | None) -> Float[Tensor, "n z"]:
         return net.posterior(x, context)[0]
 
     @torch.no_grad()
-    def refit_prior(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> None:
+    def refit_prior(self, net: Any, x: Tensor, context: Tensor | None, rng: torch.Generator) -> None:
         """Fit the mixture prior to one draw of q(z | x, c) per record.
 
         The latents of real records never fill N(0, I) exactly; samples from where they are look like records
@@ -199,7 +199,7 @@ class VAE(GradientFamily, Encodes, LearnsPrior):
         net.prior.fit(torch.cat(latents), context, rng)
 
     def _bound(
-        self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator
+        self, net: Any, x: Tensor, context: Tensor | None, rng: torch.Generator
     ) -> tuple[Float[Tensor, "n"], Float[Tensor, "n z"]]:
         """-log p(x | z) at one draw z of q, and KL(q ‖ N(0, I)) per latent coordinate."""
         mean, log_scale = net.posterior(x, context)
@@ -208,7 +208,7 @@ class VAE(GradientFamily, Encodes, LearnsPrior):
 
 
 def latent_given(
-    net: nn.Module, x: Float[Tensor, "n *s"], context: Tensor | None, rng: torch.Generator
+    net: VariationalNet, x: Float[Tensor, "n *s"], context: Tensor | None, rng: torch.Generator
 ) -> Float[Tensor, "n z"]:
     """Latents from about p(z | observed part of x), where NaN in x means "not observed".
 
@@ -240,7 +240,7 @@ def latent_given(
     return z
 
 
-def _log_joint(net: nn.Module, x: Tensor, z: Float[Tensor, "n z"], context: Tensor | None) -> Float[Tensor, "n"]:
+def _log_joint(net: VariationalNet, x: Tensor, z: Float[Tensor, "n z"], context: Tensor | None) -> Float[Tensor, "n"]:
     """log p(x | z, c) + log p(z | c)."""
     return log_likelihood(net.space, net.observation(z, context), x) + net.prior.log_prob(z, context)
 
