@@ -243,12 +243,13 @@ class _Net(nn.Module):
 def _train(net: _Net, x: Tensor, classes: Tensor | None, *, levels: int, rng: torch.Generator) -> None:
     """Fit in a fixed number of steps that depends on the number and size of images only, so reruns are identical."""
     seen = min(30 * len(x), 32_000 * 784 // (x.shape[2] * x.shape[3]))
-    steps = max(seen // BATCH, 100)
+    batch = min(BATCH, len(x))
+    steps = max(seen // batch, 100)
     optimizer = torch.optim.AdamW(net.parameters(), lr=3e-3, weight_decay=0.01)
     rate = torch.optim.lr_scheduler.OneCycleLR(optimizer, 3e-3, total_steps=steps)
     net.train()
     for _ in range(steps):
-        rows = torch.randint(len(x), (BATCH,), generator=rng)
+        rows = torch.randint(len(x), (batch,), generator=rng)
         clean = scaled(x[rows], levels)
         loss = _loss(net, clean, None if classes is None else classes[rows], rng)
         optimizer.zero_grad(set_to_none=True)

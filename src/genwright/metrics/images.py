@@ -15,7 +15,7 @@ from genwright.metrics.intervals import jackknife_error, jackknife_groups, norma
 from genwright.metrics.score import Score, signature
 
 CHUNK_CELLS = 8_000_000  # distances held at once: 64 MB of float64
-Features = Float[np.ndarray, "n d"]
+Features = Float[np.ndarray, "_ _"]  # (records, dimension); the real and the generated set differ in records
 
 
 def frechet_distance(real: Features, fake: Features, *, features: str, seed: int = 0) -> Score:

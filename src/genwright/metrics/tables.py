@@ -100,7 +100,7 @@ def _percent(
     )
 
 
-def _replicated(p: Float[np.ndarray, "g c"], q: Float[np.ndarray, "h c"]) -> tuple[np.ndarray, np.ndarray]:
+def _replicated(p: Float[np.ndarray, "g *c"], q: Float[np.ndarray, "h *c"]) -> tuple[np.ndarray, np.ndarray]:
     """Line up shares of two samples (row 0: all rows) so that only one sample has a group left out at a time."""
     return np.concatenate([p, np.repeat(p[:1], len(q) - 1, 0)]), np.concatenate([np.repeat(q[:1], len(p), 0), q[1:]])
 

@@ -5,7 +5,7 @@ import re
 from collections.abc import Sequence
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float, Int, Real
 
 from genwright.errors import DataError
 from genwright.metrics.intervals import Z95, jackknife_error, jackknife_groups, normal_interval
@@ -17,7 +17,7 @@ WORD = re.compile(r"\w+|[^\w\s]")
 
 
 def bits_per_byte(
-    log_probs: Float[np.ndarray, "n"], byte_counts: Int[np.ndarray, "n"], *, window: str, bound: str = ""
+    log_probs: Float[np.ndarray, "n"], byte_counts: Int[np.ndarray, "_"], *, window: str, bound: str = ""
 ) -> Score:
     """Code length of held-out text under a model, from each record's log-probability in nats and size in bytes.
 
@@ -108,7 +108,7 @@ def ngram_divergence(real: Sequence[str], fake: Sequence[str], *, n: int = 4, se
     )
 
 
-def jensen_shannon(p: Float[np.ndarray, "c"], q: Float[np.ndarray, "c"]) -> float:
+def jensen_shannon(p: Real[np.ndarray, "c"], q: Real[np.ndarray, "c"]) -> float:
     """Jensen-Shannon divergence in bits between two laws given as counts.
 
     >>> jensen_shannon(np.array([1, 0]), np.array([0, 3]))

@@ -1,0 +1,84 @@
+"""evaluate: the right metrics for each kind of data, floors beside them, notes for what is not measured."""
+
+import json
+
+import numpy as np
+import pytest
+from sklearn.datasets import load_digits
+
+from genwright.data.dataset import Dataset, Number
+from genwright.errors import ArgumentError, DataError
+from genwright.metrics.evaluate import Evaluation, evaluate, headline
+from tests.metrics.records import images, independent, table, texts
+from tests.metrics.test_text import prose
+
+
+def names(evaluation: Evaluation) -> set[str]:
+    return {score.name for score in evaluation.scores}
+
+
+def test_tables():
+    train, real = table(400), table(150, seed=1)
+    good = evaluate(table(150, seed=2), real=real, train=train)
+    bad = evaluate(independent(train, 150), real=real, train=train)
+    assert names(good) == {
+        "shape error",
+        "trend error",
+        "C2ST",
+        "TSTR gap",
+        "nearest training row",
+        "exact copies",
+    }
+    assert all(score.floor is not None and score.interval is not None for score in good.scores)
+    assert headline(good).name == "C2ST" and headline(good).value > headline(bad).value
+    assert not good.notes
+    assert json.loads(json.dumps(good.to_json(), allow_nan=False))["scores"][0]["name"] == "shape error"
+
+
+def test_small_tables_say_what_was_not_measured():
+    result = evaluate(table(30), real=table(30, seed=1))
+    assert names(result) == {"shape error", "trend error"} and headline(result).name == "trend error"
+    assert any(note.startswith("C2ST not measured") for note in result.notes)
+    with pytest.raises(ArgumentError, match="no score called 'C2ST'"):
+        result["C2ST"]
+    with pytest.raises(DataError, match="too few to evaluate"):
+        evaluate(table(5), real=table(30))
+
+
+def test_fields_that_do_not_match():
+    real = table(30)
+    with pytest.raises(DataError, match="lacks 'size', 'day'"):
+        evaluate(table(30).select(["x", "y", "label"]), real=real)
+    wider = table(30, seed=1)
+    wider = Dataset((*wider.fields, Number("extra")), {**wider.columns, "extra": np.zeros(30)})
+    assert any("extra" in note for note in evaluate(wider, real=real).notes)
+
+
+def test_images():
+    digits = load_digits()
+    order = np.random.default_rng(0).permutation(1797)
+    data = images(digits.images[order][..., None].astype(np.uint8), digits.target[order])
+    train, real, fake = (data.take(slice(a, b)) for a, b in ((0, 1000), (1000, 1200), (1200, 1400)))
+    result = evaluate(fake, real=real, train=train)
+    assert {"Frechet distance", "kernel distance", "precision", "recall", "density", "coverage"} <= names(result)
+    assert {"label agreement", "nearest training image", "exact copies"} <= names(result)
+    assert all(score.floor is not None for score in result.scores)
+    assert headline(result).name == "Frechet distance" and headline(result).value < 0.3
+    copier = evaluate(train.take(slice(0, 200)), real=real, train=train)
+    assert copier["nearest training image"].value > 0.99 and copier["exact copies"].value == 100
+
+
+def test_texts():
+    train, real, fake = (texts([prose(80, seed=k + s) for s in range(30)]) for k in (0, 1000, 2000))
+    result = evaluate(fake, real=real, train=train)
+    assert names(result) == {
+        "byte 4-gram divergence",
+        "distinct-1",
+        "distinct-2",
+        "distinct-3",
+        "longest copied run",
+    }
+    assert all(score.floor is not None for score in result.scores)
+    assert headline(result).name == "byte 4-gram divergence"
+    copier = evaluate(train, real=real, train=train)
+    assert "copied" in copier["longest copied run"].note

@@ -1,0 +1,128 @@
+"""Shape and trend against scipy, pandas and counting by hand."""
+
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy.stats import ks_2samp
+
+from genwright.data.dataset import Category, Constant, Dataset, Number
+from genwright.errors import DataError
+from genwright.metrics.align import aligned
+from genwright.metrics.tables import Binning, shape_error, shape_errors, trend_error, trend_errors
+from tests.metrics.records import independent, table
+
+
+def test_identical_tables_have_no_error():
+    real = table(300)
+    assert shape_error(real, real).value == 0
+    assert trend_error(real, real).value < 1e-9
+
+
+def test_shape_is_kolmogorov_smirnov_and_total_variation():
+    real, fake = table(400), table(300, seed=1, dependence=0.5)
+    errors = shape_errors(real, fake)
+    assert np.isclose(errors["x"], 100 * ks_2samp(real.columns["x"], fake.columns["x"]).statistic)
+    y, z = (d.columns["y"][~np.isnan(d.columns["y"])] for d in (real, fake))
+    assert np.isclose(errors["y"], 100 * ks_2samp(y, z).statistic)
+    large = [np.mean(d.columns["size"] == "large") for d in (real, fake)]
+    assert np.isclose(errors["size"], 100 * abs(large[0] - large[1]))
+    assert np.isclose(shape_error(real, fake).value, np.mean(list(errors.values())))
+
+
+def test_a_number_missing_more_often_shows_in_its_shape():
+    real = table(400)
+    columns = {**real.columns, "x": np.where(np.arange(400) % 2 == 0, np.nan, real.columns["x"])}
+    assert np.isclose(shape_errors(real, replace(real, columns=columns))["x"], 50)
+
+
+def test_trend_is_correlation_and_contingency():
+    real, fake = table(500), table(400, seed=1, dependence=0.2)
+    errors = trend_errors(real, fake).set_index(["first", "second"])
+    r, s = (pd.DataFrame({k: d.columns[k] for k in ("x", "y")}).corr().loc["x", "y"] for d in (real, fake))
+    assert np.isclose(errors.loc[("x", "y"), "error"], 50 * abs(r - s))
+    assert np.isclose(errors.loc[("size", "label"), "error"], 100 * _contingency(real, fake))
+    assert len(errors) == 10 and set(errors["kind"]) == {"correlation", "contingency"}
+    assert np.isclose(trend_error(real, fake).value, errors["error"].mean())
+
+
+def _contingency(real: Dataset, fake: Dataset) -> float:
+    counts = [pd.crosstab(d.columns["size"], d.columns["label"], normalize=True).to_numpy() for d in (real, fake)]
+    return float(np.abs(counts[0] - counts[1]).sum() / 2)
+
+
+def test_bins_of_mixed_pairs():
+    rng = np.random.default_rng(0)
+    fields = (Number("v"), Category("c", ("a", "b")))
+
+    def data(v):
+        return Dataset(fields, {"v": v, "c": np.where(rng.random(len(v)) < 0.5, "a", "b").astype(object)})
+
+    real = data(rng.uniform(0, 1, 20_000))
+    shifted = data(rng.uniform(0, 1, 20_000) * 3 + 7)
+    assert np.isclose(trend_errors(real, shifted)["error"][0], 100)
+    assert trend_errors(real, shifted, binning=Binning.OWN_RANGE)["error"][0] < 3  # its own range hides the shift
+
+
+def test_noise_increases_errors_and_intervals_hold_the_value():
+    real = table(1500)
+    shapes, trends = [], []
+    for noise in (0.0, 0.3, 1.0, 3.0):
+        fake = table(1500, seed=5)
+        rng = np.random.default_rng(0)
+        fake = replace(fake, columns={**fake.columns, "x": fake.columns["x"] + noise * rng.normal(size=1500)})
+        for scores, score in ((shapes, shape_error(real, fake)), (trends, trend_error(real, fake))):
+            scores.append(score.value)
+            assert score.interval is not None and score.interval[0] <= score.value <= score.interval[1]
+    assert shapes == sorted(shapes) and trends == sorted(trends)
+    assert trend_error(real, independent(real, 1500)).value > 5 * trend_error(real, table(1500, seed=9)).value
+
+
+def test_interval_width_matches_simulation():
+    real = table(400)
+    scores = [trend_error(table(400, seed=s), table(400, seed=1000 + s, dependence=0.5)) for s in range(60)]
+    spread = np.std([score.value for score in scores])
+    half = np.mean([(score.interval[1] - score.interval[0]) / 2 / 1.96 for score in scores])
+    assert 0.7 < half / spread < 1.5
+    assert real.name == "table"
+
+
+def test_many_levels_do_not_need_a_table_of_all_pairs():
+    rng = np.random.default_rng(0)
+    levels = np.array([f"v{i}" for i in range(5000)], dtype=object)
+    fields = (Category("a", tuple(levels)), Category("b", tuple(levels)))
+    data = Dataset(fields, {k: levels[rng.integers(0, 5000, 3000)] for k in "ab"})
+    assert trend_error(data, data).value == 0
+
+
+def test_the_real_fields_are_the_authority():
+    real = table(50)
+    collapsed = replace(
+        real,
+        fields=tuple(Constant(f.name, "large") if f.name == "size" else f for f in real.fields),
+        columns={**real.columns, "size": np.array(["large"] * 50, dtype=object)},
+    )
+    assert shape_errors(real, collapsed)["size"] > 0
+    as_text = replace(
+        real,
+        fields=(Category("x"), *real.fields[1:]),
+        columns={**real.columns, "x": np.array([repr(float(v)) for v in real.columns["x"]], dtype=object)},
+    )
+    assert shape_errors(real, as_text)["x"] == 0
+    coded = Dataset((Category("k", ("1", "2"), "int"),), {"k": np.array(["1", "2"], dtype=object)})
+    numbers = Dataset((Number("k"),), {"k": np.array([1.0, 2.0])})
+    assert list(aligned(numbers, coded).columns["k"]) == ["1", "2"]
+
+
+def test_mistakes_are_named():
+    real = table(50)
+    with pytest.raises(DataError, match="lacks 'day'"):
+        shape_error(real, real.select(["x", "y", "size", "label"]))
+    wrong = replace(real, fields=(Category("x"), *real.fields[1:]), columns={**real.columns, "x": real.columns["size"]})
+    with pytest.raises(DataError, match="'x' holds category"):
+        shape_error(real, wrong)
+    with pytest.raises(DataError, match="two columns"):
+        trend_error(real.select(["x"]), real)
+    with pytest.raises(DataError, match="too few"):
+        shape_error(real, real.take(slice(0, 1)))
