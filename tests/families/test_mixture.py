@@ -199,7 +199,7 @@ def test_held_out_rows_end_a_fit_in_time():
 
 def test_sizes_follow_rows_and_time():
     assert Mixture().sized(TABLE, Work(rows=100)).components == 1
-    many = Mixture().sized(Reals((1, 28, 28)), Work(rows=48_000, minutes=10))
+    many = Mixture().sized(Reals((1, 28, 28)), Work(rows=48_000, minutes=10.0))
     few = Mixture().sized(Reals((1, 28, 28)), Work(rows=48_000, minutes=0.02))
     assert few.components < many.components <= 256
     assert Mixture(components=7).sized(TABLE, Work(rows=10)).components == 7

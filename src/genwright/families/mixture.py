@@ -62,6 +62,7 @@ class Mixture(ClosedFormFamily):
     def sized(self, space: Space, work: Work) -> Self:
         """Components and rank by rows, dimension, and the passes that fit the time."""
         rank = 1 if self.rank is None else self.rank
+        assert isinstance(space, Reals | Columns)
         if isinstance(space, Columns):
             components = min(512, work.rows // 128)
             seconds = work.rows * len(space.columns) / LOOK_UPS_PER_SECOND
@@ -78,6 +79,7 @@ class Mixture(ClosedFormFamily):
 
     def build(self, space: Space, context: Columns | None) -> nn.Module:
         assert self.components and self.rank is not None, "size the family before building"
+        assert isinstance(space, Reals | Columns)
         return MixtureNet(space, context, components=self.components, rank=self.rank)
 
     @torch.no_grad()
@@ -147,6 +149,7 @@ class Mixture(ClosedFormFamily):
             centres[of == each] = own[_spread_out(features[own], int((of == each).sum()), rng)]
         net.body.seed(x[centres])
         if net.beside is not None:
+            assert rows.context is not None
             net.beside.prepare(rows.context)
             net.beside.seed(rows.context[centres])
         if isinstance(net.body, GaussianComponents):
@@ -159,7 +162,7 @@ class Mixture(ClosedFormFamily):
         self,
         net: MixtureNet,
         train: Encoded,
-        blocks: list[Int[Tensor, "b"]],
+        blocks: list[Tensor],
         memory: list[list[Tensor] | None],
         owner: "Owners | None",
         deadline: float,
@@ -212,6 +215,7 @@ def _class_owners(net: MixtureNet, train: Encoded) -> Owners | None:
     """
     if net.context is None or not net.context.discrete:
         return None
+    assert train.context is not None
     chosen: Tensor | None = None
     for j in net.context.discrete:
         column = train.context[:, j].nan_to_num(-1.0)[:, None]
@@ -228,7 +232,7 @@ def _class_owners(net: MixtureNet, train: Encoded) -> Owners | None:
     return Owners(row_class, torch.arange(len(counts)).repeat_interleave(shares))
 
 
-def _blocks(net: MixtureNet, n: int, rng: torch.Generator) -> list[Int[Tensor, "b"]]:
+def _blocks(net: MixtureNet, n: int, rng: torch.Generator) -> list[Tensor]:
     """A random division of n rows into at most BLOCKS parts of at least BLOCK_ROWS, as memory allows."""
     numbers = sum(buffer.numel() for buffer in net.buffers())  # about as many as its statistics
     count = max(1, min(BLOCKS, n // BLOCK_ROWS, NUMBERS_IN_MEMORY // numbers))

@@ -31,13 +31,15 @@ class AnyOrderColumns(nn.Module):
     rank: Tensor
     fitted: Tensor
 
-    def __init__(self, space: Columns, context: Columns | None, *, width: int, depth: int, bins: int = 64) -> None:
+    def __init__(
+        self, space: Columns, context: Columns | None, *, width: int, depth: int, bins: int = 16, bumps: int = 8
+    ) -> None:
         super().__init__()
         beside = () if context is None else context.columns
         self.space, self.context = space, context
         self.targets = len(space.columns)
         columns = space.columns + beside
-        self.density = QuantileDensity(bins)
+        self.density = QuantileDensity(bins, bumps)
         rows = [c.levels if isinstance(c, Discrete) else bins + 1 for c in columns]
         self.register_buffer("starts", torch.tensor([0, *rows[:-1]]).cumsum(0), persistent=False)
         self.register_buffer("inner", torch.tensor([isinstance(c, Continuous) for c in columns]), persistent=False)
@@ -49,12 +51,9 @@ class AnyOrderColumns(nn.Module):
         )
         self.biases = nn.ParameterList(nn.Parameter(torch.zeros(self.targets, 1, width)) for _ in range(depth))
         self.heads = nn.ModuleList(
-            nn.Linear(width, c.levels if isinstance(c, Discrete) else self.density.parameters_needed)
+            _zero_linear(width, c.levels if isinstance(c, Discrete) else self.density.parameters_needed)
             for c in space.columns
         )
-        for head in self.heads:
-            nn.init.zeros_(head.weight)
-            nn.init.zeros_(head.bias)
 
     def nll(
         self, x: Float[Tensor, "n c"], context: Float[Tensor, "n k"] | None, rng: torch.Generator
@@ -183,9 +182,9 @@ class AnyOrderColumns(nn.Module):
     def _start_from_marginals(self, x: Float[Tensor, "n c"]) -> None:
         """Set the biases of the categorical heads to the smoothed log-frequencies of the first batch."""
         for j in self.space.discrete:
-            head = self.heads[j]
-            counts = torch.bincount(x[:, j].long(), minlength=head.out_features).float() + 0.5
-            head.bias.copy_((counts / counts.sum()).log())
+            bias = self.heads[j].get_parameter("bias")
+            counts = torch.bincount(x[:, j].long(), minlength=len(bias)).float() + 0.5
+            bias.copy_((counts / counts.sum()).log())
         self.fitted.fill_(True)
 
 
@@ -196,6 +195,14 @@ def _natural_rank(space: Columns, beside: int) -> Float[Tensor, "a"]:
         if isinstance(column, Continuous) and column.state is not None and column.state > i:
             rank[i] = column.state + 0.5
     return torch.cat([rank, torch.arange(-beside, 0, dtype=torch.float32)])
+
+
+def _zero_linear(width: int, outputs: int) -> nn.Linear:
+    """A linear map that starts at zero."""
+    linear = nn.Linear(width, outputs)
+    nn.init.zeros_(linear.weight)
+    nn.init.zeros_(linear.bias)
+    return linear
 
 
 def _choose(logits: Float[Tensor, "n l"], rng: torch.Generator) -> Int[Tensor, "n"]:

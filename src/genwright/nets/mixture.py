@@ -61,7 +61,10 @@ class MixtureNet(nn.Module):
 
     def statistics(self, x: Tensor, context: Tensor | None, share: Float[Tensor, "n k"]) -> list[Tensor]:
         """Sufficient statistics of rows divided among the components by `share`; they add up over batches."""
-        beside = () if self.beside is None else self.beside.statistics(context, share)
+        beside: tuple[Tensor, ...] = ()
+        if self.beside is not None:
+            assert context is not None, "rows without the condition columns the net was built for"
+            beside = self.beside.statistics(context, share)
         return [share.sum(dim=0), *beside, *self.body.statistics(x, share)]
 
     def maximise(self, statistics: list[Tensor], smoothing: float) -> None:
