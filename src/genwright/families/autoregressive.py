@@ -67,7 +67,7 @@ class Autoregressive(GradientFamily):
             case Tokens():
                 width, depth, batch = sequence_size(space.length, work)
         width, depth, batch = self.width or width, self.depth or depth, self.batch or batch
-        return replace(self, width=width, depth=depth, heads=self.heads or max(1, width // 32), batch=batch)
+        return replace(self, width=width, depth=depth, heads=self.heads or max(1, width // 64), batch=batch)
 
     def build(self, space: Space, context: Columns | None) -> nn.Module:
         assert self.width and self.depth and self.heads, "size the family before building"

@@ -2,9 +2,9 @@
 
 from genwright.families.family import Work
 
-WIDTH_BY_MINUTES = ((0.75, 96, 3), (8.0, 128, 4), (40.0, 256, 6))  # up to so many minutes: width, depth
+WIDTH_BY_MINUTES = ((0.75, 128, 3), (8.0, 128, 4), (40.0, 256, 6))  # up to so many minutes: width, depth
 LARGEST = (384, 8)
-POSITIONS_PER_BATCH = 768  # of a training batch, as far as the rows suffice: at short budgets many cheap steps win
+POSITIONS_PER_BATCH = 2048  # of a training batch, as far as the rows suffice
 POSITIONS_AT_ONCE = 2**14  # scored together, which bounds the memory of the logits
 
 
@@ -12,11 +12,11 @@ def sequence_size(length: int, work: Work) -> tuple[int, int, int]:
     """Width, depth and batch of a transformer over sequences of `length`, measured on a text of a megabyte.
 
     >>> sequence_size(256, Work(rows=3500, minutes=5.0))
-    (128, 4, 3)
+    (128, 4, 8)
     """
     minutes = work.minutes or 5.0
     width, depth = next(((w, d) for limit, w, d in WIDTH_BY_MINUTES if minutes <= limit), LARGEST)
-    batch = max(3, min(128, -(-POSITIONS_PER_BATCH // length)))
+    batch = max(4, min(128, -(-POSITIONS_PER_BATCH // length)))
     return width, depth, min(batch, work.rows)
 
 

@@ -156,7 +156,7 @@ class Transformer(nn.Module):
             raise ArgumentError(
                 f"width {width} does not divide into {heads} heads of even width",
                 where="heads",
-                hint="choose a width that is a multiple of 64 and heads = width / 32 or width / 64",
+                hint="choose a width that is a multiple of 64 and heads = width / 64",
             )
         super().__init__()
         hidden = -(-width * 8 // 3 // 32) * 32
