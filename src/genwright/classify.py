@@ -1,4 +1,4 @@
-"""Classify by Bayes' rule: P(y|x) = P(x|y) P(y) / P(x), with any family that has a density, as a scikit-learn estimator."""
+"""Classify by Bayes' rule, P(y|x) = P(x|y) P(y) / P(x), with any family that has a density."""
 
 import time
 from typing import Self
@@ -40,9 +40,9 @@ class Classifier(ClassifierMixin, BaseEstimator):
         self.steps = steps
         self.seed = seed
 
-    def fit(self, X: np.ndarray, y: np.ndarray) -> Self:  # noqa: N803  (scikit-learn's names)
+    def fit(self, X: np.ndarray, y: np.ndarray) -> Self:
         """Fit P(x|y) for each class and P(y). X: (n, features) numbers; y: (n,) labels."""
-        X, y = validate_data(self, X, y)  # noqa: N806
+        X, y = validate_data(self, X, y)
         self.classes_, codes = np.unique(y, return_inverse=True)
         if len(self.classes_) < 2:
             raise DataError("all labels are the same", where="y", hint="a classifier needs at least two classes")
@@ -54,10 +54,10 @@ class Classifier(ClassifierMixin, BaseEstimator):
         self.fitted_ = [self._fit_class(family, X[codes == k]) for k in range(len(self.classes_))]
         return self
 
-    def log_joint(self, X: np.ndarray) -> np.ndarray:  # noqa: N803
+    def log_joint(self, X: np.ndarray) -> np.ndarray:
         """log P(x, y) in nats for every class, shape (n, classes)."""
         check_is_fitted(self)
-        X = validate_data(self, X, reset=False)  # noqa: N806
+        X = validate_data(self, X, reset=False)
         z = torch.tensor((X - self.mean_) / self.scale_, dtype=torch.float32)
         columns = []
         for fitted in self.fitted_:
@@ -66,16 +66,16 @@ class Classifier(ClassifierMixin, BaseEstimator):
                 columns.append(fitted.family.log_prob(fitted.net, z, None, rng).double().numpy())
         return np.stack(columns, axis=1) - np.log(self.scale_).sum() + self.log_prior_
 
-    def log_density(self, X: np.ndarray) -> np.ndarray:  # noqa: N803
+    def log_density(self, X: np.ndarray) -> np.ndarray:
         """log P(x) in nats, shape (n,): low where x is unlike anything seen."""
         return logsumexp(self.log_joint(X), axis=1)
 
-    def predict_proba(self, X: np.ndarray) -> np.ndarray:  # noqa: N803
+    def predict_proba(self, X: np.ndarray) -> np.ndarray:
         """P(y|x), shape (n, classes)."""
         joint = self.log_joint(X)
         return np.exp(joint - logsumexp(joint, axis=1, keepdims=True))
 
-    def predict(self, X: np.ndarray) -> np.ndarray:  # noqa: N803
+    def predict(self, X: np.ndarray) -> np.ndarray:
         """The most probable class of each row."""
         return self.classes_[self.log_joint(X).argmax(1)]
 

@@ -22,11 +22,11 @@ from genwright.families.family import Density, Encodes, Family, HasLatent, Work
 from genwright.families.flow import FlowMatching
 from genwright.families.mixture import Mixture
 from genwright.families.recipe import recipe_from_json, recipe_to_json
+from genwright.randomness import seeded
 from genwright.spaces import Columns, Encoded, Given, Reals, Space, Tokens
 from genwright.storage import read_json, read_tensors, sha256, write_json, write_tensors
 from genwright.train.devices import choose_device, environment, peak_memory_mb
 from genwright.train.fit import Fitted, fit_family
-from genwright.train.loop import seeded
 from genwright.train.progress import Listener, Progress, silent
 
 SCHEMA = 1  # of the saved folder; raised when an older genwright could no longer read it
@@ -148,9 +148,7 @@ class Generator:
         return self.codec.decode(Encoded(torch.cat(packed), context), rng=rng)
 
     @torch.no_grad()
-    def interpolate(
-        self, n: int, *, steps: int = 8, given: Mapping[str, Any] | None = None, seed: int = 0
-    ) -> Dataset:
+    def interpolate(self, n: int, *, steps: int = 8, given: Mapping[str, Any] | None = None, seed: int = 0) -> Dataset:
         """n walks of `steps` records between random latents along great circles, one walk after the other.
 
         The scalar fields stay the same along a walk; `given` fixes them with one value, or n.

@@ -73,7 +73,8 @@ def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
         with safe_open(path, framework="pt") as file:
             return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
     except (SafetensorError, OSError, ValueError) as error:
-        raise StorageError(f"not a whole safetensors file ({error})", where=str(path), hint="the file is damaged") from None
+        what = f"not a whole safetensors file ({error})"
+        raise StorageError(what, where=str(path), hint="the file is damaged") from None
 
 
 def sha256(path: Path) -> str:

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from genwright.errors import StorageError, TrainingError
+from genwright.randomness import seeded
 from genwright.spaces import Encoded, Reals
-from genwright.train.loop import Job, seeded, train
+from genwright.train.loop import Job, train
 from genwright.train.plan import Clock, estimate_memory_mb
 from genwright.train.progress import Progress, silent
 from genwright.train.state import CHECKPOINT

@@ -87,7 +87,7 @@ class ClosedFormFamily(Family):
         rng: torch.Generator,
         report: Callable[[int, int, float, float], None],
     ) -> None:
-        """Fit `net` in place; call `report(step, steps, loss, held_out)` after each pass (nats per record, minimised)."""
+        """Fit `net` in place; call `report(step, steps, loss, held_out)` after each pass (losses in nats per record)."""
 
 
 @dataclass(frozen=True)

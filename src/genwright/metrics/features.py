@@ -21,6 +21,7 @@ from torch.nn import functional as F
 
 from genwright.data.dataset import Dataset, Image
 from genwright.errors import ArgumentError, DataError, StorageError
+from genwright.randomness import seeded
 
 SIDE = 64  # larger images are averaged down to this before features are taken
 FIT_ROWS = 8192  # images an extractor is fitted to, at most
@@ -139,8 +140,7 @@ def fit_extractor(data: Dataset, *, dimension: int, kind: Kind = "learned", seed
     labels, classes = _classes(data, rows) if kind == "learned" else ((), None)
     shape = (x.shape[1], x.shape[2], x.shape[3])
     levels = _image_field(data).levels
-    with torch.random.fork_rng(devices=[]):  # initialisation draws from torch's default generator
-        torch.manual_seed(seed)
+    with seeded(seed):  # initialisation draws from torch's default generator
         net = _Net(shape, dimension, len(labels), kind)
     if kind == "learned":
         _train(net, x, classes, levels=levels, rng=torch.Generator().manual_seed(seed))

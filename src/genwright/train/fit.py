@@ -9,8 +9,9 @@ import torch
 from torch import nn
 
 from genwright.families.family import ClosedFormFamily, Family, GradientFamily, LearnsPrior, Work
+from genwright.randomness import seeded
 from genwright.spaces import Columns, Encoded, Space
-from genwright.train.loop import Job, seeded, train
+from genwright.train.loop import Job, train
 from genwright.train.plan import clock_for, estimate_memory_mb
 from genwright.train.progress import Listener, Progress, silent
 

@@ -15,13 +15,16 @@ from torch import nn
 
 from genwright.errors import TrainingError
 from genwright.families.family import GradientFamily
+from genwright.randomness import seeded
 from genwright.spaces import Encoded, Space
 from genwright.train.plan import Clock, make_plan, settle
 from genwright.train.progress import Listener, Progress, silent
 from genwright.train.state import CHECKPOINT, Plan, State, load_checkpoint, save_checkpoint
 from genwright.train.step import evaluate, take_step
 
-PATIENCE = 0.25  # share of the run without held-out improvement after which the learning rate decays, then training ends
+PATIENCE = (
+    0.25  # share of the run without held-out improvement after which training decays, then ends
+)
 RESCUES = 3  # times a run may fall back and halve its learning rate before it gives up
 CHECKPOINT_SECONDS = 20.0
 TELL_SECONDS = 0.2
@@ -92,9 +95,7 @@ def _loop(job: Job, state: State, plan: Plan, interrupted: threading.Event) -> P
             _rescue(state, losses)
             continue
         if state.step % plan.evaluate_every == 0 or state.step >= plan.steps:
-            held_out = evaluate(
-                job.family, state.average, job.space, job.valid, rows=plan.held_out_rows, seed=job.seed
-            )
+            held_out = evaluate(job.family, state.average, job.space, job.valid, rows=plan.held_out_rows, seed=job.seed)
             state.keep_if_best(held_out)
             _log(state, losses, held_out, job.folder)
             plan, stop = _judge(state, plan)
@@ -153,16 +154,6 @@ def _log(state: State, losses: dict[str, float], held_out: float, folder: Path |
         folder.mkdir(parents=True, exist_ok=True)
         with open(folder / "log.jsonl", "a" if len(state.history) > 1 else "w", encoding="utf-8") as file:
             file.write(json.dumps(line) + "\n")
-
-
-@contextmanager
-def seeded(seed: int) -> Iterator[None]:
-    """Torch's default generator (initial weights, dropout) seeded inside, and given back unchanged."""
-    with torch.random.fork_rng(devices=range(torch.cuda.device_count())):
-        torch.default_generator.manual_seed(seed)
-        if torch.cuda.is_available():
-            torch.cuda.manual_seed_all(seed)
-        yield
 
 
 @contextmanager

@@ -89,7 +89,11 @@ def flat(optimizers: Sequence[Sequence[torch.optim.Optimizer]]) -> list[torch.op
 def save_checkpoint(folder: Path, state: State, plan: Plan, *, fingerprint: str) -> None:
     """Write all of `state` to `folder`, replacing any older checkpoint in one atomic move."""
     tensors: dict[str, Tensor] = {}
-    for part, weights in (("net", state.net.state_dict()), ("average", state.average.state_dict()), ("best", state.best)):
+    for part, weights in (
+        ("net", state.net.state_dict()),
+        ("average", state.average.state_dict()),
+        ("best", state.best),
+    ):
         tensors |= {f"{part}/{name}": tensor for name, tensor in weights.items()}
     scalars: dict[str, Any] = {}
     for i, optimizer in enumerate(flat(state.optimizers)):
