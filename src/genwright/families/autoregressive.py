@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import ClassVar, Self
+from typing import ClassVar, Self, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -18,6 +18,8 @@ from genwright.nets.causal import CausalPixels, CausalTokens
 from genwright.nets.context import drop_context
 from genwright.nets.transformer import block_matrices
 from genwright.spaces import Columns, Given, Reals, Space, Tokens
+
+Net = AnyOrderColumns | CausalTokens | CausalPixels
 
 LONGEST = 1024  # values in one array read as a sequence
 
@@ -91,7 +93,7 @@ class Autoregressive(GradientFamily):
         """Mean negative log-likelihood in nats per value."""
         if context is not None:
             context = drop_context(context, self.label_dropout, rng)
-        return {"nll": net.nll(x, context, rng).mean() * (len(x) / x.numel())}
+        return {"nll": cast(Net, net).nll(x, context, rng).mean() * (len(x) / x.numel())}
 
     @torch.no_grad()
     def held_out(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, ""]:
@@ -102,13 +104,15 @@ class Autoregressive(GradientFamily):
     def sample(self, net: nn.Module, n: int, given: Given, rng: torch.Generator) -> Tensor:
         if isinstance(net, AnyOrderColumns):
             return net.draw(n, given.x, given.context, rng)
-        return net.draw(n, given.x, given.context, rng, choose=self._choose)
+        sequence = cast(CausalTokens | CausalPixels, net)
+        return sequence.draw(n, given.x, given.context, rng, choose=self._choose)
 
     @torch.no_grad()
     def log_prob(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, "n"]:
         """Exact log-density in nats of each record: of a text its first `end` included, of an image per [-1, 1]^d."""
         rows = chunks(len(x), length=x[0].numel())
-        return torch.cat([net.log_prob(x[r], None if context is None else context[r]) for r in rows])
+        scored = cast(Net, net)
+        return torch.cat([scored.log_prob(x[r], None if context is None else context[r]) for r in rows])
 
     def _choose(self, logits: Float[Tensor, "n v"], rng: torch.Generator) -> Int[Tensor, "n"]:
         logits = decoding.temper(logits, self.temperature)

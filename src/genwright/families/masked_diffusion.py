@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import ClassVar, Self
+from typing import ClassVar, Self, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -91,15 +91,16 @@ class MaskedDiffusion(GradientFamily):
     @torch.no_grad()
     def sample(self, net: nn.Module, n: int, given: Given, rng: torch.Generator) -> Int[Tensor, "n t"]:
         """Ancestral sampling with the number of hidden tokens falling evenly. Sahoo et al. 2024, algorithm 1."""
-        length, device = net.space.length, net.lm_head.weight.device
+        restorer = cast(MaskedTokens, net)
+        length, device = restorer.space.length, restorer.lm_head.weight.device
         fixed = torch.full((n, length), -1, device=device) if given.x is None else given.x
         parts = []
         for rows in chunks(n, length=length):
             context = None if given.context is None else given.context[rows]
-            parts.append(self._reveal(net, fixed[rows], context, rng))
+            parts.append(self._reveal(restorer, fixed[rows], context, rng))
         return torch.cat(parts)
 
-    def _reveal(self, net: nn.Module, fixed: Tensor, context: Tensor | None, rng: torch.Generator) -> Tensor:
+    def _reveal(self, net: MaskedTokens, fixed: Tensor, context: Tensor | None, rng: torch.Generator) -> Tensor:
         """Fill the -1 of `fixed`; positions revealed in the same round are drawn independently of each other."""
         n, length = fixed.shape
         free = fixed < 0
@@ -113,13 +114,13 @@ class MaskedDiffusion(GradientFamily):
                 continue
             logits = decoding.temper(net(z, context)[now].float(), self.temperature)
             z[now] = decoding.draw(logits, rng)
-        ended = ((z == net.space.end).long().cumsum(dim=1) > 0) & free
+        ended = z.eq(net.space.end).long().cumsum(dim=1).gt(0) & free
         return z.masked_fill(ended, net.space.end)
 
     def _nelbo(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, "n"]:
         n, length = x.shape
         hidden = stratified_counts(n, length, rng)
-        nll = net.restoration_nll(x, random_subset(hidden, length, rng), context)
+        nll = cast(MaskedTokens, net).restoration_nll(x, random_subset(hidden, length, rng), context)
         return nll * (length / hidden)
 
     def _nelbo_in_parts(

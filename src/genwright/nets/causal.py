@@ -26,6 +26,8 @@ class CausalSequence(nn.Module):
     one position before the start.
     """
 
+    coordinates: Tensor
+
     def __init__(
         self,
         *,
@@ -64,11 +66,10 @@ class CausalSequence(nn.Module):
         h = self.embed_tokens(inputs)
         for axis, embedding in enumerate(self.places):
             h = h + embedding(self.coordinates[first : first + inputs.shape[1], axis])
-        lead = self.condition is not None and first == 0
-        if lead:
-            h = torch.cat([self.condition(context)[:, None], h], dim=1)
-        h = self.model(h, causal, past)
-        return self.lm_head(h[:, 1:] if lead else h)
+        if self.condition is None or first > 0:
+            return self.lm_head(self.model(h, causal, past))
+        h = torch.cat([self.condition(context)[:, None], h], dim=1)
+        return self.lm_head(self.model(h, causal, past)[:, 1:])
 
     def shifted(self, s: Int[Tensor, "b t"]) -> Int[Tensor, "b t"]:
         """The inputs that predict `s`: the start, then all symbols but the last."""
@@ -187,7 +188,7 @@ class CausalPixels(nn.Module):
     def __init__(self, space: Reals, context: Columns | None, *, width: int, depth: int, heads: int) -> None:
         super().__init__()
         assert space.levels is not None
-        self.space = space
+        self.space, self.cell = space, 2.0 / (space.levels - 1)
         channels_last = (*space.shape[1:], space.shape[0])
         axes = [torch.arange(size) for size in channels_last]
         self.sequence = CausalSequence(
@@ -209,9 +210,8 @@ class CausalPixels(nn.Module):
 
     def log_prob(self, x: Float[Tensor, "n *s"], context: Float[Tensor, "n c"] | None) -> Float[Tensor, "n"]:
         """Exact log-density of each array in nats."""
-        cell = 2.0 / (self.space.levels - 1)
         mass = self.sequence.symbol_log_prob(self._symbols(x), context).sum(dim=1)
-        return mass - self.space.size * math.log(cell)
+        return mass - self.space.size * math.log(self.cell)
 
     def draw(
         self,

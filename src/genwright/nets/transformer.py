@@ -151,6 +151,9 @@ class Transformer(nn.Module):
     up to a multiple of 32, so that it costs what a plain layer of four times the width does.
     """
 
+    cosine: Tensor
+    sine: Tensor
+
     def __init__(self, *, width: int, depth: int, heads: int, positions: int) -> None:
         if width % heads or (width // heads) % 2:
             raise ArgumentError(
@@ -178,8 +181,8 @@ class Transformer(nn.Module):
         """Features of t positions, which follow those in `past` (and are added to it) if there is one."""
         start = past[0].filled if past else 0
         rotation = self.cosine[start : start + x.shape[1]], self.sine[start : start + x.shape[1]]
-        for layer, layer_past in zip(self.layers, past or [None] * len(self.layers), strict=True):
-            x = layer(x, rotation, attend, layer_past)
+        for i, layer in enumerate(self.layers):
+            x = layer(x, rotation, attend, past[i] if past else None)
         return self.norm(x)
 
     def empty_past(self, rows: int) -> list[KeyValues]:
