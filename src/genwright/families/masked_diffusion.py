@@ -97,25 +97,26 @@ class MaskedDiffusion(GradientFamily):
         parts = []
         for rows in chunks(n, length=length):
             context = None if given.context is None else given.context[rows]
-            parts.append(self._reveal(restorer, fixed[rows], context, rng))
+            parts.append(self._reveal(net, fixed[rows], context, rng))
         return torch.cat(parts)
 
-    def _reveal(self, net: MaskedTokens, fixed: Tensor, context: Tensor | None, rng: torch.Generator) -> Tensor:
+    def _reveal(self, net: nn.Module, fixed: Tensor, context: Tensor | None, rng: torch.Generator) -> Tensor:
         """Fill the -1 of `fixed`; positions revealed in the same round are drawn independently of each other."""
+        restorer = cast(MaskedTokens, net)
         n, length = fixed.shape
         free = fixed < 0
         ranks = random_ranks(n, length, rng).masked_fill(~free, length).argsort(dim=1).argsort(dim=1)
         count = free.sum(dim=1, keepdim=True)
-        z = torch.where(free, net.mask, fixed)
+        z = torch.where(free, restorer.mask, fixed)
         for step in range(self.steps):
             low, high = count * step // self.steps, count * (step + 1) // self.steps
             now = (ranks >= low) & (ranks < high)
             if not now.any():
                 continue
-            logits = decoding.temper(net(z, context)[now].float(), self.temperature)
+            logits = decoding.temper(restorer(z, context)[now].float(), self.temperature)
             z[now] = decoding.draw(logits, rng)
-        ended = z.eq(net.space.end).long().cumsum(dim=1).gt(0) & free
-        return z.masked_fill(ended, net.space.end)
+        ended = z.eq(restorer.space.end).long().cumsum(dim=1).gt(0) & free
+        return z.masked_fill(ended, restorer.space.end)
 
     def _nelbo(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, "n"]:
         n, length = x.shape
