@@ -82,6 +82,6 @@ def test_copied_passages_are_flagged_and_honest_text_is_not():
     train, held_out = prose(20_000), prose(5000, seed=1)
     honest = [prose(40, seed=100 + s) for s in range(40)]
     assert "copied" not in longest_copied_run(train, honest, held_out=held_out).note
-    copies = [train[1000 * s : 1000 * s + 150] for s in range(40)]
+    copies = [train[1000 * s : 1000 * s + 400] for s in range(40)]
     score = longest_copied_run(train, copies, held_out=held_out)
-    assert score.value == 150 and score.floor < 100 and "copied" in score.note
+    assert score.value == 400 and score.floor < 150 and "copied" in score.note
