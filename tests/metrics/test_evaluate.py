@@ -82,3 +82,13 @@ def test_texts():
     assert headline(result).name == "byte 4-gram divergence"
     copier = evaluate(train, real=real, train=train)
     assert "copied" in copier["longest copied run"].note
+
+
+def test_few_long_and_empty_texts():
+    train, real = texts([prose(4000)]), texts([prose(1000, seed=1)])
+    result = evaluate(texts([prose(1000, seed=2)]), real=real, train=train)
+    assert headline(result).floor is not None and not result.notes
+    nothing = evaluate(texts(["", ""]), real=real, train=train)
+    assert not nothing.scores and len(nothing.notes) == 5
+    with pytest.raises(DataError, match="nothing could be measured"):
+        headline(nothing)

@@ -18,7 +18,7 @@ from genwright.metrics.align import aligned
 from genwright.metrics.features import FIT_ROWS, Extractor, feature_dimension, fit_extractor
 from genwright.metrics.score import Score
 
-MIN_ROWS = 10  # of each set, for anything at all to be measured
+MIN_ROWS = 10  # of each table or set of images, for anything at all to be measured
 MIN_FEATURE_ROWS = 50  # of each set of images, for distances between features
 MAX_IMAGES = 10_000  # of each set
 MAX_SEARCHED_IMAGES = 1000  # generated images whose nearest neighbours are looked for
@@ -77,12 +77,14 @@ def evaluate(
     `generator`: for bits per byte of text. `extractor`: features for images; by default one is fitted to a part of
     `train` (or half of `real`) that takes no part in the comparison.
 
-    Raises DataError if fields are missing or cannot be compared, or if there are fewer than 10 records of either.
+    Raises DataError if fields are missing or cannot be compared, or if there are fewer than 10 records of either
+    (one, if they are texts).
     """
+    fewest = 1 if isinstance(real.media, Text) else MIN_ROWS  # one text holds many words
     for data in (fake, real):
-        if len(data) < MIN_ROWS:
+        if len(data) < fewest:
             raise DataError(
-                f"{len(data)} records are too few to evaluate", where=data.name, hint=f"at least {MIN_ROWS} are needed"
+                f"{len(data)} records are too few to evaluate", where=data.name, hint=f"at least {fewest} are needed"
             )
     scores = _Scores()
     extra = [f.name for f in fake.fields if f.name not in {g.name for g in real.fields}]

@@ -154,6 +154,8 @@ def longest_copied_run(train: str, fake: Sequence[str], *, held_out: str, seed: 
 
     The floor is the same for pieces of unseen real text of the same lengths, cut at random: common phrases repeat.
     """
+    if not fake or not train or not held_out:
+        raise DataError("no text to look for copied runs in", where="text")
     runs = copied_runs(fake, train)[:, 1]
     pieces = _pieces(held_out, fake, np.random.default_rng(seed))
     usual = copied_runs(pieces, train)[:, 1]
