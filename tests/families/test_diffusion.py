@@ -2,11 +2,11 @@
 
 import pytest
 import torch
-from torch import nn
 
 from genwright.families.diffusion import Diffusion
 from genwright.maths.samplers import ddim, ddpm, dpmpp_2m, heun
 from genwright.maths.schedules import cosine, from_eps, from_v, linear_beta, min_snr_weight
+from genwright.nets.flow_net import FlowNet
 from genwright.spaces import Given, Reals
 
 MEAN, STD = 0.3, 0.5
@@ -21,7 +21,7 @@ def one_thread():
     torch.set_num_threads(threads)
 
 
-class ExactNet(nn.Module):
+class ExactNet(FlowNet):
     """The best possible net for data N(MEAN, STD^2): it outputs E[v | x_t], or E[eps | x_t]."""
 
     def __init__(self, family: Diffusion) -> None:

@@ -10,6 +10,7 @@ from genwright.errors import ArgumentError, UnsupportedError
 from genwright.families.family import Work
 from genwright.maths.samplers import Model, Sampler
 from genwright.maths.schedules import Prediction, Schedule
+from genwright.nets.flow_net import FlowNet
 from genwright.nets.relaxation import harden, relax, relaxed_size, widths
 from genwright.nets.unet import ConvFlowNet
 from genwright.nets.vector_net import VectorFlowNet
@@ -28,12 +29,18 @@ def is_image(space: Space) -> bool:
     return isinstance(space, Reals) and len(space.shape) == 3
 
 
-def net_for(space: Space, context: Columns | None, width: int) -> nn.Module:
+def net_for(space: Space, context: Columns | None, width: int) -> FlowNet:
     """A U-net for images, a residual perceptron for everything else."""
     assert isinstance(space, Reals | Columns)
     if isinstance(space, Reals) and len(space.shape) == 3:
         return ConvFlowNet(space, context, width=width)
     return VectorFlowNet(space, context, width=width)
+
+
+def space_of(net: nn.Module) -> Reals | Columns:
+    """The space that a net of `net_for` was built for."""
+    assert isinstance(net, FlowNet)
+    return net.space
 
 
 def default_width(space: Space, work: Work) -> int:
@@ -134,18 +141,17 @@ def guided(net: nn.Module, given: Given, guidance: float, *, schedule: Schedule,
     Guided output = free + guidance (conditional - free), at middle noise only, where it helps most for least loss of
     diversity. Ho and Salimans 2022, arXiv:2207.12598, eq. 6; Kynkäänniemi et al. 2024, arXiv:2404.07724.
     """
-    known = None if given.x is None else ~given.x.isnan()
-    mask = None if known is None else known.float()
-    context = given.context
-    has_condition = context is not None and not bool(context.isnan().all())
+    partial, context = given.x, given.context
+    mask = None if partial is None else (~partial.isnan()).float()
+    condition = None if context is None or bool(context.isnan().all()) else context
 
     def model(x: Tensor, t: Tensor) -> tuple[Tensor, Tensor]:
         alpha, sigma = schedule(t)
-        seen = x if known is None else torch.where(known, given.x, x)
+        seen = x if partial is None else torch.where(partial.isnan(), x, partial)
         times = t.to(x.dtype).expand(len(x))
         noise_share = float(sigma / (alpha + sigma))
-        if has_condition and guidance != 1.0 and GUIDED[0] < noise_share < GUIDED[1]:
-            both = torch.cat([context, torch.full_like(context, torch.nan)])
+        if condition is not None and guidance != 1.0 and GUIDED[0] < noise_share < GUIDED[1]:
+            both = torch.cat([condition, torch.full_like(condition, torch.nan)])
             masks = None if mask is None else mask.repeat(2, *[1] * (x.dim() - 1))
             out = net(torch.cat([seen, seen]), times.repeat(2), both, masks)
             conditional, free = out.chunk(2)
@@ -180,7 +186,7 @@ class Integration:
 @torch.no_grad()
 def draw(net: nn.Module, n: int, given: Given, how: Integration, rng: torch.Generator) -> Tensor:
     """n unpacked records that agree with `given`, from noise drawn with `rng`."""
-    space = net.space
+    space = space_of(net)
     noise = torch.randn((n, *coordinate_shape(space)), generator=rng, device=rng.device)
     context = complete_context(net, given.context, n, rng.device)
     if given.x is None:
@@ -193,6 +199,7 @@ def draw(net: nn.Module, n: int, given: Given, how: Integration, rng: torch.Gene
 
 def complete_context(net: nn.Module, context: Tensor | None, n: int, device: torch.device) -> Tensor | None:
     """The condition rows as the net takes them: all unknown where nothing is given."""
+    assert isinstance(net, FlowNet)
     if net.context is None:
         return None
     return torch.full((n, len(net.context.columns)), torch.nan, device=device) if context is None else context

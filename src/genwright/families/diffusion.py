@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from genwright.errors import ArgumentError
 from genwright.families import denoising
-from genwright.families.denoising import Integration
+from genwright.families.denoising import Integration, space_of
 from genwright.families.family import Density, Encodes, GradientFamily, Losses, Player, Work
 from genwright.maths.samplers import Sampler, ddim, dpmpp_2m
 from genwright.maths.schedules import Prediction, Schedule, from_v, linear_beta, min_snr_weight, uniform
@@ -63,7 +63,7 @@ class Diffusion(GradientFamily, Encodes):
     def loss(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Losses:
         """min(SNR, 5) times the squared error of the clean record, per coordinate."""
         context = None if context is None else drop_context(context, self.context_dropout, rng)
-        known = denoising.random_parts(net.space, len(x), rng)
+        known = denoising.random_parts(space_of(net), len(x), rng)
         return {"denoising": self._error(net, x, known, context, rng)}
 
     def held_out(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, ""]:
@@ -78,18 +78,18 @@ class Diffusion(GradientFamily, Encodes):
 
     def draw_latent(self, net: nn.Module, n: int, rng: torch.Generator) -> Float[Tensor, "n *z"]:
         """The noise at time 1, shaped like the coordinates."""
-        return torch.randn((n, *denoising.coordinate_shape(net.space)), generator=rng, device=rng.device)
+        return torch.randn((n, *denoising.coordinate_shape(space_of(net))), generator=rng, device=rng.device)
 
     def decode(self, net: nn.Module, z: Float[Tensor, "n *z"], context: Tensor | None) -> Tensor:
         """Follow the probability-flow ODE from noise to data."""
         context = denoising.complete_context(net, context, len(z), z.device)
-        return denoising.records(net.space, self._integration(ddim).run(net, z, Given(None, context), None))
+        return denoising.records(space_of(net), self._integration(ddim).run(net, z, Given(None, context), None))
 
     def encode(self, net: nn.Module, x: Tensor, context: Tensor | None) -> Float[Tensor, "n *z"]:
         """Follow the probability-flow ODE from data to noise."""
         how = self._integration(ddim)
         context = denoising.complete_context(net, context, len(x), x.device)
-        y = denoising.coordinates(net.space, x)
+        y = denoising.coordinates(space_of(net), x)
         return replace(how, times=how.times.flip(0).clamp(min=FIRST)).run(net, y, Given(None, context), None)
 
     def _integration(self, sampler: Sampler) -> Integration:
@@ -100,7 +100,7 @@ class Diffusion(GradientFamily, Encodes):
         self, net: nn.Module, x: Tensor, known: Tensor | None, context: Tensor | None, rng: torch.Generator
     ) -> Float[Tensor, ""]:
         t = FIRST + (LAST - FIRST) * uniform(len(x), rng)
-        path = denoising.noised(denoising.coordinates(net.space, x), t, known, self.schedule, rng)
+        path = denoising.noised(denoising.coordinates(space_of(net), x), t, known, self.schedule, rng)
         out = net(path.seen, t, context, None if known is None else known.float())
         clean, _ = self.prediction(path.x_t, out, path.alpha, path.sigma)
         return path.mean(min_snr_weight(path.alpha, path.sigma) * (clean - path.clean).square())

@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from genwright.errors import ArgumentError
 from genwright.families import denoising
-from genwright.families.denoising import Integration
+from genwright.families.denoising import Integration, space_of
 from genwright.families.family import Density, Encodes, GradientFamily, Losses, Player, Work
 from genwright.maths.samplers import Sampler, heun
 from genwright.maths.schedules import from_velocity, logit_normal, straight, to_velocity, uniform
@@ -60,7 +60,7 @@ class FlowMatching(GradientFamily, Encodes):
     def loss(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Losses:
         """Mean squared error of the velocity, per coordinate; its floor is the spread of x - eps around u, not 0."""
         context = None if context is None else drop_context(context, self.context_dropout, rng)
-        known = denoising.random_parts(net.space, len(x), rng)
+        known = denoising.random_parts(space_of(net), len(x), rng)
         return {"velocity": _velocity_error(net, x, logit_normal(len(x), rng), known, context, rng)}
 
     def held_out(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, ""]:
@@ -75,18 +75,18 @@ class FlowMatching(GradientFamily, Encodes):
 
     def draw_latent(self, net: nn.Module, n: int, rng: torch.Generator) -> Float[Tensor, "n *z"]:
         """The noise at time 0, shaped like the coordinates."""
-        return torch.randn((n, *denoising.coordinate_shape(net.space)), generator=rng, device=rng.device)
+        return torch.randn((n, *denoising.coordinate_shape(space_of(net))), generator=rng, device=rng.device)
 
     def decode(self, net: nn.Module, z: Float[Tensor, "n *z"], context: Tensor | None) -> Tensor:
         """Follow the ODE from noise to data."""
         context = denoising.complete_context(net, context, len(z), z.device)
-        return denoising.records(net.space, self._integration().run(net, z, Given(None, context), None))
+        return denoising.records(space_of(net), self._integration().run(net, z, Given(None, context), None))
 
     def encode(self, net: nn.Module, x: Tensor, context: Tensor | None) -> Float[Tensor, "n *z"]:
         """Follow the ODE from data to noise."""
         how = self._integration()
         context = denoising.complete_context(net, context, len(x), x.device)
-        y = denoising.coordinates(net.space, x)
+        y = denoising.coordinates(space_of(net), x)
         return replace(how, times=how.times.flip(0)).run(net, y, Given(None, context), None)
 
     def _integration(self) -> Integration:
@@ -97,6 +97,6 @@ class FlowMatching(GradientFamily, Encodes):
 def _velocity_error(
     net: nn.Module, x: Tensor, t: Tensor, known: Tensor | None, context: Tensor | None, rng: torch.Generator
 ) -> Float[Tensor, ""]:
-    path = denoising.noised(denoising.coordinates(net.space, x), t, known, straight, rng)
+    path = denoising.noised(denoising.coordinates(space_of(net), x), t, known, straight, rng)
     velocity = net(path.seen, t, context, None if known is None else known.float())
     return path.mean((velocity - to_velocity(path.clean, path.noise)).square())

@@ -8,6 +8,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from genwright.nets.context import ContextEmbedding
+from genwright.nets.flow_net import FlowNet
 from genwright.nets.time_embedding import TimeEmbedding
 from genwright.spaces import Columns, Reals
 
@@ -15,7 +16,7 @@ PLACES = 20  # longest side, in pixels, that the net works at; larger images are
 BLOCKS = (2, 3, 2)  # residual blocks on the way down, at half resolution, and on the way up
 
 
-class ConvFlowNet(nn.Module):
+class ConvFlowNet(FlowNet):
     """Image-to-image net for velocities, noises or clean images, conditioned on time, context and given pixels.
 
     Space-to-depth by 1, 2, 4, ... until the longest side is at most 20, then residual blocks at that resolution, at
@@ -39,8 +40,9 @@ class ConvFlowNet(nn.Module):
         self.up = nn.ModuleList(Block(width, embedded) for _ in range(BLOCKS[2]))
         self.head = nn.Conv2d(width, channels * self.fold**2, 3, padding=1)
         nn.init.zeros_(self.head.weight)
+        assert self.head.bias is not None
         nn.init.zeros_(self.head.bias)
-        self.to(memory_format=torch.channels_last)
+        self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]  # the stub lacks this documented form
 
     def forward(
         self,
@@ -85,6 +87,7 @@ class Block(nn.Module):
         self.first = nn.Conv2d(width, width, 3, padding=1)
         self.second = nn.Conv2d(width, width, 3, padding=1)
         nn.init.zeros_(self.second.weight)
+        assert self.second.bias is not None
         nn.init.zeros_(self.second.bias)
 
     def forward(self, x: Float[Tensor, "n c h w"], embedded: Float[Tensor, "n e"]) -> Float[Tensor, "n c h w"]:

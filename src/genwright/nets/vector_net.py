@@ -6,6 +6,7 @@ from torch import Tensor, nn
 from torch.nn import functional
 
 from genwright.nets.context import ContextEmbedding
+from genwright.nets.flow_net import FlowNet
 from genwright.nets.relaxation import relaxed_size
 from genwright.nets.time_embedding import TimeEmbedding
 from genwright.spaces import Columns, Reals
@@ -13,7 +14,7 @@ from genwright.spaces import Columns, Reals
 BLOCKS = 4
 
 
-class VectorFlowNet(nn.Module):
+class VectorFlowNet(FlowNet):
     """Vector-to-vector net conditioned on time, context and given entries; computes on flattened arrays.
 
     For `Columns` a vector is a relaxed row (see `genwright.nets.relaxation`). The last layer starts at zero.
