@@ -156,8 +156,8 @@ class Generator:
         family = self._latent_family("interpolate")
         rng = self._rng(seed)
         context = self._complete(self.codec.given(given or {}, n, rng=rng), n, rng).context
-        ends = [family.draw_latent(self.net, n, rng) for _ in range(2)]
-        walk = torch.stack([slerp(*ends, float(t)) for t in np.linspace(0, 1, steps)], dim=1).flatten(0, 1)
+        start, end = (family.draw_latent(self.net, n, rng) for _ in range(2))
+        walk = torch.stack([slerp(start, end, float(t)) for t in np.linspace(0, 1, steps)], dim=1).flatten(0, 1)
         context = None if context is None else context.repeat_interleave(steps, dim=0)
         space = self.codec.space
         packed = [

@@ -37,7 +37,11 @@ def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text atomically."""
-    write_atomic(path, lambda part: part.write_text(text, encoding="utf-8", newline="\n") and None)
+
+    def write(part: Path) -> None:
+        part.write_text(text, encoding="utf-8", newline="\n")
+
+    write_atomic(path, write)
 
 
 def write_json(path: Path, value: Any) -> None:

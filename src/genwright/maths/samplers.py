@@ -73,16 +73,17 @@ def dpmpp_2m(
     The last step is first order, since the log-SNR is infinite at its end.
     Lu et al. 2022, arXiv:2211.01095, Algorithm 2.
     """
-    clean_before, step_before = None, None
+    before: tuple[Tensor, Tensor] | None = None
     for s, t in pairwise(times):
         clean, _ = model(x, s)
         (alpha_s, sigma_s), (alpha_t, sigma_t) = schedule(s), schedule(t)
         step = (alpha_t.log() - sigma_t.log()) - (alpha_s.log() - sigma_s.log())  # of half the log-SNR
         ahead = clean
-        if clean_before is not None and step.isfinite():
+        if before is not None and step.isfinite():
+            clean_before, step_before = before
             ahead = clean + (clean - clean_before) * step / (2 * step_before)
         x = (sigma_t / sigma_s) * x + (alpha_t - alpha_s * sigma_t / sigma_s) * ahead
-        clean_before, step_before = clean, step
+        before = clean, step
     return x
 
 

@@ -62,7 +62,7 @@ class ConvEncoder(nn.Module):
         for i, blocks in enumerate(self.grids):
             if i:
                 h = self.downs[i - 1](h)
-            for block in blocks:
+            for block in blocks.children():
                 h = block(h, condition)
         return self.last(F.silu(h).flatten(1))
 
@@ -92,7 +92,7 @@ class ConvDecoder(nn.Module):
         for i, blocks in enumerate(self.grids):
             if i:
                 h = F.interpolate(self.ups[i - 1](h), size=self.sizes[i], mode="nearest")
-            for block in blocks:
+            for block in blocks.children():
                 h = block(h, vector)
         return self._depth_to_space(self.last(F.silu(h)))
 

@@ -90,6 +90,7 @@ class MixturePrior(nn.Module):
             scatter = (share[:, k, None] * centred).T @ centred
             self.factors[k] = torch.linalg.cholesky((scatter + (d + 2) * target) / (count[k] + d + 2))
         if self.context is not None:
+            assert context is not None
             self.context_params.copy_(fit_columns(self.context, context, share))
 
     def _log_components(self, z: Float[Tensor, "n d"]) -> Float[Tensor, "n k"]:

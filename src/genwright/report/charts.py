@@ -6,6 +6,7 @@ Matplotlib draws with the stand-in colours below; in the SVG they become the pag
 import io
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
 
 import matplotlib
 import matplotlib.colors
@@ -17,9 +18,12 @@ from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+if TYPE_CHECKING:
+    from matplotlib.typing import RcKeyType
+
 INK, MUTED, LINE, REAL, FAKE, GOOD, POOR = (f"#0{i}0{i}0{i}" for i in range(1, 8))
 _VARIABLES = {INK: "ink", MUTED: "muted", LINE: "line", REAL: "real", FAKE: "fake", GOOD: "good", POOR: "poor"}
-_STYLE = {
+_STYLE: "dict[RcKeyType, Any]" = {
     "svg.fonttype": "none",
     "font.family": "sans-serif",
     "font.size": 9,
@@ -109,7 +113,7 @@ def curves(
         drawn = []
         for name, (steps, losses) in series.items():
             held_out = name.startswith("held")
-            style = {"color": FAKE, "linewidth": 1.8} if held_out else {"color": REAL, "linewidth": 1.2}
+            style: dict[str, Any] = {"color": FAKE, "linewidth": 1.8} if held_out else {"color": REAL, "linewidth": 1.2}
             axes.plot(steps, losses, label=name, **style)
             drawn.append(np.asarray(losses, dtype=float))
         axes.set_ylim(*_focus(np.concatenate(drawn)))

@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import nn
@@ -22,9 +23,7 @@ from genwright.train.progress import Listener, Progress, silent
 from genwright.train.state import CHECKPOINT, Plan, State, load_checkpoint, save_checkpoint
 from genwright.train.step import evaluate, take_step
 
-PATIENCE = (
-    0.25  # share of the run without held-out improvement after which training decays, then ends
-)
+PATIENCE = 0.25  # share of the run without held-out improvement after which training decays, then ends
 RESCUES = 3  # times a run may fall back and halve its learning rate before it gives up
 CHECKPOINT_SECONDS = 20.0
 TELL_SECONDS = 0.2
@@ -147,7 +146,7 @@ def _rescue(state: State, losses: dict[str, float]) -> None:
 
 def _log(state: State, losses: dict[str, float], held_out: float, folder: Path | None) -> None:
     """Add one line to the history, and to `log.jsonl`."""
-    line = {"step": state.step, "seconds": round(state.seconds, 3), "loss": sum(losses.values())}
+    line: dict[str, Any] = {"step": state.step, "seconds": round(state.seconds, 3), "loss": sum(losses.values())}
     line |= {"parts": losses, "held_out": held_out}
     state.history.append(line)
     if folder is not None:

@@ -129,7 +129,8 @@ def _seconds_per_step(
     """Median time of a training step of a copy of `net` under `plan`, measured for about `seconds`."""
     torch.set_num_threads(plan.threads)
     state = State.start(family, copy.deepcopy(net), seed=seed)
-    began, times = time.perf_counter(), []
+    times: list[float] = []
+    began = time.perf_counter()
     while len(times) < 3 or time.perf_counter() - began < seconds:
         before = time.perf_counter()
         take_step(family, state, space, train, plan)

@@ -18,6 +18,7 @@ def take_step(family: GradientFamily, state: State, space: Space, train: Encoded
 
     Rows are drawn with replacement. If any loss is not finite, nothing moves and the caller sees it in the result.
     """
+    assert family.batch is not None, "sized() comes first"
     device = state.rng.device
     index = torch.randint(len(train), (family.batch,), generator=state.rng, device=device)
     rows = train.rows(index)
