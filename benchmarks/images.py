@@ -1,6 +1,6 @@
 """Fashion-MNIST after ten minutes of fitting: class agreement and Fréchet distance against its test images.
 
-    python -m benchmarks.images --family flow --minutes 10
+python -m benchmarks.images --family flow --minutes 10
 """
 
 import argparse

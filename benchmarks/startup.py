@@ -1,6 +1,6 @@
 """Seconds to import genwright and to print its help, in fresh processes; medians of ten.
 
-    python -m benchmarks.startup
+python -m benchmarks.startup
 """
 
 import statistics

@@ -1,6 +1,6 @@
 """Adult census rows after two minutes of fitting, against the test file that no fit has seen.
 
-    python -m benchmarks.tables --family autoregressive --minutes 2 --seeds 3
+python -m benchmarks.tables --family autoregressive --minutes 2 --seeds 3
 """
 
 import argparse

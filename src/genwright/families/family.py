@@ -38,6 +38,11 @@ class Work:
     steps: int | None = None
 
 
+def no_refusal(space: Space) -> str | None:
+    """Every space of a right type is taken."""
+    return None
+
+
 @dataclass(frozen=True, kw_only=True)
 class Family(abc.ABC):
     """A recipe for one kind of generative model."""
@@ -45,6 +50,7 @@ class Family(abc.ABC):
     name: ClassVar[str]
     spaces: ClassVar[tuple[type, ...]]
     density: ClassVar[Density]
+    refusal: ClassVar[Callable[[Space], str | None]] = staticmethod(no_refusal)  # why not, beyond the type of space
 
     @abc.abstractmethod
     def sized(self, space: Space, work: Work) -> Self:
@@ -59,17 +65,16 @@ class Family(abc.ABC):
         """Draw n unpacked records, shape (n, *space.shape), that agree with `given`."""
 
     @abc.abstractmethod
-    def log_prob(
-        self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator
-    ) -> Float[Tensor, "n"]:
+    def log_prob(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, "n"]:
         """Log-density in nats of each unpacked record, or what `density` says; ABSENT families raise."""
 
     def check(self, space: Space) -> None:
         """Raise, with a hint, if this family cannot model `space`."""
-        if not isinstance(space, self.spaces):
+        reason = self.refusal(space) if isinstance(space, self.spaces) else type(space).__name__
+        if reason is not None:
             raise UnsupportedError(
-                f"{self.name} does not model {type(space).__name__}",
-                hint="Autoregressive models every space; for Reals and Columns also try FlowMatching or Mixture",
+                f"{self.name} does not model {reason}",
+                hint="for text take Autoregressive or MaskedDiffusion, for everything else FlowMatching or Mixture",
             )
 
 
@@ -87,7 +92,7 @@ class ClosedFormFamily(Family):
         rng: torch.Generator,
         report: Callable[[int, int, float, float], None],
     ) -> None:
-        """Fit `net` in place; call `report(step, steps, loss, held_out)` after each pass (losses in nats per record)."""
+        """Fit `net` in place; call `report(step, steps, loss, held_out)` after each pass (nats per record)."""
 
 
 @dataclass(frozen=True)
@@ -113,9 +118,7 @@ class GradientFamily(Family):
         """Who minimises what; a GAN has two players, every other family one. Each step moves every player once."""
 
     @abc.abstractmethod
-    def held_out(
-        self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator
-    ) -> Float[Tensor, ""]:
+    def held_out(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, ""]:
         """A loss on rows kept out of training, lower is better; decides early stopping and the EMA length."""
 
 
