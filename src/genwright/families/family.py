@@ -70,7 +70,7 @@ class Family(abc.ABC):
 
     def check(self, space: Space) -> None:
         """Raise, with a hint, if this family cannot model `space`."""
-        reason = self.refusal(space) if isinstance(space, self.spaces) else type(space).__name__
+        reason = type(self).refusal(space) if isinstance(space, self.spaces) else type(space).__name__
         if reason is not None:
             raise UnsupportedError(
                 f"{self.name} does not model {reason}",
