@@ -1,5 +1,6 @@
 """Autoregressive models: log p(x) = sum_t log p(x_t | x_<t). Exact likelihood, prompts, one value after the other."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, Self, cast
@@ -8,7 +9,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genwright.errors import ArgumentError, UnsupportedError
+from genwright.errors import ArgumentError
 from genwright.families.family import Density, GradientFamily, Losses, Player, Work
 from genwright.families.sizing import chunks, sequence_size
 from genwright.maths import decoding
@@ -21,7 +22,16 @@ from genwright.spaces import Columns, Given, Reals, Space, Tokens
 
 Net = AnyOrderColumns | CausalTokens | CausalPixels
 
+FEW_ROWS = 5000  # of a table, below which the densities of continuous columns get fewer parameters
 LONGEST = 1024  # values in one array read as a sequence
+
+
+def too_many_values(space: Space) -> str | None:
+    """Why an array cannot be read as a sequence of few symbols, or None if it can."""
+    if not isinstance(space, Reals) or (space.levels is not None and space.levels <= 256 and space.size <= LONGEST):
+        return None
+    what = "continuous values" if space.levels is None else f"{space.size:,} values of {space.levels} levels"
+    return f"{what} (arrays are read value by value: at most {LONGEST:,} values of at most 256 levels)"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,6 +40,7 @@ class Autoregressive(GradientFamily):
 
     Tokens: a causal transformer; prompts are continued. Columns: any column given any others, so any columns can be
     given. Arrays of at most 256 levels and 1,024 values: pixel by pixel in raster order; the first rows can be given.
+    `bins` and `bumps` shape the densities of continuous columns.
     `temperature`, `top_k`, `top_p` and `min_p` sharpen the draws of tokens and pixels, not the likelihood;
     `label_dropout` is the share of training records whose context is hidden. van den Oord et al. 2016,
     arXiv:1601.06759, eq. 1; Radford et al. 2019, eq. 1.
@@ -38,11 +49,14 @@ class Autoregressive(GradientFamily):
     name: ClassVar[str] = "autoregressive"
     spaces: ClassVar[tuple[type, ...]] = (Tokens, Columns, Reals)
     density: ClassVar[Density] = Density.EXACT
+    refusal: ClassVar[Callable[[Space], str | None]] = staticmethod(too_many_values)
     half_precision: ClassVar[bool] = True
 
     width: int | None = None
     depth: int | None = None
     heads: int | None = None
+    bins: int | None = None
+    bumps: int | None = None
     temperature: float = 1.0
     top_k: int | None = None
     top_p: float = 1.0
@@ -62,32 +76,37 @@ class Autoregressive(GradientFamily):
         """Widths by data kind and time: for text about what reaches the lowest held-out loss in the time there is."""
         match space:
             case Columns():
-                width, depth, batch = (192 if work.rows > 5000 else 128), 3, min(512, max(32, work.rows // 8))
+                width, depth, batch = 128, 2, min(512, max(32, work.rows // 8))
             case Reals():
-                _check_pixels(space)
                 width, depth, batch = sequence_size(space.size, work)
             case Tokens():
                 width, depth, batch = sequence_size(space.length, work)
         width, depth, batch = self.width or width, self.depth or depth, self.batch or batch
-        return replace(self, width=width, depth=depth, heads=self.heads or max(1, width // 64), batch=batch)
+        heads = self.heads or max(1, width // 64)
+        few = work.rows < FEW_ROWS
+        bins, bumps = self.bins or (1 if few else 16), self.bumps or (4 if few else 8)
+        return replace(self, width=width, depth=depth, heads=heads, batch=batch, bins=bins, bumps=bumps)
 
     def build(self, space: Space, context: Columns | None) -> nn.Module:
-        assert self.width and self.depth and self.heads, "size the family before building"
+        assert self.width and self.depth and self.heads and self.bins and self.bumps, "size the family before building"
         match space:
             case Columns():
                 default = Autoregressive()
                 for option in ("temperature", "top_k", "top_p", "min_p"):
                     _require(getattr(self, option) == getattr(default, option), option, "left alone for table columns")
-                return AnyOrderColumns(space, context, width=self.width, depth=self.depth)
+                return AnyOrderColumns(
+                    space, context, width=self.width, depth=self.depth, bins=self.bins, bumps=self.bumps
+                )
             case Reals():
-                _check_pixels(space)
                 return CausalPixels(space, context, width=self.width, depth=self.depth, heads=self.heads)
             case Tokens():
                 return CausalTokens(space, context, width=self.width, depth=self.depth, heads=self.heads)
 
     def players(self, net: nn.Module) -> tuple[Player, ...]:
-        recipe = adamw if isinstance(net, AnyOrderColumns) else partial(muon_and_adamw, matrices=block_matrices)
-        return (Player("model", net, self.loss, recipe),)
+        # Weight decay as strong as this is what keeps a table of some ten thousand rows from being learned by heart.
+        columns = partial(adamw, learning_rate=3e-3, weight_decay=2.0)
+        sequences = partial(muon_and_adamw, matrices=block_matrices)
+        return (Player("model", net, self.loss, columns if isinstance(net, AnyOrderColumns) else sequences),)
 
     def loss(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Losses:
         """Mean negative log-likelihood in nats per value."""
@@ -128,13 +147,3 @@ class Autoregressive(GradientFamily):
 def _require(holds: bool, argument: str, allowed: str) -> None:
     if not holds:
         raise ArgumentError(f"{argument} must be {allowed}", where="Autoregressive", hint=f"for example {argument}=...")
-
-
-def _check_pixels(space: Reals) -> None:
-    """Raise unless `space` can be read as a sequence of few symbols."""
-    if space.levels is None or space.levels > 256 or space.size > LONGEST:
-        what = "continuous values" if space.levels is None else f"{space.size:,} values of {space.levels} levels"
-        raise UnsupportedError(
-            f"autoregressive reads arrays value by value, at most {LONGEST:,} of at most 256 levels; these have {what}",
-            hint="FlowMatching, Diffusion, VAE and Mixture model larger or continuous arrays",
-        )
