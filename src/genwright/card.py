@@ -11,6 +11,7 @@ from genwright.spaces import Columns, Reals, Tokens
 
 _TASKS = {Columns: "tabular-generation", Reals: "unconditional-image-generation", Tokens: "text-generation"}
 _THINGS = {Columns: "rows of a table", Reals: "images", Tokens: "text"}
+_BETTER = {"lower": "lower", "higher": "higher", "target": "nearer to the floor"}
 _DENSITIES = {
     Density.EXACT: "`log_prob` gives exact log-likelihoods.",
     Density.BOUND: "`log_prob` gives a lower bound of the log-likelihood.",
@@ -48,7 +49,8 @@ def _header(data: Mapping[str, Any], space: type, scores: Iterable[Score]) -> st
     task = {"type": _TASKS[space]}
     dataset = {"name": data["name"], "type": data["name"]}
     metrics = [
-        {"type": s.name, "value": round(s.value, 6), "name": f"{s.name} ({s.direction} is better)"} for s in scores
+        {"type": s.name, "value": round(s.value, 6), "name": f"{s.name} ({_BETTER[s.direction]} is better)"}
+        for s in scores
     ]
     header: dict[str, Any] = {
         "library_name": "genwright",
@@ -97,17 +99,19 @@ def _data(data: Mapping[str, Any]) -> str:
 
 def _quality(scores: Iterable[Score], notes: Iterable[str]) -> str:
     """The table of scores, with intervals and floors."""
-    rows = [f"| {s.name} | {s.direction} | {_number(s.value, s)} | {_interval(s)} | {_floor(s)} |" for s in scores]
+    rows = [
+        f"| {s.name} | {_BETTER[s.direction]} | {_number(s.value, s)} | {_interval(s)} | {_floor(s)} |" for s in scores
+    ]
     if not rows:
         return "Not measured yet: `genwright evaluate` does."
     head = ["| score | better | value | 95 % interval | real against real |", "|---|---|---|---|---|"]
     explained = (
-        "Measured on the test part, which nothing looked at before. *Real against real* is what two sets of real "
-        "records score: no generator can be expected to do better."
+        "Measured on the test part, which nothing looked at before. *Real against real*, the floor, is what two "
+        "sets of real records score: no generator can be expected to do better."
     )
     how = ["<details><summary>How each score was computed</summary>", "", "```"]
     how += [s.signature for s in scores] + ["```", "", "</details>"]
-    return "\n".join([explained, "", *head, *rows, "", *notes, "", *how])
+    return "\n".join([explained, "", *head, *rows, "", *(f"- {note}" for note in notes), "", *how])
 
 
 def _limits(space: type) -> str:

@@ -45,14 +45,14 @@ def reading(verb: Verb) -> Verb:
     return verb
 
 
-def answering(verb: Verb) -> Verb:
+def answering(verb: Callable[..., Any]) -> Callable[..., Any]:
     """`--json` and `--debug`, and errors as one message and an exit code instead of a traceback."""
 
     @functools.wraps(verb)
     def guarded(*, debug: bool, **arguments: Any) -> Any:
         try:
             with warnings.catch_warnings():
-                warnings.showwarning = _tell_warning
+                warnings.showwarning = _tell_once()
                 return verb(**arguments)
         except GenwrightError as error:
             if debug:
@@ -77,9 +77,16 @@ def answering(verb: Verb) -> Verb:
     return click.option("--json", "as_json", is_flag=True, help="Answer in JSON on standard output.")(guarded)
 
 
-def _tell_warning(message: Warning | str, *where: Any) -> None:
-    """A warning as a note on standard error, without the line of source that Python would add."""
-    click.echo(f"note: {message}", err=True)
+def _tell_once() -> Callable[..., None]:
+    """Shows a warning as a note on standard error, without Python's line of source, and the same note only once."""
+    told: set[str] = set()
+
+    def tell(message: Warning | str, *where: Any) -> None:
+        if str(message) not in told:
+            told.add(str(message))
+            click.echo(f"note: {message}", err=True)
+
+    return tell
 
 
 def read_data(source: str, how: dict[str, Any]) -> "Dataset":

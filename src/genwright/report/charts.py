@@ -13,7 +13,7 @@ import matplotlib.colors
 import matplotlib.dates
 import matplotlib.ticker
 import numpy as np
-from jaxtyping import Float, Shaped
+from jaxtyping import Float
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -104,7 +104,7 @@ def bars(levels: Sequence[str], real: Float[np.ndarray, "k"], fake: Float[np.nda
 
 
 def curves(
-    series: Mapping[str, tuple[Sequence[float], Sequence[float]]], *, title: str, size: tuple[float, float] = (6.4, 2.6)
+    series: Mapping[str, tuple[Sequence[int], Sequence[float]]], *, title: str, size: tuple[float, float] = (6.4, 2.6)
 ) -> Markup:
     """Lines of (steps, losses) by name; the line called "held out" is the one in colour."""
 
@@ -139,7 +139,7 @@ def heat_map(
         axes.pcolormesh(cells, linewidth=0)
         axes.set(xlim=(0, c), ylim=(c, 0))
         names_fit = c <= 24
-        axes.set_yticks(np.arange(c) + 0.5 if names_fit else [], map(_short, names) if names_fit else [])
+        axes.set_yticks(np.arange(c) + 0.5 if names_fit else [], [_short(name) for name in names] if names_fit else [])
         axes.set_xticks([])
         axes.tick_params(labelsize=max(5.5, 10.0 - 0.18 * c))
         axes.spines[:].set_visible(True)
@@ -174,6 +174,6 @@ def _bare(axes: Axes) -> None:
     axes.margins(x=0.02)
 
 
-def _short(name: Shaped[str, ""] | str) -> str:
+def _short(name: str) -> str:
     """`name` cut to what fits beside a small chart."""
     return name if len(name) <= 18 else name[:17] + "…"

@@ -7,6 +7,7 @@ from typing import Literal
 from genwright.metrics.score import Score
 
 Grade = Literal["good", "fair", "poor", "fact"]
+FEW = 100  # real records below which a good score says little
 WORDS: dict[Grade, str] = {"good": "Good", "fair": "Fair", "poor": "Weak", "fact": "Note"}
 
 
@@ -77,7 +78,7 @@ MEANINGS: dict[str, Meaning] = {
     "recall": Meaning("Share of real images that the generator could have made.", 0.05, 0.2),
     "density": Meaning("Are generated images where real ones are dense? 1: as dense as real.", 0.15, 0.5),
     "coverage": Meaning("Share of real images with a generated one nearby.", 0.05, 0.2),
-    "bits per byte": Meaning("How many bits the model needs for each byte of unseen text.", 0.2, 1.0),
+    "bits per byte": Meaning("Bits the model needs for each byte of unseen text; a random byte takes 8.", 0.2, 1.0),
     "distinct-1": Meaning("Variety of words within 200 words. Less repeats itself, more is disorder.", 0.03, 0.1),
     "distinct-2": Meaning("Variety of pairs of words. Less repeats itself, more is disorder.", 0.03, 0.1),
     "distinct-3": Meaning("Variety of triples of words. Less repeats itself, more is disorder.", 0.03, 0.1),
@@ -99,8 +100,8 @@ def read_all(scores: Sequence[Score]) -> list[Reading]:
     return [read(score) for score in scores]
 
 
-def verdict(readings: Sequence[Reading]) -> Verdict:
-    """The summary and the findings, the weakest first."""
+def verdict(readings: Sequence[Reading], *, unseen: int) -> Verdict:
+    """The summary and the findings, the weakest first; `unseen` is the number of real records compared with."""
     judged = [reading for reading in readings if reading.grade != "fact"]
     by_grade = {grade: [r for r in judged if r.grade == grade] for grade in ("poor", "fair", "good")}
     poor, fair = (", ".join(r.score.name for r in by_grade[grade]) for grade in ("poor", "fair"))
@@ -114,6 +115,8 @@ def verdict(readings: Sequence[Reading]) -> Verdict:
         summary = f"Good overall, with a measurable distance from real data in {fair}."
     else:
         summary = "On every score measured here the generated data is as good as, or close to, real data."
+    if unseen < FEW:
+        summary += f" Only {unseen} real records were there to compare with, so smaller differences cannot be seen."
     findings = [*by_grade["poor"], *by_grade["fair"], *by_grade["good"]]
     return Verdict(summary, tuple(findings))
 
@@ -142,7 +145,7 @@ def strips(scores: Sequence[Score]) -> list[Strip]:
     return [place(score) for score in scores]
 
 
-def shown(value: float, unit: str = "") -> str:
+def shown(value: float | int, unit: str = "") -> str:
     """A number with as many digits as mean something, and its unit.
 
     >>> shown(0.98765), shown(1234.5), shown(0.00012), shown(2.5, " %")

@@ -86,7 +86,7 @@ class Report:
     @property
     def verdict(self) -> Verdict:
         """The plain-language summary of the scores."""
-        return verdict(self.readings)
+        return verdict(self.readings, unseen=len(self.data.split.test))
 
     @property
     def ranked(self) -> list[tuple[Entry, Strip | None]]:
@@ -130,6 +130,15 @@ class Report:
         counts = [(sum(isinstance(f, kind) for f in self.data.fields), word) for kind, word in kinds]
         return f"{n} rows with " + ", ".join(_counted(count, word) for count, word in counts if count)
 
+    @property
+    def parting(self) -> str:
+        """How the data was divided, in words."""
+        match self.data.media:
+            case Text(running=True):
+                return "The parts follow each other: the text is tested on its end."
+        alike = f"; the parts have about the same shares of {self.data.label}" if self.data.label else ""
+        return f"Equal rows are in the same part{alike}."
+
     def _part(self) -> dict[str, Any]:
         """What the section for this kind of data shows."""
         match self.data.media:
@@ -152,7 +161,7 @@ class Report:
         of = images.image_field(self.data)
         smooth = of.shape is None or max(of.shape[:2]) > 64
         walks = [(walk.name, images.tiles(walk.records, of)) for walk in self.walks]
-        previews = [(e.family, images.tiles(e.preview.take(slice(10)), of)) for e in self._previewed()]
+        previews = [(family, images.tiles(preview.take(slice(10)), of)) for family, preview in self._previewed()]
         return {
             "rows": images.rows(self.real, self.fake),
             "twins": images.twins(self.fake, self.data.train, unseen=self.data.test),
@@ -164,15 +173,16 @@ class Report:
     def _text(self, of: Text) -> dict[str, Any]:
         source = passages.corpus(self.data.train, of)
         fakes = passages.marked(self.fake.columns[of.name][:6], source)
-        previews = [(e.family, passages.shortened(e.preview.columns[of.name][:1])) for e in self._previewed()]
+        previews = [(family, passages.shortened(p.columns[of.name][:1])) for family, p in self._previewed()]
         return {
             "fakes": fakes,
             "reals": passages.shortened(self.data.test.columns[of.name][:2]),
             "previews": previews,
         }
 
-    def _previewed(self) -> list[Entry]:
-        return [entry for entry in self.leaderboard if entry.preview is not None]
+    def _previewed(self) -> list[tuple[str, Dataset]]:
+        """Families with some of their records, where there are any."""
+        return [(entry.family, entry.preview) for entry in self.leaderboard if entry.preview is not None]
 
     def _losses(self) -> list[tuple[str, Markup]]:
         """Loss curves by name: of the kept model, then of every family on the leaderboard."""
@@ -181,10 +191,10 @@ class Report:
         return [(name, _curve(name, history)) for name, history in of_all if len(history) >= 2]
 
 
-def clock(seconds: float) -> str:
+def clock(seconds: float | int) -> str:
     """A duration in words.
 
-    >>> clock(0.4), clock(42.3), clock(200)
+    >>> clock(0.4), clock(42.3), clock(200.0)
     ('0.4 s', '42 s', '3 min 20 s')
     """
     if seconds < 10:
