@@ -1,0 +1,35 @@
+"""Bits per byte on the last tenth of tiny-shakespeare after five minutes of fitting.
+
+    python -m benchmarks.text --family autoregressive --minutes 5
+"""
+
+import argparse
+import time
+
+import genwright as gw
+from benchmarks.common import data_file, record, rounded
+from genwright.families import FAMILIES
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--family", default="autoregressive", choices=["autoregressive", "masked diffusion"])
+    parser.add_argument("--minutes", type=float, default=5.0)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--samples", type=int, default=64)
+    options = parser.parse_args()
+    data = gw.read(data_file("text_tinyshakespeare/input.txt"))
+    began = time.monotonic()
+    model = gw.fit(data, family=FAMILIES[options.family](), minutes=options.minutes, seed=options.seed)
+    fitted = time.monotonic()
+    fake = model.sample(options.samples, seed=options.seed)
+    sampled = time.monotonic()
+    found = gw.evaluate(fake, real=data.test, train=data.train, generator=model, seed=options.seed)
+    written = sum(len(text.encode()) for text in fake.columns["text"])
+    times = {"fit_seconds": round(fitted - began, 1), "bytes_per_second": round(written / (sampled - fitted))}
+    record("tiny-shakespeare", vars(options), times | rounded(found.scores))
+    print(fake.columns["text"][0])
+
+
+if __name__ == "__main__":
+    main()
