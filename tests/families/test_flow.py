@@ -149,7 +149,7 @@ def test_refusals_name_a_way_out(family):
     with pytest.raises(UnsupportedError, match="does not model Tokens"):
         family().sized(Tokens(8, 256, 0), Work(rows=10, steps=1))
     with pytest.raises(UnsupportedError) as refused:
-        family().log_prob(None, torch.zeros(1, 2), None, rng())
+        family().log_prob(torch.nn.Identity(), torch.zeros(1, 2), None, rng())
     assert "Mixture" in refused.value.hint
     for wrong in ({"width": 0}, {"sampling_steps": 0}, {"context_dropout": 1.0}, {"guidance": -1.0}):
         with pytest.raises(ArgumentError, match=next(iter(wrong))):

@@ -84,7 +84,7 @@ def test_tells_progress_and_logs(tmp_path):
 def test_a_loss_that_explodes_is_rescued_then_named():
     net, _ = fit(job(Line(explode_at=2.3), clock=Clock(steps=200)))
     assert torch.isfinite(net[0].weight).all()
-    with pytest.raises(TrainingError, match="error.*finite"):
+    with pytest.raises(TrainingError, match=r"error.*finite"):
         fit(job(Line(explode_at=-1.0), clock=Clock(steps=200)))
 
 
