@@ -2,9 +2,10 @@
 
 import json
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import fields
 from typing import Any
 
-from genwright.families.family import Density
+from genwright.families.family import Density, Family
 from genwright.generator import Generator
 from genwright.metrics.score import Score
 from genwright.spaces import Columns, Reals, Tokens
@@ -42,6 +43,18 @@ def model_card(generator: Generator, *, scores: Sequence[Score] = (), notes: Seq
         "state it.",
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def expression(family: Family) -> str:
+    """The Python expression that makes `family`, functions by their names.
+
+    >>> from genwright.families.mixture import Mixture
+    >>> expression(Mixture(components=4)).startswith("gw.Mixture(components=4")
+    True
+    """
+    values = {field.name: getattr(family, field.name) for field in fields(family)}
+    shown = ", ".join(f"{name}={getattr(value, '__name__', repr(value))}" for name, value in values.items())
+    return f"gw.{type(family).__name__}({shown})"
 
 
 def _header(data: Mapping[str, Any], space: type, scores: Iterable[Score]) -> str:
@@ -88,9 +101,9 @@ def _use(space: type, data: Mapping[str, Any]) -> str:
 
 def _data(data: Mapping[str, Any]) -> str:
     """Rows, parts and fields."""
-    split, fields = data["split"], data["fields"]
-    named = ", ".join(f"`{f['name']}` ({f['kind']})" for f in fields[:40])
-    more = f" and {len(fields) - 40} more" if len(fields) > 40 else ""
+    split, columns = data["split"], data["fields"]
+    named = ", ".join(f"`{f['name']}` ({f['kind']})" for f in columns[:40])
+    more = f" and {len(columns) - 40} more" if len(columns) > 40 else ""
     return (
         f"{data['rows']:,} rows: {split['train']:,} were trained on, {split['valid']:,} decided when to stop, and "
         f"{split['test']:,} were kept for testing. Fields: {named}{more}."
@@ -141,7 +154,7 @@ def _training(generator: Generator) -> str:
             f"{record['peak_memory_mb']:,} MB, for {record['parameters']:,} parameters. The recipe as it was sized:",
             "",
             "```python",
-            repr(generator.family),
+            expression(generator.family),
             "```",
             "",
             f"Machine and versions: {machine}. The same data, recipe, seed, number of steps and machine give the same "

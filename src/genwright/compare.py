@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from genwright.card import model_card
+from genwright.card import expression, model_card
 from genwright.data.dataset import Category, Dataset, Image, Text
 from genwright.data.split import row_keys
 from genwright.data.write import write
@@ -109,7 +109,7 @@ def run(
         data=data,
         fake=fake,
         family=generator.family.name,
-        recipe=repr(generator.family),
+        recipe=expression(generator.family),
         record=generator.record,
         scores=evaluation.scores,
         notes=(*notes, *evaluation.notes),
@@ -182,7 +182,7 @@ def claim(out: Path, data: Dataset, *, minutes: float, seed: int, families: Sequ
         "label": data.label,
         "minutes": minutes,
         "seed": seed,
-        "families": [repr(family) for family in families],
+        "families": [expression(family) for family in families],
     }
     path = out / "run.json"
     if path.is_file() and read_json(path) == mine:

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 import genwright as gw
 from genwright.app.cli import main
-from genwright.compare import Contestant, choose, ranked, suitable
+from genwright.compare import Contestant, choose, claim, ranked, suitable
 from genwright.metrics.score import Score
 from genwright.report.report import Entry
 
@@ -80,6 +80,11 @@ def test_a_family_that_cannot_take_part_stays_on_the_leaderboard_with_its_reason
 def test_when_every_family_fails_the_error_says_why(tmp_path):
     with pytest.raises(gw.TrainingError, match="does not model"):
         gw.run(gw.read("wine"), out=tmp_path / "none", minutes=0.02, families=[gw.MaskedDiffusion()])
+
+
+def test_a_run_is_recognised_by_another_process(tmp_path):
+    claim(tmp_path, gw.read("wine"), minutes=1.0, seed=0, families=suitable(gw.read("wine")))
+    assert "0x" not in (tmp_path / "run.json").read_text()  # the address of a function is new in every process
 
 
 def test_suitable_families_are_those_that_model_the_space():
