@@ -1,0 +1,60 @@
+"""Every example runs, prints numbers where it says they lie, and draws its pictures."""
+
+import importlib
+import re
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+ROOT = Path(__file__).parents[1]
+FOLDER = ROOT / "examples"
+PICTURES = {
+    "generative_vs_discriminative": ["generative_vs_discriminative"],
+    "bayes_classifier": ["bayes_classifier"],
+    "latent_space": ["latent_plane", "latent_walks"],
+    "generator_framework": ["generator_framework"],
+    "vae": ["vae"],
+    "gan": ["gan"],
+    "diffusion": ["diffusion_forward", "diffusion_samples"],
+    "autoregressive": ["autoregressive"],
+    "losses": ["losses"],
+}
+
+
+@pytest.fixture
+def example(request, monkeypatch):
+    """The example as a module, with `examples/` on the path as when it is run from the command line."""
+    monkeypatch.syspath_prepend(FOLDER)
+    yield importlib.import_module(request.param)
+    for name in (request.param, "show"):
+        sys.modules.pop(name, None)
+
+
+@pytest.mark.parametrize("example", PICTURES, indirect=True)
+@pytest.mark.filterwarnings("ignore:.*values unlike the rows the codec was fitted to")
+def test_example_does_what_it_says(example, tmp_path):
+    numbers = example.main(tmp_path)
+    assert set(numbers) == set(example.EXPECTED)
+    for name, (low, high) in example.EXPECTED.items():
+        assert low <= numbers[name] <= high, f"{name} is {numbers[name]:g}, not {low:g} to {high:g}"
+    assert {path.stem for path in tmp_path.iterdir()} == set(PICTURES[example.__name__])
+    for path in tmp_path.iterdir():
+        with Image.open(path) as picture:
+            pixels = np.asarray(picture.convert("L"))
+        assert min(pixels.shape) > 200, f"{path.name} is too small to look at"
+        assert 0.02 < (pixels < 250).mean() < 0.9, f"{path.name} is blank"
+
+
+@pytest.mark.parametrize("name", PICTURES)
+def test_example_says_how_to_run_it(name):
+    text = (FOLDER / f"{name}.py").read_text(encoding="utf-8")
+    assert f"    python examples/{name}.py\n" in text.split('"""')[1]
+
+
+def test_the_concept_map_names_every_example():
+    page = (ROOT / "docs" / "concepts" / "README.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"examples/(\w+)\.py", page))
+    assert named == {path.stem for path in FOLDER.glob("*.py")} - {"show"}
