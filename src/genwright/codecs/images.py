@@ -106,7 +106,7 @@ class ImageCodec(Codec):
             hint = f"pixels are 0 .. {self.image.levels - 1}, NaN where free"
             raise ArgumentError("pixels outside their range", where=self.image.name, hint=hint)
         channels_first = np.moveaxis(np.broadcast_to(pixels, (n, *shape)), 3, 1)
-        return self.space.unpack(torch.from_numpy(np.ascontiguousarray(channels_first)))
+        return self.space.unpack(torch.from_numpy(channels_first.copy()))  # broadcast views cannot be written to
 
 
 def left_out(data: Dataset, modelled: Field) -> tuple[str, ...]:
