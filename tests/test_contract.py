@@ -161,7 +161,7 @@ def test_overfits_one_batch(name, kind):
     with seeded(0):
         state = State.start(family, family.build(case.space, case.context), seed=0)
         plan = Plan(10**6, 10**6, 1, 8, 1, "float32")
-        losses = [sum(take_step(family, state, case.space, rows, plan).values()) for _ in range(40)]
+        losses = [sum(take_step(family, state, case.space, rows, plan).values()) for _ in range(80)]
     assert sum(losses[-10:]) < sum(losses[:10])
 
 

@@ -127,8 +127,12 @@ def run(
 
 def suitable(data: Dataset) -> list[Family]:
     """Every family that models this kind of data, with its default settings."""
-    space = {Image: Reals, Text: Tokens}.get(type(data.media), Columns)
-    return [cls() for cls in FAMILIES.values() if space in cls.spaces]
+    media = data.media
+    if isinstance(media, Image) and media.shape is not None:
+        space = Reals((media.shape[2], *media.shape[:2]), media.levels)
+        return [cls() for cls in FAMILIES.values() if Reals in cls.spaces and cls.refusal(space) is None]
+    kind = Reals if isinstance(media, Image) else Tokens if isinstance(media, Text) else Columns
+    return [cls() for cls in FAMILIES.values() if kind in cls.spaces]
 
 
 def drawn(real: Dataset) -> int:

@@ -45,7 +45,7 @@ FAMILIES = [
 ]
 
 
-@pytest.mark.parametrize("family", FAMILIES, ids=repr)
+@pytest.mark.parametrize("family", FAMILIES)
 def test_samples_of_the_exact_net_have_the_data_law(family):
     drawn = family.sample(ExactNet(family), 4000, Given(), torch.Generator().manual_seed(0))
     assert drawn.mean().item() == pytest.approx(MEAN, abs=0.03)

@@ -210,11 +210,11 @@ def evaluate(fake: str, real: str, train: str | None, seed: int, as_json: bool, 
     from genwright.metrics.evaluate import evaluate as compare
 
     source = read_data(real, how)
-    seen = None if train is None else read_data(train, how)
+    seen = None if train is None else _read_alike(train, source, how)
     if Path(fake).is_dir() and (Path(fake) / "recipe.json").is_file():
         generated, held_out, seen, generator = _drawn_for(Path(fake), source, seen, seed)
     else:
-        generated, held_out, generator = read_data(fake, how), source, None
+        generated, held_out, generator = _read_alike(fake, source, how), source, None
     click.echo(f"{len(generated):,} generated records against {len(held_out):,} real ones", err=True)
     evaluation = compare(generated, real=held_out, train=seen, generator=generator, seed=seed)
     if as_json:
@@ -267,6 +267,13 @@ def _drawn_for(folder: Path, source: Any, seen: Any, seed: int) -> tuple[Any, An
     else:
         held_out = source
     return generator.sample(drawn(held_out), seed=seed), held_out, seen, generator
+
+
+def _read_alike(name: str, real: Any, how: dict[str, Any]) -> Any:
+    """A file with the types and formats of `real`, whatever it alone would suggest; a built-in set as it is."""
+    from genwright.data.like import read_like
+
+    return read_like(name, real, missing=how["missing"]) if Path(name).exists() else read_data(name, how)
 
 
 def _tell_notes(notes: tuple[str, ...]) -> None:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping
-from typing import Literal
 
 import numpy as np
 
@@ -13,7 +12,7 @@ from genwright.data.schema import as_category, as_identifier, type_columns
 from genwright.data.table import RawColumn, RawTable
 from genwright.errors import ArgumentError, DataError
 
-Records = Literal["lines", "running"]
+Records = str  # "lines" or "running"; anything else is refused by `parse_text`
 PASSAGE = 1500  # characters after which a passage ends at the next paragraph
 LONGEST = 2 * PASSAGE  # characters after which it ends at the next line, sentence or word
 LONG_TEXT = 40  # mean characters from which a string of a JSON record is text rather than a name or category

@@ -74,6 +74,7 @@ class Autoregressive(GradientFamily):
 
     def sized(self, space: Space, work: Work) -> Self:
         """Widths by data kind and time: for text about what reaches the lowest held-out loss in the time there is."""
+        self.check(space)
         match space:
             case Columns():
                 width, depth, batch = 128, 2, min(512, max(32, work.rows // 8))
@@ -88,12 +89,13 @@ class Autoregressive(GradientFamily):
         return replace(self, width=width, depth=depth, heads=heads, batch=batch, bins=bins, bumps=bumps)
 
     def build(self, space: Space, context: Columns | None) -> nn.Module:
-        assert self.width and self.depth and self.heads and self.bins and self.bumps, "size the family before building"
+        assert self.width and self.depth and self.heads, "size the family before building"
         match space:
             case Columns():
                 default = Autoregressive()
                 for option in ("temperature", "top_k", "top_p", "min_p"):
                     _require(getattr(self, option) == getattr(default, option), option, "left alone for table columns")
+                assert self.bins and self.bumps, "size the family before building"
                 return AnyOrderColumns(
                     space, context, width=self.width, depth=self.depth, bins=self.bins, bumps=self.bumps
                 )
