@@ -26,6 +26,7 @@ import show
 from genwright.classify import Classifier
 
 BINS = 10
+FEWEST = 5  # answers in a bin that is drawn
 
 EXPECTED = {
     "accuracy, naive Bayes": (0.86, 0.92),  # 0.894
@@ -91,7 +92,8 @@ def draw(out: Path | None, answers: dict[str, tuple[np.ndarray, np.ndarray]]) ->
     page, axes = show.figure(1, 2, width=4.6)
     axes[0, 0].plot([0, 1], [0, 1], color="0.7", lw=1, label="perfectly calibrated")
     for colour, (name, (certainty, right)) in zip(show.COLOURS, answers.items(), strict=False):
-        stated, share, weight = reliability(certainty, right)
+        points = np.stack(reliability(certainty, right))
+        stated, share, weight = points[:, points[2] * len(right) >= FEWEST]
         axes[0, 0].plot(stated, share, "-", color=colour, lw=1.2, label=name)
         axes[0, 0].scatter(stated, share, s=8 + 150 * weight, color=colour, alpha=0.7, lw=0)
         axes[0, 1].hist(certainty[~right], bins=BINS, range=(0, 1), histtype="step", lw=1.6, color=colour, label=name)

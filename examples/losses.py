@@ -10,9 +10,9 @@ Each loss is one function, and on simple data its lowest value is known exactly:
 
     python examples/losses.py
 
-You should see each function give its closed form when handed the exact solution (what differs is noise of the draws), and
-each family, trained for a few seconds on a Gaussian or a Markov chain, come down to within a few per cent of its floor.
-Only the GAN's loss is there nearly from the start, be its records good or bad: gan.py shows how to judge those.
+You should see each function give its closed form when handed the exact solution, up to the noise of the draws; and each
+family, trained for a few seconds on a Gaussian or a Markov chain, come down to within a few per cent of its floor. Only
+the GAN's loss is there nearly from the start, be its records good or bad: gan.py shows how to judge those.
 """
 
 import math
