@@ -15,8 +15,8 @@ from genwright.train.loop import Job, train
 from genwright.train.plan import clock_for, estimate_memory_mb
 from genwright.train.progress import Listener, Progress, silent
 
-FINISH_SHARE = 0.02  # of the time is kept for what follows the last gradient step
-PRIOR_ROWS = 20_000  # training rows whose latents a prior is refitted to, at most
+PRIOR_SHARE = 0.05  # of the time is kept for refitting a latent prior, where there is one to refit
+PRIOR_ROWS = 4_000  # training rows whose latents it is refitted to, at most
 
 
 @dataclass(frozen=True)
@@ -56,7 +56,7 @@ def fit_family(
         assert isinstance(family, GradientFamily)
         memory = estimate_memory_mb(family, net, space, train_rows, seed=seed)
         listener(Progress("starting", message=f"{parameters:,} parameters, about {memory:,.0f} MiB of memory"))
-        reserve = FINISH_SHARE * 60 * (work.minutes or 0)
+        reserve = PRIOR_SHARE * 60 * (work.minutes or 0) if isinstance(family, LearnsPrior) else 0.0
         clock = clock_for(work, started=started - reserve)
         job = Job(
             family=family,
