@@ -61,6 +61,8 @@ def test_help_has_an_example(verb):
 def test_the_readme_tree_names_real_files():
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
     tree = readme.split("```text\ngenwright/")[1].split("```")[0]
-    package = {p.name.removesuffix(".py") for p in (ROOT / "src" / "genwright").iterdir() if not p.name.startswith("_")}
-    for name in package:
+    package = {
+        p.name.removesuffix(".py") for p in (ROOT / "src" / "genwright").iterdir() if p.is_dir() or p.suffix == ".py"
+    }
+    for name in package - {"__init__", "__pycache__"}:
         assert re.search(rf"\b{name}\b", tree), f"{name} is missing from the tree in README.md"

@@ -43,9 +43,9 @@ class Generator:
 
     >>> import genwright as gw
     >>> model = gw.fit(gw.read("wine"), family=gw.Mixture(components=4), steps=20)
-    >>> fake = model.sample(5, given={"class": "1"}, seed=7)
+    >>> fake = model.sample(5, given={"class": "class_1"}, seed=7)
     >>> len(fake), set(fake.columns["class"])
-    (5, {'1'})
+    (5, {'class_1'})
     """
 
     codec: Codec

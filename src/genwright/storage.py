@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from genwright.errors import StorageError
+from genwright.errors import ArgumentError, StorageError
 
 
 def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
@@ -16,23 +16,40 @@ def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
 
     The file and its folder are flushed to disk, so that the result survives a crash of the machine.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-    os.close(handle)
-    part = Path(name)
     try:
-        write(part)
-        os.chmod(part, 0o644)
-        with open(part, "rb+") as file:
-            os.fsync(file.fileno())
-        os.replace(part, path)
-        folder = os.open(path.parent, os.O_RDONLY)
+        path.parent.mkdir(parents=True, exist_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
+        os.close(handle)
+        part = Path(name)
         try:
-            os.fsync(folder)
+            write(part)
+            part.chmod(0o644)
+            _flush(part)
+            part.replace(path)
+            _flush(path.parent)
         finally:
-            os.close(folder)
+            part.unlink(missing_ok=True)
+    except OSError as error:
+        what = f"cannot write: {error.strerror or error}"
+        raise ArgumentError(what, where=str(path), hint="choose another place, or make room there") from None
+
+
+def _flush(path: Path) -> None:
+    """Have the operating system put a file's content, or a folder's entries, on the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
     finally:
-        part.unlink(missing_ok=True)
+        os.close(descriptor)
+
+
+def write_bytes(path: Path, raw: bytes) -> None:
+    """Write bytes atomically."""
+
+    def write(part: Path) -> None:
+        part.write_bytes(raw)
+
+    write_atomic(path, write)
 
 
 def write_text(path: Path, text: str) -> None:

@@ -154,10 +154,11 @@ class Dataset:
         return replace(self, columns=columns, fixed_split=None)
 
     def select(self, names: Iterable[str]) -> "Dataset":
-        """Only the fields called `names`, in that order."""
+        """Only the fields called `names`, in that order; the rows stay in the parts they were in."""
         fields = tuple(self.field(name) for name in names)
         label = self.label if any(f.name == self.label for f in fields) else None
-        return replace(self, fields=fields, columns={f.name: self.columns[f.name] for f in fields}, label=label)
+        columns = {f.name: self.columns[f.name] for f in fields}
+        return replace(self, fields=fields, columns=columns, label=label, fixed_split=self.split)
 
     @cached_property
     def split(self) -> Split:

@@ -136,26 +136,6 @@ def _refuse_binary(text: str, where: str) -> None:
         raise DataError("binary data where text was expected", where=where, hint=BINARY_HINT)
 
 
-def write_atomic(path: Path, raw: bytes) -> None:
-    """Write a file so that at every moment the old or the new one is there whole, even if the machine goes down."""
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        handle, temporary = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.")
-        try:
-            with os.fdopen(handle, "wb") as stream:
-                stream.write(raw)
-                stream.flush()
-                os.fsync(stream.fileno())
-            os.chmod(temporary, 0o666 & ~_umask())
-            os.replace(temporary, path)
-        except BaseException:
-            Path(temporary).unlink(missing_ok=True)
-            raise
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise ArgumentError(f"cannot write: {error.strerror or error}", where=str(path)) from None
-
-
 @contextmanager
 def new_folder(path: Path, *, ours: Callable[[str], bool]) -> Iterator[Path]:
     """A temporary folder to fill, renamed to `path` at the end.

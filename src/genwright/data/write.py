@@ -17,10 +17,11 @@ from PIL import Image as Pillow
 from PIL.PngImagePlugin import PngInfo
 
 from genwright.data.dataset import Category, Dataset, Field, Identifier, Image, Number, Text, Time
-from genwright.data.files import new_folder, write_atomic
+from genwright.data.files import new_folder
 from genwright.data.images import LEVELS_KEY, scale_levels
 from genwright.data.times import format_times
 from genwright.errors import ArgumentError
+from genwright.storage import write_bytes
 
 ISO_TIMES = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S.%f")
 OUR_FILES = re.compile(r"[0-9]{5,}\.png|labels\.csv|captions\.jsonl")
@@ -48,7 +49,7 @@ def write(data: Dataset, path: str | PathLike[str]) -> tuple[str, ...]:
             f"cannot write {path.suffix or 'this'!r}", where=str(path), hint=f"try {', '.join(formats)}"
         )
     raw, notes = formats[suffix](data)
-    write_atomic(path, gzip.compress(raw, mtime=0) if name.endswith(".gz") else raw)
+    write_bytes(path, gzip.compress(raw, mtime=0) if name.endswith(".gz") else raw)
     return notes
 
 
@@ -169,9 +170,9 @@ def _write_images(data: Dataset, path: Path) -> tuple[str, ...]:
         for name, pixels in zip(names, data.columns[image.name], strict=True):
             (folder / name).write_bytes(png_bytes(pixels, image))
         if scalars:
-            write_atomic(folder / "labels.csv", _delimited(_with_files(data, names, scalars), ",")[0])
+            write_bytes(folder / "labels.csv", _delimited(_with_files(data, names, scalars), ",")[0])
         if texts:
-            write_atomic(folder / "captions.jsonl", _json_lines(_with_files(data, names, beside))[0])
+            write_bytes(folder / "captions.jsonl", _json_lines(_with_files(data, names, beside))[0])
     return ()
 
 
