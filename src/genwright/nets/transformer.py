@@ -107,8 +107,9 @@ class Attention(nn.Module):
     ) -> Float[Tensor, "b t w"]:
         b, t, w = x.shape
         q, k, v = self.qkv_proj(x).view(b, t, 3, self.heads, w // self.heads).permute(2, 0, 3, 1, 4)
-        q, k = rotate(self.q_norm(q), *rotation), rotate(self.k_norm(k), *rotation)
-        q, k = q.to(v.dtype), k.to(v.dtype)  # under autocast the norms compute in float32
+        # In float32 also under autocast: torch has a fused norm only where input and gain are of one type.
+        q, k = rotate(self.q_norm(q.float()), *rotation), rotate(self.k_norm(k.float()), *rotation)
+        q, k = q.to(v.dtype), k.to(v.dtype)
         if past is not None:
             k, v = past.extend(k, v)
         return self.o_proj(attend(q, k, v).transpose(1, 2).reshape(b, t, w))
