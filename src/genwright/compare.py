@@ -85,22 +85,19 @@ def run(
     `minutes` is the training time in all: half is shared equally by the families, the rest trains the winner anew on
     a plan made for the longer time. Drawing, scoring and the report come on top. An interrupted run goes on where it
     stopped when it is called again with the same data and arguments; a folder with another run is an ArgumentError.
-    `command` is what the report names as the way to repeat the run; by default this call.
+    `command` is how the report says to repeat the run; by default this call.
     """
     out, watch = Path(out), Stopwatch()
     candidates = list(families) if families is not None else suitable(data)
-    if not candidates:
-        raise ArgumentError("no family to compare", where="families", hint=f"for example: {', '.join(FAMILIES)}")
     claim(out, data, minutes=minutes, seed=seed, families=candidates)
-    each = COMPARISON_SHARE * minutes / len(candidates)
-    arena = _Arena(data, each, seed, out / "comparison", watch, listener)
+    arena = _Arena(data, COMPARISON_SHARE * minutes / len(candidates), seed, out / "comparison", watch, listener)
     contestants = [arena.contest(family) for family in candidates]
     best = choose(contestants)
-    left = max(minutes - sum(c.entry.seconds for c in contestants) / 60, each)
+    left = max(minutes - sum(c.entry.seconds for c in contestants) / 60, arena.minutes)
     generator, notes = arena.train_on(best, left, out)
     unseen = part(data.test, TESTED_CHARACTERS)
+    listener(Progress("drawing samples"))
     with watch("drawing samples"):
-        listener(Progress("drawing samples"))
         fake, walks = generator.sample(drawn(unseen), seed=seed), _walks(generator, data, seed)
     with watch("scoring on the test part"):
         listener(Progress("scoring on the test part"))
@@ -114,7 +111,7 @@ def run(
         scores=evaluation.scores,
         notes=(*notes, *evaluation.notes),
         leaderboard=tuple(replace(c.entry, chosen=c is best) for c in ranked(contestants)),
-        rule=_rule(data, each, best.entry),
+        rule=_rule(data, arena.minutes, best.entry),
         walks=walks,
         seconds=watch.seconds,
         commands=_commands(data, out, command or _call(data, out, minutes, seed)),
@@ -179,6 +176,8 @@ def ranked(contestants: Sequence[Contestant]) -> list[Contestant]:
 
 def claim(out: Path, data: Dataset, *, minutes: float, seed: int, families: Sequence[Family]) -> None:
     """Make `out` the folder of this run, or find that it is already; raise if it holds anything else."""
+    if not families:
+        raise ArgumentError("no family to compare", where="families", hint=f"for example: {', '.join(FAMILIES)}")
     content = hashlib.sha256(b"".join(map(bytes, row_keys(data.columns)))).hexdigest()
     mine: dict[str, Any] = {
         "data": data.name,

@@ -251,15 +251,7 @@ def fit(
         fingerprint=_fingerprint(family, codec, work, seed),
         listener=listener,
     )
-    record = fitted.record | {
-        "minutes": minutes,
-        "steps": steps,
-        "seed": seed,
-        "seconds": round(time.monotonic() - started, 2),
-        "peak_memory_mb": round(peak_memory_mb()),
-        "environment": environment(),
-        "data": _summary(data),
-    }
+    record = {"minutes": minutes, "steps": steps, "seed": seed} | fitted.record | _circumstances(data, started=started)
     listener(Progress("done", 1, 1))
     return Generator(codec=codec, family=fitted.family, net=fitted.net, prior=prior, record=record)
 
@@ -355,6 +347,12 @@ def _fingerprint(family: Family, codec: Codec, work: Work, seed: int) -> str:
     """Identifies a fit, so that only the same fit is resumed."""
     parts = [recipe_to_json(family), codec.to_json(), vars(work), seed]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def _circumstances(data: Dataset, *, started: float) -> dict[str, Any]:
+    """Time and memory taken, on which machine, for which data."""
+    took = {"seconds": round(time.monotonic() - started, 2), "peak_memory_mb": round(peak_memory_mb())}
+    return took | {"environment": environment(), "data": _summary(data)}
 
 
 def _summary(data: Dataset) -> dict[str, Any]:
