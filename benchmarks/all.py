@@ -1,6 +1,6 @@
 """Every benchmark, one after the other, each in a process of its own so that peak memory is its own.
 
-    python -m benchmarks.all
+python -m benchmarks.all
 """
 
 import subprocess
