@@ -27,6 +27,7 @@ PATIENCE = 0.25  # share of the run without held-out improvement after which tra
 RESCUES = 3  # times a run may fall back and halve its learning rate before it gives up
 CHECKPOINT_SECONDS = 20.0
 TELL_SECONDS = 0.2
+SETTLED = 0.05  # share of the run that is left when its number of steps is corrected no more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -82,11 +83,15 @@ def _loop(job: Job, state: State, plan: Plan, interrupted: threading.Event) -> P
     began, first_step, before = time.monotonic(), state.step, state.seconds
     saved = told = began
     state.net.train()
-    settled = job.clock.deadline is None
+    settle_at = math.inf if job.clock.deadline is None else max(plan.decay_start, first_step + 1)
+    timed_from = first_step, began
     while state.step < plan.steps:
-        if not settled and state.step >= max(plan.decay_start, first_step + 1):
-            speed = (time.monotonic() - began) / (state.step - first_step)
-            plan, settled = settle(plan, step=state.step, seconds_per_step=speed, clock=job.clock), True
+        if state.step >= settle_at:  # when the decay begins, and each time that half of the rest is done
+            now = time.monotonic()
+            speed = (now - timed_from[1]) / (state.step - timed_from[0])
+            plan = settle(plan, step=state.step, seconds_per_step=speed, clock=job.clock)
+            timed_from, rest = (state.step, now), plan.steps - state.step
+            settle_at = state.step + rest // 2 if rest > SETTLED * plan.steps else math.inf
         losses = take_step(job.family, state, job.space, job.train, plan)
         now = time.monotonic()
         state.seconds = before + now - began
@@ -97,9 +102,11 @@ def _loop(job: Job, state: State, plan: Plan, interrupted: threading.Event) -> P
             held_out = evaluate(job.family, state.average, job.space, job.valid, rows=plan.held_out_rows, seed=job.seed)
             state.keep_if_best(held_out)
             _log(state, losses, held_out, job.folder)
-            plan, stop = _judge(state, plan)
+            judged, stop = _judge(state, plan)
             if stop:
                 break
+            if judged is not plan:  # stopping early: the clock has no more say
+                plan, settle_at = judged, math.inf
         if now - told > TELL_SECONDS:
             told = now
             left = (plan.steps - state.step) * (now - began) / max(1, state.step - first_step)

@@ -80,7 +80,7 @@ def make_plan(
 
 
 def settle(plan: Plan, *, step: int, seconds_per_step: float, clock: Clock) -> Plan:
-    """The plan with its step count corrected, once, at the start of the decay, from the speed measured so far."""
+    """The plan with its step count corrected from the speed measured since the last time."""
     left = int(clock.seconds_left * SAFETY / seconds_per_step)
     return replace(plan, steps=step + max(1, left))
 
