@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -51,7 +51,7 @@ class Evaluation:
 
     def to_json(self) -> dict[str, Any]:
         """Scores and notes as JSON values; numbers that are not finite as null."""
-        scores = [{k: _json_value(v) for k, v in asdict(score).items()} for score in self.scores]
+        scores = [{k: _json_value(v) for k, v in score.to_json().items()} for score in self.scores]
         return {"scores": scores, "notes": list(self.notes)}
 
 

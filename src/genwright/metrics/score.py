@@ -1,7 +1,12 @@
 """Score: the frozen result of a metric, with everything needed to judge how far to trust it."""
 
-from dataclasses import dataclass
-from typing import Literal
+from dataclasses import asdict, dataclass, field
+from typing import Any, Literal
+
+from genwright.metrics.intervals import Replicates
+
+Direction = Literal["lower", "higher", "target"]
+Group = Literal["fidelity", "diversity", "novelty", "utility", "likelihood", "human"]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -10,19 +15,21 @@ class Score:
 
     `interval` is the 95 % confidence interval and `floor` the same metric between two sets of real records of the same
     sizes: no generator can be expected to do better. `n` is the number of generated records used. `signature` says how
-    it was computed, so that two equal signatures are comparable: `metric|protocol|n|seed|version`.
+    it was computed, so that two equal signatures are comparable: `metric|protocol|n|seed|version`. `replicates` are
+    the values with part of the records left out: two generators held against the same real records are compared by them.
     """
 
     name: str
     value: float
-    direction: Literal["lower", "higher", "target"]
+    direction: Direction
     n: int
     signature: str
     interval: tuple[float, float] | None = None
     floor: float | None = None
     unit: str = ""
-    group: Literal["fidelity", "diversity", "novelty", "utility", "likelihood"] = "fidelity"
+    group: Group = "fidelity"
     note: str = ""
+    replicates: Replicates | None = field(default=None, repr=False, compare=False)
 
     def __str__(self) -> str:
         arrow = {"lower": "↓", "higher": "↑", "target": "→"}[self.direction]
@@ -33,15 +40,19 @@ class Score:
             text += f" (real vs real {self.floor:.4g}{self.unit})"
         return text
 
+    def to_json(self) -> dict[str, Any]:
+        """All fields but the replicates, as plain values."""
+        return {name: value for name, value in asdict(self).items() if name != "replicates"}
 
-METRICS_VERSION = 1  # raised whenever the definition of any metric changes
+
+METRICS_VERSION = 2  # raised whenever the definition of any metric changes
 
 
 def signature(metric: str, *, protocol: str, n: tuple[int, int], seed: int | None = None) -> str:
     """How a score was computed, on one line; `n` counts real and generated records.
 
     >>> signature("shape error", protocol="ks+tv", n=(500, 400))
-    'shape error|ks+tv|n=500+400|seed=-|genwright-metrics-1'
+    'shape error|ks+tv|n=500+400|seed=-|genwright-metrics-2'
     """
     drawn = "-" if seed is None else seed
     return f"{metric}|{protocol}|n={n[0]}+{n[1]}|seed={drawn}|genwright-metrics-{METRICS_VERSION}"

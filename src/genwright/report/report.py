@@ -1,7 +1,7 @@
 """One Report: everything a run found out, turned into one HTML file that needs nothing else."""
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -45,8 +45,8 @@ class Entry:
             name: getattr(self, name) for name in ("family", "chosen", "failure", "seconds", "parameters", "density")
         }
         return plain | {
-            "headline": None if self.headline is None else asdict(self.headline),
-            "scores": [asdict(score) for score in self.scores],
+            "headline": None if self.headline is None else self.headline.to_json(),
+            "scores": [score.to_json() for score in self.scores],
             "history": list(self.history),
         }
 
