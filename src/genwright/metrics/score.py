@@ -15,8 +15,8 @@ class Score:
 
     `interval` is the 95 % confidence interval and `floor` the same metric between two sets of real records of the same
     sizes: no generator can be expected to do better. `n` is the number of generated records used. `signature` says how
-    it was computed, so that two equal signatures are comparable: `metric|protocol|n|seed|version`. `replicates` are
-    the values with part of the records left out: two generators held against the same real records are compared by them.
+    it was computed, so that two equal signatures are comparable: `metric|protocol|n|seed|version`. `replicates` are its
+    values with part of the records left out: two generators held against the same real records are compared by them.
     """
 
     name: str
