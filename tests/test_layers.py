@@ -20,6 +20,7 @@ LAYERS = [
     "generator",
     "classify",
     "metrics",
+    "rating",
     "card",
     "report",
     "compare",
