@@ -1,4 +1,4 @@
-"""What a rating study consists of: stimuli, raters, trials and their answers, as the store keeps them and analysis reads."""
+"""What a rating study consists of: stimuli, raters, trials, answers; as the store keeps and analysis reads them."""
 
 from dataclasses import dataclass
 from typing import Any, Literal
