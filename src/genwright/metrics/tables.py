@@ -11,7 +11,15 @@ from jaxtyping import Bool, Float, Int
 from genwright.data.dataset import Category, Dataset, Field, Time
 from genwright.errors import DataError
 from genwright.metrics.align import aligned
-from genwright.metrics.intervals import jackknife_error, jackknife_groups, normal_interval
+from genwright.metrics.intervals import jackknife_groups
+from genwright.metrics.kinks import (
+    lined_up,
+    replicate_error,
+    share_of_one_interval,
+    smoothed_absolute,
+    smoothed_highest,
+    split_replicates,
+)
 from genwright.metrics.score import Score, signature
 
 BINS = 10  # equal-width bins of a number that is crossed with another column
@@ -22,51 +30,71 @@ class Binning(enum.Enum):
     """Over which range numbers are cut into bins for the trend error."""
 
     REAL_RANGE = "bins of the real range"  # the headline: real against real scores about 1 %
+    OPEN_ENDS = "bins of the real range, outer bins open"  # SDMetrics from 0.25 on: values beyond are in the outer bins
     OWN_RANGE = "bins of each table's own range"  # SDMetrics 0.11-0.24; on heavy tails real data scores 8-13 %
 
 
-def shape_errors(real: Dataset, fake: Dataset) -> dict[str, float]:
+class Missing(enum.Enum):
+    """What missing values are to a column's or a pair's error."""
+
+    COUNTED = "missing values counted"  # the headline: a column missing too often shows
+    DROPPED = "missing values dropped"  # SDMetrics: known values only (but contingency counts them as a level)
+
+
+def shape_errors(real: Dataset, fake: Dataset, *, missing: Missing = Missing.COUNTED) -> dict[str, float]:
     """Error of each column in percent: Kolmogorov-Smirnov for numbers and times, total variation for categories.
 
-    Where values are missing, a number's error is at least the difference of the missing shares.
+    Where missing values are counted, a number's error is at least the difference of the missing shares.
     """
     fake = aligned(fake, real)
-    return {f.name: 100 * float(_shape(f, real, fake, *_groups(real, fake, 0))[0]) for f in _columns(real)}
+    groups = row_groups(real, fake, 0)
+    return {f.name: 100 * float(_shape(f, real, fake, groups, missing)[0]) for f in compared_columns(real)}
 
 
-def shape_error(real: Dataset, fake: Dataset, *, seed: int = 0) -> Score:
+def shape_error(real: Dataset, fake: Dataset, *, missing: Missing = Missing.COUNTED, seed: int = 0) -> Score:
     """Mean over columns of `shape_errors`, in percent."""
     fake = aligned(fake, real)
-    groups = _groups(real, fake, seed)
-    replicates = np.mean([_shape(f, real, fake, *groups) for f in _columns(real)], axis=0)
-    return _percent("shape error", replicates, real, fake, groups, protocol="ks+tv", seed=seed)
+    groups = row_groups(real, fake, seed)
+    replicates = np.mean([_shape(f, real, fake, groups, missing) for f in compared_columns(real)], axis=0)
+    protocol = "ks+tv" if missing is Missing.COUNTED else f"ks+tv, {missing.value}"
+    return percent_score("shape error", replicates, real, fake, protocol=protocol, seed=seed)
 
 
-def trend_errors(real: Dataset, fake: Dataset, *, binning: Binning = Binning.REAL_RANGE) -> pd.DataFrame:
+def trend_errors(
+    real: Dataset, fake: Dataset, *, binning: Binning = Binning.REAL_RANGE, missing: Missing = Missing.COUNTED
+) -> pd.DataFrame:
     """Error of each pair of columns in percent, with columns `first`, `second`, `kind`, `error`.
 
     Two numbers ("correlation"): half the difference of Pearson's coefficients. Otherwise ("contingency"): total
-    variation between the tables of joint counts, numbers cut into 10 equal-width bins. Missing values are a category
-    of their own; between numbers, the error is at least the total variation between the missing patterns.
+    variation between the tables of joint counts, numbers cut into 10 equal-width bins, missing values a category of
+    their own. Where they are counted, the error between numbers is at least the total variation between the missing
+    patterns.
     """
     fake = aligned(fake, real)
-    pairs, replicates = _trends(real, fake, binning, _groups(real, fake, 0))
+    pairs, replicates = _trends(real, fake, binning, missing, row_groups(real, fake, 0))
     frame = pd.DataFrame(pairs, columns=["first", "second", "kind"])
     return frame.assign(error=100 * replicates[:, 0])
 
 
-def trend_error(real: Dataset, fake: Dataset, *, binning: Binning = Binning.REAL_RANGE, seed: int = 0) -> Score:
+def trend_error(
+    real: Dataset,
+    fake: Dataset,
+    *,
+    binning: Binning = Binning.REAL_RANGE,
+    missing: Missing = Missing.COUNTED,
+    seed: int = 0,
+) -> Score:
     """Mean over all pairs of columns of `trend_errors`, in percent. A table with one column has no trend."""
-    if len(_columns(real)) < 2:
+    if len(compared_columns(real)) < 2:
         raise DataError("trend error needs two columns", where=real.name, hint="use the shape error")
     fake = aligned(fake, real)
-    groups = _groups(real, fake, seed)
-    _, replicates = _trends(real, fake, binning, groups)
-    protocol = f"all pairs, {binning.value}"
-    return _percent("trend error", replicates.mean(axis=0), real, fake, groups, protocol=protocol, seed=seed)
+    _, replicates = _trends(real, fake, binning, missing, row_groups(real, fake, seed))
+    protocol = f"all pairs, {binning.value}" + ("" if missing is Missing.COUNTED else f", {missing.value}")
+    return percent_score("trend error", replicates.mean(axis=0), real, fake, protocol=protocol, seed=seed)
 
 
-def _columns(real: Dataset) -> tuple[Field, ...]:
+def compared_columns(real: Dataset) -> tuple[Field, ...]:
+    """The number, category and time fields; DataError if there is none."""
     if not real.scalars:
         raise DataError("no number, category or time column to compare", where=real.name)
     return real.scalars
@@ -75,34 +103,29 @@ def _columns(real: Dataset) -> tuple[Field, ...]:
 Groups = tuple[Int[np.ndarray, "n"], Int[np.ndarray, "m"]]
 
 
-def _groups(real: Dataset, fake: Dataset, seed: int) -> Groups:
+def row_groups(real: Dataset, fake: Dataset, seed: int) -> Groups:
+    """Jackknife groups of the rows of both tables."""
     for data in (real, fake):
         if len(data) < 2:
             raise DataError(f"{len(data)} rows are too few to compare", where=data.name, hint="at least 2 are needed")
     return jackknife_groups(len(real), seed), jackknife_groups(len(fake), seed + 1)
 
 
-def _percent(
-    name: str, replicates: np.ndarray, real: Dataset, fake: Dataset, groups: Groups, *, protocol: str, seed: int
-) -> Score:
-    """A Score from replicates ordered: all rows, then one real group left out, then one generated group left out."""
-    g = 1 + groups[0].max()
-    error = np.hypot(jackknife_error(replicates[1 : 1 + g]), jackknife_error(replicates[1 + g :]))
-    value = 100 * float(replicates[0])
+def percent_score(name: str, values: np.ndarray, real: Dataset, fake: Dataset, *, protocol: str, seed: int) -> Score:
+    """A Score in percent from shares ordered as for `split_replicates`."""
+    value = 100 * float(values[0])
+    real_groups = int(jackknife_groups(len(real), seed).max()) + 1
+    low, high = share_of_one_interval(float(values[0]), split_replicates(values, real_groups))
     return Score(
         name=name,
         value=value,
         direction="lower",
         n=len(fake),
         signature=signature(name, protocol=protocol, n=(len(real), len(fake)), seed=seed),
-        interval=normal_interval(value, 100 * error, low=0.0, high=100.0),
+        interval=(100 * low, 100 * high),
         unit="%",
+        replicates=split_replicates(100 * values, real_groups),
     )
-
-
-def _replicated(p: Float[np.ndarray, "g *c"], q: Float[np.ndarray, "h *c"]) -> tuple[np.ndarray, np.ndarray]:
-    """Line up shares of two samples (row 0: all rows) so that only one sample has a group left out at a time."""
-    return np.concatenate([p, np.repeat(p[:1], len(q) - 1, 0)]), np.concatenate([np.repeat(q[:1], len(p), 0), q[1:]])
 
 
 def _shares(cell: Int[np.ndarray, "n"], group: Int[np.ndarray, "n"], cells: int) -> Float[np.ndarray, "r cells"]:
@@ -113,7 +136,7 @@ def _shares(cell: Int[np.ndarray, "n"], group: Int[np.ndarray, "n"], cells: int)
     return left / np.maximum(left.sum(1, keepdims=True), 1)
 
 
-def _total_variation(
+def total_variation(
     a: Int[np.ndarray, "n"], b: Int[np.ndarray, "m"], group_a: np.ndarray, group_b: np.ndarray
 ) -> Float[np.ndarray, "r"]:
     """Replicates of the total variation between two samples of cell numbers."""
@@ -121,46 +144,60 @@ def _total_variation(
     if cells > len(a) + len(b):  # mostly empty: number the cells in use only
         joint = np.unique(np.concatenate([a, b]), return_inverse=True)[1]
         a, b, cells = joint[: len(a)], joint[len(a) :], int(joint.max()) + 1
-    p, q = _replicated(_shares(a, group_a, cells), _shares(b, group_b, cells))
-    return 0.5 * np.abs(p - q).sum(axis=1)
+    p, q = _shares(a, group_a, cells), _shares(b, group_b, cells)
+    error = np.sqrt(p[0] * (1 - p[0]) / len(a) + q[0] * (1 - q[0]) / len(b))
+    p, q = lined_up(p, q)
+    return 0.5 * smoothed_absolute(p - q, error).sum(axis=1)
 
 
-def _shape(field: Field, real: Dataset, fake: Dataset, group_a: np.ndarray, group_b: np.ndarray) -> np.ndarray:
+def _shape(field: Field, real: Dataset, fake: Dataset, groups: Groups, missing: Missing) -> Float[np.ndarray, "r"]:
     """Replicates of one column's shape error, as a share."""
     if isinstance(field, Category):
         a, b = _levels(real.columns[field.name], fake.columns[field.name])
-        return _total_variation(a, b, group_a, group_b)
-    a, b = _number(field, real), _number(field, fake)
-    here_a, here_b = ~np.isnan(a), ~np.isnan(b)
-    missing = _total_variation((~here_a).astype(int), (~here_b).astype(int), group_a, group_b)
+        if missing is Missing.DROPPED:
+            return _total_variation_of_known(a, b, *groups)
+        return total_variation(a, b, *groups)
+    a, b = number_column(field, real), number_column(field, fake)
+    here = ~np.isnan(a), ~np.isnan(b)
+    unlike = total_variation((~here[0]).astype(int), (~here[1]).astype(int), *groups)
+    if not here[0].any() or not here[1].any():
+        return unlike
+    curves = _kolmogorov_smirnov(a, b, here, groups)
+    return curves if missing is Missing.DROPPED or curves[0] >= unlike[0] else unlike
+
+
+def _total_variation_of_known(a: np.ndarray, b: np.ndarray, group_a: np.ndarray, group_b: np.ndarray) -> np.ndarray:
+    """Replicates of the total variation between the levels that are not missing (0)."""
+    here_a, here_b = a > 0, b > 0
     if not here_a.any() or not here_b.any():
-        return missing
-    curves = _kolmogorov_smirnov(a, b, here_a, here_b, group_a, group_b)
-    return np.maximum(curves, missing)
+        raise DataError("a category without a single known value cannot be compared", hint="count missing values")
+    cells = int(max(a.max(), b.max())) + 1
+    p = _shares_of_all(a[here_a], group_a, here_a, cells)
+    q = _shares_of_all(b[here_b], group_b, here_b, cells)
+    error = np.sqrt(p[0] * (1 - p[0]) / here_a.sum() + q[0] * (1 - q[0]) / here_b.sum())
+    p, q = lined_up(p, q)
+    return 0.5 * smoothed_absolute(p - q, error).sum(axis=1)
 
 
 def _kolmogorov_smirnov(
     a: Float[np.ndarray, "n"],
     b: Float[np.ndarray, "m"],
-    here_a: Bool[np.ndarray, "n"],
-    here_b: Bool[np.ndarray, "m"],
-    group_a: Int[np.ndarray, "n"],
-    group_b: Int[np.ndarray, "m"],
+    here: tuple[Bool[np.ndarray, "n"], Bool[np.ndarray, "m"]],
+    groups: Groups,
 ) -> Float[np.ndarray, "r"]:
     """Replicates of the largest gap between two cumulative curves: the first exact, the rest on a coarser grid."""
-    rank = np.unique(np.concatenate([a[here_a], b[here_b]]), return_inverse=True)[1]
-    n, cells = int(here_a.sum()), int(rank.max()) + 1
+    rank = np.unique(np.concatenate([a[here[0]], b[here[1]]]), return_inverse=True)[1]
+    n, cells = int(here[0].sum()), int(rank.max()) + 1
     zero_a, zero_b = np.zeros(n, dtype=int), np.zeros(len(rank) - n, dtype=int)
     gap = _shares(rank[:n], zero_a, cells)[0] - _shares(rank[n:], zero_b, cells)[0]
     exact = np.abs(np.cumsum(gap)).max()
     coarse = rank if cells <= CURVE_CELLS else rank * CURVE_CELLS // cells
     cells = int(coarse.max()) + 1
-    p = _shares_of_all(coarse[:n], group_a, here_a, cells)
-    q = _shares_of_all(coarse[n:], group_b, here_b, cells)
-    p, q = _replicated(p, q)
-    curves = np.abs(np.cumsum(p - q, axis=1)).max(axis=1)
-    curves[0] = exact
-    return curves
+    p = _shares_of_all(coarse[:n], groups[0], here[0], cells)
+    q = _shares_of_all(coarse[n:], groups[1], here[1], cells)
+    p, q = lined_up(p, q)
+    highest = smoothed_highest(np.cumsum(p - q, axis=1))
+    return exact + (highest - highest[0])
 
 
 def _shares_of_all(cell: np.ndarray, group: np.ndarray, here: np.ndarray, cells: int) -> np.ndarray:
@@ -170,7 +207,7 @@ def _shares_of_all(cell: np.ndarray, group: np.ndarray, here: np.ndarray, cells:
     return shares / np.maximum(shares.sum(axis=1, keepdims=True), 1e-300)
 
 
-def _number(field: Field, table: Dataset) -> Float[np.ndarray, "n"]:
+def number_column(field: Field, table: Dataset) -> Float[np.ndarray, "n"]:
     """A number or time column as floats, NaN where missing; times in seconds."""
     column = table.columns[field.name]
     if not isinstance(field, Time):
@@ -184,10 +221,19 @@ def _levels(a: np.ndarray, b: np.ndarray) -> tuple[Int[np.ndarray, "n"], Int[np.
     return codes[: len(a)] + 1, codes[len(a) :] + 1
 
 
+def cell_numbers(field: Field, real: Dataset, fake: Dataset, binning: Binning) -> tuple[np.ndarray, np.ndarray]:
+    """A column of both tables as cell numbers: levels, or bins of a number; 0 is missing."""
+    if isinstance(field, Category):
+        return _levels(real.columns[field.name], fake.columns[field.name])
+    return _binned(number_column(field, real), number_column(field, fake), binning)
+
+
 def _binned(a: np.ndarray, b: np.ndarray, binning: Binning) -> tuple[np.ndarray, np.ndarray]:
     """Bin numbers of two number columns: 0 missing, 1-10 within the range, 11 and 12 below and above it."""
-    first = _bins(a, a)
-    return first, _bins(b, a if binning is Binning.REAL_RANGE else b)
+    first, second = _bins(a, a), _bins(b, b if binning is Binning.OWN_RANGE else a)
+    if binning is Binning.OPEN_ENDS:
+        second = np.select([second == BINS + 1, second == BINS + 2], [1, BINS], second)
+    return first, second
 
 
 def _bins(values: Float[np.ndarray, "n"], of: Float[np.ndarray, "m"]) -> Int[np.ndarray, "n"]:
@@ -205,19 +251,14 @@ Pair = tuple[str, str, str]
 
 
 def _trends(
-    real: Dataset, fake: Dataset, binning: Binning, groups: Groups
+    real: Dataset, fake: Dataset, binning: Binning, missing: Missing, groups: Groups
 ) -> tuple[list[Pair], Float[np.ndarray, "pairs r"]]:
     """Every pair of columns and the replicates of its error, as a share."""
-    fields = _columns(real)
+    fields = compared_columns(real)
     numbers = [f for f in fields if not isinstance(f, Category)]
-    cells = {}
-    for f in fields:
-        if isinstance(f, Category):
-            cells[f.name] = _levels(real.columns[f.name], fake.columns[f.name])
-        else:
-            cells[f.name] = _binned(_number(f, real), _number(f, fake), binning)
+    cells = {f.name: cell_numbers(f, real, fake, binning) for f in fields}
     position = {f.name: i for i, f in enumerate(numbers)}
-    between = _correlation_errors(real, fake, numbers, groups)
+    between = _correlation_errors(real, fake, numbers, missing, groups)
     pairs: list[Pair] = []
     errors = []
     for f, g in itertools.combinations(fields, 2):
@@ -228,27 +269,32 @@ def _trends(
         (a, b), (c, d) = cells[f.name], cells[g.name]
         width = int(max(c.max(), d.max())) + 1
         pairs.append((f.name, g.name, "contingency"))
-        errors.append(_total_variation(a * width + c, b * width + d, *groups))
+        errors.append(total_variation(a * width + c, b * width + d, *groups))
     return pairs, np.array(errors)
 
 
 def _correlation_errors(
-    real: Dataset, fake: Dataset, numbers: Sequence[Field], groups: Groups
+    real: Dataset, fake: Dataset, numbers: Sequence[Field], missing: Missing, groups: Groups
 ) -> Float[np.ndarray, "r c c"]:
     """Replicates of the error between all pairs of number columns."""
     if len(numbers) < 2:
         return np.zeros((1, len(numbers), len(numbers)))
-    a = np.stack([_number(f, real) for f in numbers], axis=1)
-    b = np.stack([_number(f, fake) for f in numbers], axis=1)
+    a = np.stack([number_column(f, real) for f in numbers], axis=1)
+    b = np.stack([number_column(f, fake) for f in numbers], axis=1)
     known = ~np.isnan(a)
     count = np.maximum(known.sum(axis=0), 1)
     centre = np.where(known, a, 0).sum(axis=0) / count
     spread = np.sqrt(np.where(known, (a - centre) ** 2, 0).sum(axis=0) / count)
     spread[spread == 0] = 1.0
     moments_a, moments_b = (_moments((x - centre) / spread, g) for x, g in zip((a, b), groups, strict=True))
-    r_a, r_b = _replicated(_correlations(moments_a), _correlations(moments_b))
-    m_a, m_b = _replicated(*(_missing_patterns(m, g) for m, g in zip((moments_a, moments_b), groups, strict=True)))
-    return np.maximum(np.abs(r_a - r_b) / 2, 0.5 * np.abs(m_a - m_b).sum(axis=-1))
+    r_a, r_b = lined_up(_correlations(moments_a), _correlations(moments_b))
+    real_groups = int(groups[0].max()) + 1
+    apart = smoothed_absolute((r_a - r_b) / 2, replicate_error((r_a - r_b) / 2, real_groups))
+    if missing is Missing.DROPPED:
+        return apart
+    m_a, m_b = lined_up(*(_missing_patterns(m, g) for m, g in zip((moments_a, moments_b), groups, strict=True)))
+    unlike = 0.5 * smoothed_absolute(m_a - m_b, replicate_error(m_a - m_b, real_groups)).sum(axis=-1)
+    return np.where(apart[0] >= unlike[0], apart, unlike)
 
 
 def _moments(x: Float[np.ndarray, "n c"], group: Int[np.ndarray, "n"]) -> Float[np.ndarray, "r 6 c c"]:

@@ -1,0 +1,148 @@
+"""How two columns depend on each other, and how far that differs between a real and a generated table."""
+
+import enum
+import itertools
+from typing import Literal
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.stats import rankdata
+
+from genwright.data.dataset import Dataset
+from genwright.errors import DataError
+from genwright.metrics.align import aligned
+from genwright.metrics.kinks import lined_up, replicate_error, smoothed_absolute
+from genwright.metrics.score import Score
+from genwright.metrics.tables import Binning, cell_numbers, compared_columns, percent_score, row_groups
+
+
+class Normalisation(enum.StrEnum):
+    """What mutual information is divided by, of the two columns' entropies."""
+
+    ARITHMETIC = "arithmetic mean"  # scikit-learn's default, also called the V-measure or symmetric uncertainty
+    GEOMETRIC = "geometric mean"
+    SMALLER = "smaller"
+    LARGER = "larger"
+    JOINT = "joint entropy"  # 1 - the variation of information over the joint entropy: a metric's complement
+
+
+def normalized_mutual_information(
+    a: Int[np.ndarray, "n"], b: Int[np.ndarray, "n"], *, normalisation: Normalisation = Normalisation.ARITHMETIC
+) -> float:
+    """Mutual information of two columns of cell numbers, 0 (independent) to 1 (each tells the other); 1 if constant.
+
+    Plug-in estimate: biased upwards by about (r - 1)(s - 1) / 2n nats for r and s levels, so compare equal n only.
+
+    >>> normalized_mutual_information(np.array([0, 0, 1, 1]), np.array([1, 1, 0, 0]))
+    1.0
+    """
+    if len(a) != len(b) or not len(a):
+        raise DataError(f"columns of {len(a)} and {len(b)} rows", where="mutual information")
+    rows, columns = (np.unique(v, return_inverse=True)[1] for v in (a, b))
+    return float(_mutual_information(_joint_counts(rows, columns)[None], normalisation)[0])
+
+
+def correlation_similarity(
+    real: Float[np.ndarray, "n 2"],
+    fake: Float[np.ndarray, "m 2"],
+    *,
+    coefficient: Literal["pearson", "spearman"] = "pearson",
+) -> float:
+    """1 - half the difference of the correlations of two numbers, on the rows where both are known.
+
+    SDMetrics' CorrelationSimilarity. DataError where a column does not vary: its correlation is not defined.
+    """
+    r, s = (_correlation(pairs, coefficient) for pairs in (real, fake))
+    return 1 - abs(r - s) / 2
+
+
+def contingency_similarity(real: Int[np.ndarray, "n 2"], fake: Int[np.ndarray, "m 2"]) -> float:
+    """1 - the total variation between the joint shares of two columns of cell numbers (SDMetrics).
+
+    >>> contingency_similarity(np.array([[0, 0], [1, 1]]), np.array([[0, 0], [0, 1]]))
+    0.5
+    """
+    if not len(real) or not len(fake):
+        raise DataError("no rows to compare", where="contingency similarity")
+    cell = np.unique(np.concatenate([real, fake]), axis=0, return_inverse=True)[1].reshape(-1)
+    p, q = (np.bincount(c, minlength=cell.max() + 1) / len(c) for c in (cell[: len(real)], cell[len(real) :]))
+    return float(1 - 0.5 * np.abs(p - q).sum())
+
+
+def mutual_information_error(
+    real: Dataset, fake: Dataset, *, normalisation: Normalisation = Normalisation.ARITHMETIC, seed: int = 0
+) -> Score:
+    """Mean over pairs of columns of the difference of their normalised mutual information, in percent.
+
+    Sees any dependence, also between categories and of numbers that do not correlate, but not its direction. Numbers
+    are cut into 10 equal-width bins of the real range, missing values being a level of their own. More rows than
+    columns have pairs of levels are needed before the value means much: see the floor.
+    """
+    fields = compared_columns(real)
+    if len(fields) < 2:
+        raise DataError("mutual information needs two columns", where=real.name, hint="use the shape error")
+    fake = aligned(fake, real)
+    groups = row_groups(real, fake, seed)
+    real_groups = int(groups[0].max()) + 1
+    cells = [cell_numbers(f, real, fake, Binning.REAL_RANGE) for f in fields]
+    errors = []
+    for (a, b), (c, d) in itertools.combinations(cells, 2):
+        of_real = _replicated_information(a, c, groups[0], normalisation)
+        of_fake = _replicated_information(b, d, groups[1], normalisation)
+        p, q = lined_up(of_real, of_fake)
+        errors.append(smoothed_absolute(p - q, replicate_error(p - q, real_groups)))
+    protocol = f"all pairs, over the {normalisation.value}, {Binning.REAL_RANGE.value}"
+    values = np.mean(errors, axis=0)
+    return percent_score("mutual information error", values, real, fake, protocol=protocol, seed=seed)
+
+
+def _replicated_information(
+    a: Int[np.ndarray, "n"], b: Int[np.ndarray, "n"], group: Int[np.ndarray, "n"], normalisation: Normalisation
+) -> Float[np.ndarray, "r"]:
+    """Normalised mutual information of all rows, then with each group left out."""
+    rows, columns = (np.unique(v, return_inverse=True)[1] for v in (a, b))
+    shape = int(rows.max()) + 1, int(columns.max()) + 1
+    groups = int(group.max()) + 1
+    flat = (group * shape[0] + rows) * shape[1] + columns
+    counts = np.bincount(flat, minlength=groups * shape[0] * shape[1]).reshape(groups, *shape)
+    whole = counts.sum(0)
+    return _mutual_information(np.concatenate([whole[None], whole - counts]), normalisation)
+
+
+def _joint_counts(rows: Int[np.ndarray, "n"], columns: Int[np.ndarray, "n"]) -> Int[np.ndarray, "r s"]:
+    shape = int(rows.max()) + 1, int(columns.max()) + 1
+    return np.bincount(rows * shape[1] + columns, minlength=shape[0] * shape[1]).reshape(shape)
+
+
+def _mutual_information(counts: Int[np.ndarray, "k r s"], normalisation: Normalisation) -> Float[np.ndarray, "k"]:
+    first, second, joint = (_entropy(c) for c in (counts.sum(2), counts.sum(1), counts.reshape(len(counts), -1)))
+    information = np.maximum(first + second - joint, 0)
+    match normalisation:
+        case Normalisation.ARITHMETIC:
+            scale = (first + second) / 2
+        case Normalisation.GEOMETRIC:
+            scale = np.sqrt(first * second)
+        case Normalisation.SMALLER:
+            scale = np.minimum(first, second)
+        case Normalisation.LARGER:
+            scale = np.maximum(first, second)
+        case Normalisation.JOINT:
+            scale = joint
+    constant = (first + second) <= 1e-15
+    told = np.where(scale > 1e-15, information / np.maximum(scale, 1e-15), 0.0)
+    return np.where(constant, 1.0, np.clip(told, 0, 1))
+
+
+def _entropy(counts: Int[np.ndarray, "k c"]) -> Float[np.ndarray, "k"]:
+    """Entropy in nats of each row of counts."""
+    share = counts / counts.sum(1, keepdims=True)
+    return -np.sum(share * np.log(np.where(share > 0, share, 1.0)), axis=1)
+
+
+def _correlation(pairs: Float[np.ndarray, "n 2"], coefficient: str) -> float:
+    known = pairs[~np.isnan(pairs).any(axis=1)]
+    if len(known) < 2 or (np.ptp(known, axis=0) == 0).any():
+        raise DataError("a correlation needs two rows that differ in both columns", where="correlation similarity")
+    if coefficient == "spearman":
+        known = np.stack([rankdata(column) for column in known.T], axis=1)
+    return float(np.corrcoef(known.T)[0, 1])
