@@ -31,7 +31,7 @@ class Rules:
 
     @classmethod
     def of(cls, protocol: Mapping[str, Any]) -> "Rules":
-        """The rules in the protocol: its `exclusions`, over a limit of its `minimum_seconds`; DataError if unknown.
+        """The rules of a protocol: its `exclusions`, or the standing ones with its `minimum_seconds`; else DataError.
 
         >>> Rules.of({"minimum_seconds": 1.0, "exclusions": {"max_failed_attention": 0}}).max_failed_attention
         0
@@ -41,7 +41,7 @@ class Rules:
         if unknown:
             known = ", ".join(field.name for field in fields(cls))
             raise DataError(f"no rule called {sorted(unknown)[0]!r}", where="exclusions", hint=f"there are: {known}")
-        return replace(cls(seconds=float(protocol.get("minimum_seconds", cls.seconds))), **given)
+        return replace(cls(seconds=float(protocol.get("minimum_seconds") or cls.seconds)), **given)
 
     def to_json(self) -> dict[str, Any]:
         """The rules as plain values, to stand in a protocol."""

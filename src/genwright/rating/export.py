@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, fields, replace
 from pathlib import Path
 from typing import Any, get_args
 
-from genwright.errors import DataError, StorageError
+from genwright.errors import ArgumentError, DataError, StorageError
 from genwright.rating.exclusions import chosen
 from genwright.rating.records import ANSWERS, Rater, Rating, Stimulus, Study, Trial
 from genwright.storage import write_text
@@ -37,8 +37,14 @@ def write_export(study: Study, folder: Path) -> str:
     """Write the study into `folder`; returns the SHA-256 that names its content.
 
     study.jsonl holds everything and is what `read_export` reads; ratings.csv is flat, for other programs; pairs.jsonl
-    has the preferences; protocol.json the protocol; SHA256SUMS the hash of each, for `sha256sum -c`.
+    has the preferences; protocol.json the protocol; SHA256SUMS the hash of each, for `sha256sum -c`. Raises
+    ArgumentError for a folder that holds anything but an earlier export.
     """
+    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    others = there - {STUDY, RATINGS, PAIRS, PROTOCOL, SUMS}
+    if others:
+        what = f"the folder holds {min(others)!r}, which is not of an export"
+        raise ArgumentError(what, where=str(folder), hint="give a new folder")
     study = canonical(study)
     files = {
         STUDY: "".join(_sealed(study)),
@@ -183,7 +189,7 @@ def _check_types(record: Any) -> None:
     """Raise TypeError unless every field holds what the record says it does."""
     for field in fields(record):
         value, literals = getattr(record, field.name), get_args(field.type)
-        wanted = (int, float) if field.type is float else str if literals else field.type
+        wanted: Any = (int, float) if field.type is float else str if literals else field.type
         fits = isinstance(value, wanted) and not isinstance(value, bool) and (not literals or value in literals)
         if not fits or (field.type is float and not 0 <= value < float("inf")):
             raise TypeError(f"{field.name} cannot be {value!r}")
