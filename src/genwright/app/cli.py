@@ -12,6 +12,7 @@ from genwright.app.folders import claimed, resumable, unfitted
 from genwright.app.options import answering, pairs, read_data, reading
 from genwright.app.output import print_dataset, print_json
 from genwright.app.progress import shown
+from genwright.app.rating import rate
 
 FAMILY_NAMES = ["auto", "mixture", "vae", "gan", "diffusion", "flow", "autoregressive"]
 
@@ -244,6 +245,9 @@ def inspect(data: str, as_json: bool, **how: Any) -> None:
         print_json(found.to_json())
     else:
         click.echo(str(found))
+
+
+main.add_command(rate)
 
 
 def _family(name: str, data: Any) -> Any:

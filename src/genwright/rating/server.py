@@ -1,0 +1,183 @@
+"""The server of a rating study: a FastAPI application whose handlers only translate between HTTP and the store."""
+
+from collections.abc import Callable, Iterable, Mapping
+from typing import TYPE_CHECKING, Any
+
+from genwright.errors import MissingDependencyError, StorageError
+from genwright.rating.pages import Page, pages
+from genwright.rating.protocol import WORDINGS, Protocol
+from genwright.rating.records import Medium, Trial
+from genwright.rating.stimuli import CONTENT_TYPES
+from genwright.rating.store import Refused, Store
+from genwright.rating.study import Opened
+
+if TYPE_CHECKING:
+    from fastapi import FastAPI
+
+LOOPBACK = ("127.0.0.1", "localhost", "::1")
+
+
+def application(study: Opened, *, names: Iterable[str] = LOOPBACK, any_address: bool = False) -> "FastAPI":
+    """The web application of a study, for requests to the hosts `names`, or to any numeric address.
+
+    Raises MissingDependencyError if FastAPI is not installed.
+    """
+    try:
+        from fastapi import FastAPI
+        from fastapi.responses import Response
+    except ImportError:
+        raise MissingDependencyError(
+            "the rating page needs FastAPI, which is not installed", hint="pip install 'genwright[rate]'"
+        ) from None
+    from genwright.rating.guard import Guard
+
+    app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
+    for address, page in pages().items():
+        app.add_api_route(address, _serve(page, Response), methods=["GET"])
+    _add_reading(app, study)
+    _add_writing(app, study)
+    _add_failures(app)
+    app.add_middleware(Guard, rater_of=study.store.rater, names=frozenset(names), any_address=any_address)
+    return app
+
+
+def _serve(page: Page, response: type) -> Callable[[], Any]:
+    def serve() -> Any:
+        return response(page.raw, media_type=page.content_type)
+
+    return serve
+
+
+def _add_reading(app: "FastAPI", study: Opened) -> None:
+    """What a rater may ask for: how far they are, their current trial, and what it shows."""
+    from fastapi import Request
+    from fastapi.responses import JSONResponse, Response
+
+    store, protocol = study.store, study.protocol
+    media = store.media()
+
+    def session(request: Request) -> Any:
+        standing = store.standing(request.state.rater)
+        return {
+            "title": protocol.title,
+            "consent": protocol.consent.split("\n\n"),
+            "consented": standing.consented,
+            "done": standing.done,
+            "total": standing.total,
+        }
+
+    def current(request: Request) -> Any:
+        standing = store.standing(request.state.rater)
+        trial = store.current(request.state.rater) if standing.consented else None
+        counted = {"done": standing.done, "total": standing.total}
+        return counted if trial is None else counted | _described(trial, protocol, media, store)
+
+    def stimulus(request: Request, stimulus: str) -> Any:
+        standing = store.standing(request.state.rater)
+        trial = store.current(request.state.rater) if standing.consented else None
+        if trial is None or stimulus not in (trial.left, trial.right) or _hidden(trial, protocol, media, store):
+            return JSONResponse({"error": "not to be seen now"}, status_code=404)
+        return Response(study.media[stimulus], headers={"content-type": CONTENT_TYPES[_medium(media, stimulus)]})
+
+    app.add_api_route("/api/session", session, methods=["GET"], response_model=None)
+    app.add_api_route("/api/trial", current, methods=["GET"], response_model=None)
+    app.add_api_route("/api/stimulus/{stimulus}", stimulus, methods=["GET"], response_model=None)
+
+
+def _add_writing(app: "FastAPI", study: Opened) -> None:
+    """What a rater may do: agree, look, answer, withdraw."""
+    from fastapi import Request
+    from pydantic import BaseModel, ConfigDict, Field
+
+    store, protocol = study.store, study.protocol
+
+    class Seen(BaseModel):
+        model_config = ConfigDict(extra="forbid")
+        trial: str = Field(max_length=64)
+
+    class Answer(Seen):
+        answer: str = Field(max_length=16)
+        seconds: float = Field(ge=0, allow_inf_nan=False)
+
+    def consent(request: Request) -> Any:
+        store.consent(request.state.rater)
+        return {"ok": True}
+
+    def seen(request: Request, seen: Seen) -> Any:
+        trial = store.current(request.state.rater)
+        if trial is None or trial.id != seen.trial or not store.standing(request.state.rater).consented:
+            raise Refused("this is not the question to answer now")
+        store.show(trial.id)
+        return {"ok": True}
+
+    def rating(request: Request, given: Answer) -> Any:
+        rater = request.state.rater
+        store.rate(rater, given.trial, given.answer, seconds=given.seconds, minimum=protocol.minimum_seconds)
+        return {"ok": True}
+
+    def withdraw(request: Request) -> Any:
+        store.withdraw(request.state.rater)
+        return {"ok": True}
+
+    app.add_api_route("/api/consent", consent, methods=["POST"], response_model=None)
+    app.add_api_route("/api/seen", seen, methods=["POST"], response_model=None)
+    app.add_api_route("/api/rating", rating, methods=["POST"], response_model=None)
+    app.add_api_route("/api/withdraw", withdraw, methods=["POST"], response_model=None)
+
+
+def _add_failures(app: "FastAPI") -> None:
+    """Failures as one sentence: no traceback, no path, nothing of what was sent."""
+    from fastapi import Request
+    from fastapi.exceptions import RequestValidationError
+    from fastapi.responses import JSONResponse
+    from starlette.exceptions import HTTPException
+
+    def refused(request: Request, error: Exception) -> Any:
+        return JSONResponse({"error": error.what if isinstance(error, Refused) else "refused"}, status_code=409)
+
+    def unsaved(request: Request, error: Exception) -> Any:
+        return JSONResponse({"error": "nothing was saved; please try again"}, status_code=503)
+
+    def malformed(request: Request, error: Exception) -> Any:
+        return JSONResponse({"error": "not a request of this page"}, status_code=422)
+
+    def missing(request: Request, error: Exception) -> Any:
+        code = error.status_code if isinstance(error, HTTPException) else 404
+        return JSONResponse({"error": "not here"}, status_code=code)
+
+    app.add_exception_handler(Refused, refused)
+    app.add_exception_handler(StorageError, unsaved)
+    app.add_exception_handler(RequestValidationError, malformed)
+    app.add_exception_handler(HTTPException, missing)
+
+
+def _described(trial: Trial, protocol: Protocol, media: Mapping[str, str], store: Store) -> dict[str, Any]:
+    """A trial as the page needs it: neither its role nor its expected answer, nor anything about its stimuli."""
+    wording = WORDINGS[trial.question]
+    shown = [trial.left, trial.right] if trial.right else [trial.left]
+    return {
+        "trial": trial.id,
+        "kind": trial.kind,
+        "prompt": wording.prompt,
+        "anchors": list(wording.anchors),
+        "stimuli": [{"id": each, "medium": media[each]} for each in shown],
+        "exposure": protocol.exposure_seconds if _timed(trial, protocol, media) else 0,
+        "minimum": protocol.minimum_seconds,
+        "hidden": _hidden(trial, protocol, media, store),
+    }
+
+
+def _timed(trial: Trial, protocol: Protocol, media: Mapping[str, str]) -> bool:
+    """Whether the stimulus is visible for some time only: images whose origin is to be told."""
+    return trial.kind == "origin" and media[trial.left] == "image" and protocol.exposure_seconds > 0
+
+
+def _hidden(trial: Trial, protocol: Protocol, media: Mapping[str, str], store: Store) -> bool:
+    """Whether the time of a stimulus is over; a page that is loaded anew does not show it a second time."""
+    return _timed(trial, protocol, media) and store.seen_for(trial.id) is not None
+
+
+def _medium(media: Mapping[str, str], stimulus: str) -> Medium:
+    medium = media[stimulus]
+    assert medium in CONTENT_TYPES
+    return medium  # type: ignore[return-value]

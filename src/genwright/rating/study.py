@@ -1,0 +1,151 @@
+"""A study's folder: set up once, taken up again at any time. protocol.json comes last and says that it is whole."""
+
+import secrets
+import shutil
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+
+from genwright.errors import ArgumentError, StorageError
+from genwright.rating.assignment import KINDS, Planned, Slot, assign, blocks_for, needed
+from genwright.rating.protocol import OVERLAP, Protocol
+from genwright.rating.records import ANSWERS, Stimulus
+from genwright.rating.stimuli import SUFFIXES, Source, card, digest, draw, medium_of
+from genwright.rating.store import Store
+from genwright.rating.words import padded
+from genwright.storage import read_json, write_bytes, write_json
+
+PROTOCOL, STIMULI, DATABASE = "protocol.json", "stimuli", "study.sqlite"
+NO_SYSTEM = ""  # what attention checks show belongs to no system
+
+
+@dataclass(frozen=True)
+class Opened:
+    """A study ready to be served: its protocol, its store, and what is shown under each stimulus id."""
+
+    protocol: Protocol
+    store: Store
+    media: Mapping[str, bytes]
+
+
+def holds_study(folder: Path) -> bool:
+    """Whether a study was set up in `folder`."""
+    return (folder / PROTOCOL).is_file()
+
+
+def set_up(
+    folder: Path, sources: Mapping[str, Source], protocol: Protocol, *, version: str, store: str | None = None
+) -> Opened:
+    """Draw stimuli, plan every rater's trials, and write both into `folder`.
+
+    `store` is a PostgreSQL URL or the path of a SQLite file; by default study.sqlite in the folder. Raises DataError
+    for stimuli that do not suffice or cannot be shown, ArgumentError for a folder with something else in it.
+    """
+    _clear(folder)
+    protocol = replace(protocol, medium=medium_of(sources))
+    shown = draw(sources, needed(protocol, -(-protocol.raters // OVERLAP)), seed=protocol.seed)
+    protocol = replace(
+        protocol,
+        preparation=shown.notes,
+        blocks=blocks_for(protocol, shown.available),
+        study=secrets.token_hex(8),
+        created_at=datetime.now(UTC).isoformat(timespec="seconds"),
+        genwright=version,
+    )
+    used = needed(protocol, protocol.blocks)
+    files = {(system, i): raw for system, each in shown.files.items() for i, raw in enumerate(each[: used[system]])}
+    stimuli, media = _named(protocol, files)
+    for stimulus in stimuli:
+        write_bytes(_file(folder, stimulus), media[stimulus.id])
+    kept = Store(store or folder / DATABASE, study=protocol.study)
+    kept.begin(protocol.to_json(), stimuli)
+    _invite_all(protocol, kept, stimuli, media)
+    write_json(folder / PROTOCOL, protocol.to_json())
+    return Opened(protocol, kept, media)
+
+
+def take_up(folder: Path, *, store: str | None = None) -> Opened:
+    """The study in `folder` as it was left; who withdrew is replaced by a new invite.
+
+    Raises StorageError if there is none, if a stimulus is not what it was, or if the store holds another study.
+    """
+    path = folder / PROTOCOL
+    protocol = Protocol.from_json(read_json(path), where=str(path))
+    if store is None and not (folder / DATABASE).is_file():
+        hint = "say where with --store: the PostgreSQL URL or the SQLite file it was set up with"
+        raise StorageError("the answers are not in this folder", where=str(folder), hint=hint)
+    kept = Store(store or folder / DATABASE, study=protocol.study)
+    if kept.protocol != protocol.to_json():
+        hint = f"the study in {folder} has the id {protocol.study}; look for a copy of its store"
+        raise StorageError("the store holds no such study", where=str(store or folder / DATABASE), hint=hint)
+    stimuli = kept.study().stimuli
+    media = {stimulus.id: _checked(_file(folder, stimulus), stimulus) for stimulus in stimuli}
+    _invite_all(protocol, kept, stimuli, media)
+    return Opened(protocol, kept, media)
+
+
+def _clear(folder: Path) -> None:
+    """Remove what an interrupted setting up left behind; raise if there is anything else."""
+    if folder.exists() and not folder.is_dir():
+        raise ArgumentError("there is a file of this name", where=str(folder), hint="give another --out")
+    there = list(folder.iterdir()) if folder.exists() else []
+    for path in there:
+        if path.name != STIMULI and not path.name.startswith(DATABASE):
+            what = f"the folder holds {path.name!r}, which is not of a rating study"
+            raise ArgumentError(what, where=str(folder), hint="give a new folder with --out")
+    for path in there:
+        shutil.rmtree(path) if path.is_dir() else path.unlink()
+
+
+def _file(folder: Path, stimulus: Stimulus) -> Path:
+    return folder / STIMULI / f"{stimulus.id}{SUFFIXES[stimulus.medium]}"
+
+
+def _checked(path: Path, stimulus: Stimulus) -> bytes:
+    try:
+        raw = path.read_bytes()
+    except OSError as error:
+        raise StorageError(error.strerror or "cannot be read", where=str(path), hint="restore the folder") from None
+    if digest(raw) != stimulus.sha256:
+        raise StorageError("not the stimulus that was shown before", where=str(path), hint="restore the folder")
+    return raw
+
+
+def _named(protocol: Protocol, files: Mapping[Slot, bytes]) -> tuple[list[Stimulus], dict[str, bytes]]:
+    """Stimuli under random ids in the order of `files`, then the cards of attention checks, and the bytes of each."""
+    cards = [card(kind, answer, right=r) for kind in KINDS for answer in ANSWERS[kind] for r in (False, True)]
+    encoded = [text.encode() for text in dict.fromkeys(cards)]
+    if protocol.medium == "text":
+        alike = padded({"shown": list(files.values()), "cards": encoded})
+        shown, encoded = alike["shown"], alike["cards"]
+    else:
+        shown = list(files.values())
+    of = [(system, protocol.medium, raw) for (system, _), raw in zip(files, shown, strict=True)]
+    of += [(NO_SYSTEM, "text", raw) for raw in encoded]
+    stimuli = [Stimulus(id=secrets.token_hex(8), system=s, medium=m, sha256=digest(raw)) for s, m, raw in of]
+    return stimuli, {stimulus.id: raw for stimulus, (_, _, raw) in zip(stimuli, of, strict=True)}
+
+
+def _invite_all(protocol: Protocol, kept: Store, stimuli: Sequence[Stimulus], media: Mapping[str, bytes]) -> None:
+    """Give every place of the study that is not taken its trials and an invite."""
+    ids: dict[Slot, str] = {}
+    count: Counter[str] = Counter()
+    cards: dict[str, str] = {}
+    for stimulus in stimuli:
+        ids[stimulus.system, count[stimulus.system]] = stimulus.id
+        count[stimulus.system] += 1
+        if stimulus.system == NO_SYSTEM:
+            cards[media[stimulus.id].decode().rstrip("\n")] = stimulus.id
+    for slot, plan in enumerate(assign(protocol, protocol.blocks)):
+        kept.invite(slot, [(planned, *_sides(planned, ids, cards)) for planned in plan])
+
+
+def _sides(planned: Planned, ids: Mapping[Slot, str], cards: Mapping[str, str]) -> tuple[str, str]:
+    """The ids shown left and right; right is empty for one stimulus alone."""
+    if planned.role == "attention":
+        left = cards[card(planned.kind, planned.expected)]
+        return left, cards[card(planned.kind, planned.expected, right=True)] if planned.kind == "pair" else ""
+    left, *right = (ids[slot] for slot in planned.stimuli)
+    return left, right[0] if right else ""
