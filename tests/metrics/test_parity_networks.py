@@ -7,8 +7,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-
 from benchmarks.parity import networks as reference
+
 from genwright.data.dataset import Dataset, Image
 from genwright.metrics import networks, perceptual, signals
 from genwright.metrics.backbones import Classifier, Stack

@@ -14,7 +14,7 @@ import zipfile
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import IO, Any
+from typing import Any
 
 import torch
 from torch import Tensor
@@ -25,7 +25,7 @@ MAX_PICKLE = 64_000_000  # bytes of a zip's data.pkl; real ones hold names and s
 MAGIC = 0x1950A86A20F9469CFC6C  # first number of the plain format
 DAMAGE = (
     *(ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, EOFError, RuntimeError, OSError),
-    *(MemoryError, struct.error, zipfile.BadZipFile, tarfile.TarError),
+    *(MemoryError, struct.error, zipfile.BadZipFile, tarfile.TarError, Warning),
 )
 STORAGES = {
     "torch.FloatStorage": torch.float32,
@@ -39,6 +39,7 @@ STORAGES = {
     "torch.ByteStorage": torch.uint8,
     "torch.BoolStorage": torch.bool,
 }
+File = Any  # opened for reading bytes; tarfile's members do not derive from typing's IO
 TENSORS = {f"torch.{kind}Tensor" for kind in ("Float", "Double", "Half", "Long", "Int", "Short", "Char", "Byte")}
 
 
@@ -107,7 +108,7 @@ def read_pth(path: str | Path, *, prefix: str = "") -> dict[str, Tensor]:
         ) from None
 
 
-def _read_zip(file: IO[bytes], prefix: str) -> dict[str, Tensor]:
+def _read_zip(file: File, prefix: str) -> dict[str, Tensor]:
     archive = zipfile.ZipFile(file)
     infos = {info.filename: info for info in archive.infolist()}
     if len(infos) < len(archive.infolist()):
@@ -133,7 +134,7 @@ def _read_zip(file: IO[bytes], prefix: str) -> dict[str, Tensor]:
     return {name: view.of(runs[view.storage.key]) for name, view in views.items()}
 
 
-def _read_plain(file: IO[bytes], prefix: str) -> dict[str, Tensor]:
+def _read_plain(file: File, prefix: str) -> dict[str, Tensor]:
     """Four pickles (magic number, version, byte order, content), the keys of the storages, then each storage."""
     if _Machine(_storage).run(file) != MAGIC:
         raise ValueError("not a file that torch.save wrote")
@@ -152,7 +153,7 @@ def _read_plain(file: IO[bytes], prefix: str) -> dict[str, Tensor]:
     return {name: view.of(runs[view.storage.key]) for name, view in views.items()}
 
 
-def _read_tar(file: IO[bytes], prefix: str) -> dict[str, Tensor]:
+def _read_tar(file: File, prefix: str) -> dict[str, Tensor]:
     """Members "storages" and "tensors" hold numbered storages and tensors, to which "pickle" refers."""
     with tarfile.open(fileobj=file, mode="r:") as archive:  # read member by member: nothing is extracted to disk
         storages, runs = _tar_storages(_member(archive, "storages"))
@@ -170,7 +171,7 @@ def _read_tar(file: IO[bytes], prefix: str) -> dict[str, Tensor]:
     return {name: view.of(runs[view.storage.key]) for name, view in _named_tensors(content, prefix).items()}
 
 
-def _tar_storages(part: IO[bytes]) -> tuple[dict[Any, _Storage], dict[str, Tensor]]:
+def _tar_storages(part: File) -> tuple[dict[Any, _Storage], dict[str, Tensor]]:
     """Storages by their numbers, parts of others among them, and the numbers that each whole one holds."""
     storages, runs = {}, {}
     for _ in range(_Machine(_storage).run(part)):
@@ -184,14 +185,14 @@ def _tar_storages(part: IO[bytes]) -> tuple[dict[Any, _Storage], dict[str, Tenso
     return storages, runs
 
 
-def _member(archive: tarfile.TarFile, name: str) -> IO[bytes]:
+def _member(archive: tarfile.TarFile, name: str) -> File:
     found = archive.extractfile(name)
     if found is None:
         raise ValueError(f"no member {name}")
     return found
 
 
-def _sized(file: IO[bytes], itemsize: int, *, keep: bool) -> bytes:
+def _sized(file: File, itemsize: int, *, keep: bool) -> bytes:
     """The next storage of a file: how many numbers, then the numbers; skipped unless `keep`."""
     (numel,) = struct.unpack("<q", file.read(8))
     here = file.tell()
