@@ -52,7 +52,7 @@ def c2st(real: Dataset, fake: Dataset, *, judge: Judge = Judge.TREES, seed: int 
         raise DataError(f"C2ST needs {MIN_C2ST_ROWS} rows of each table, has {n}", where=fake.name)
     rng = np.random.default_rng(seed)
     a, b = (t.take(np.sort(rng.choice(len(t), n, replace=False))) for t in (real, fake))
-    auc, influence = _cross_validated_auc(a, b, LEARNER_OF[judge], seed)
+    auc, influence = cross_validated_auc(a, b, learner=LEARNER_OF[judge], seed=seed)
     of_auc = _auc_replicates(auc, influence, seed)
     low, high = of_auc.interval(auc)
     z = (auc - 0.5) / max(of_auc.error, 1e-12)
@@ -75,8 +75,10 @@ def _indistinct(auc: float) -> float:
     return float(2 * (1 - np.clip(auc, 0.5, 1.0)))
 
 
-def _cross_validated_auc(a: Dataset, b: Dataset, learner: Learner, seed: int) -> tuple[float, Float[np.ndarray, "2 n"]]:
-    """Mean AUC of the folds, and each real and generated row's influence on it, in units of a sum over rows."""
+def cross_validated_auc(
+    a: Dataset, b: Dataset, *, learner: Learner, seed: int
+) -> tuple[float, Float[np.ndarray, "2 n"]]:
+    """Mean AUC of the folds, and each real and generated row's influence on it; sums of these are changes of it."""
     n = len(a)
     is_fake = np.repeat([False, True], n)
     problem = Problem.labelled(a, b, is_fake)
