@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
+from genwright.rating.bradley_terry import Comparisons
 from genwright.rating.records import Question, Rater, Rating, Stimulus, Study, Trial
 
 AT = "2026-01-01T00:00:00+00:00"
@@ -22,6 +23,20 @@ def preference(gap: float, side: float, tie: float, rng: np.random.Generator) ->
     s = (gap + side) / 2
     weights = np.exp([s, -s, np.log(tie) if tie else -np.inf])
     return str(rng.choice(["left", "right", "tie"], p=weights / weights.sum()))
+
+
+def comparisons(strength, *, raters: int, each: int, seed: int, tie=0.5, side=0.0, taste=0.0) -> Comparisons:
+    """Raters with tastes of their own, by Davidson's law."""
+    rng, k, n = np.random.default_rng(seed), len(strength), raters * each
+    rater = np.repeat(np.arange(raters), each)
+    own = np.array(strength) + taste * rng.normal(size=(raters, k))
+    left = rng.integers(0, k, n)
+    right = (left + rng.integers(1, k, n)) % k
+    ahead = (own[rater, left] - own[rater, right] + side) / 2
+    weights = np.stack([np.exp(ahead), np.exp(-ahead), np.full(n, tie)], axis=1)
+    below = np.cumsum(weights / weights.sum(axis=1, keepdims=True), axis=1)
+    outcome = (rng.uniform(size=n)[:, None] > below[:, :2]).sum(axis=1)
+    return Comparisons(systems=tuple("abcdefg"[:k]), left=left, right=right, outcome=outcome, rater=rater)
 
 
 class Builder:
