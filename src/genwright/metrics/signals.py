@@ -17,7 +17,7 @@ from genwright.errors import ArgumentError, DataError
 from genwright.metrics.intervals import Replicates, mean_replicates
 from genwright.metrics.score import Score, signature
 
-Pixels = Real[np.ndarray, "n h w c"]
+Pixels = Real[np.ndarray, "_ _ _ _"]  # (pairs, height, width, channels); the two sets must agree
 Pooling = Literal["per-image", "pooled"]
 Convention = Literal["wang", "torchmetrics"]
 CHUNK_PIXELS = 2_000_000  # numbers of each set that are worked on at once
