@@ -27,7 +27,7 @@ class Normalisation(enum.StrEnum):
 
 
 def normalized_mutual_information(
-    a: Int[np.ndarray, "n"], b: Int[np.ndarray, "n"], *, normalisation: Normalisation = Normalisation.ARITHMETIC
+    a: Int[np.ndarray, "n"], b: Int[np.ndarray, "_"], *, normalisation: Normalisation = Normalisation.ARITHMETIC
 ) -> float:
     """Mutual information of two columns of cell numbers, 0 (independent) to 1 (each tells the other); 1 if constant.
 

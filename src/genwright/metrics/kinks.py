@@ -32,7 +32,7 @@ def replicate_error(values: Float[np.ndarray, "r *k"], real_groups: int) -> Floa
     for side in (values[1 : 1 + real_groups], values[1 + real_groups :]):
         g = len(side)
         variance = variance + (g - 1) / max(g, 1) * np.sum((side - side.sum(0) / max(g, 1)) ** 2, axis=0)
-    return np.sqrt(variance)
+    return np.asarray(np.sqrt(variance))
 
 
 def smoothed_absolute(

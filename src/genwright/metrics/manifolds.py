@@ -9,7 +9,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from genwright.errors import DataError
-from genwright.metrics.intervals import Replicates, jackknife_groups, replicate
+from genwright.metrics.intervals import Replicates, jackknife_groups
+from genwright.metrics.kinks import replicate_error, share_of_one_interval, smoothed_absolute, split_replicates
 from genwright.metrics.score import Group, Score, signature
 
 ALPHAS = np.linspace(0, 1, 31)[1:-1]  # levels at which supports are compared; 0 and 1 are the same for all
@@ -25,7 +26,7 @@ class RecallSupport(enum.StrEnum):
 
 
 def alpha_precision(
-    real: Float[np.ndarray, "n d"], fake: Float[np.ndarray, "m d"], *, features: str, seed: int = 0
+    real: Float[np.ndarray, "n d"], fake: Float[np.ndarray, "m _"], *, features: str, seed: int = 0
 ) -> Score:
     """Integrated alpha-precision: 1 - 2 mean |P_alpha - alpha| over 29 even levels alpha in (0, 1); 1 is ideal.
 
@@ -35,15 +36,21 @@ def alpha_precision(
     learned to be spherical.
     """
     _check(real, fake)
-    replicates = replicate(lambda a, b: _typical(real[a], fake[b]), len(real), len(fake), seed=seed)
-    whole = _typical(real, fake)
-    protocol = f"mean centre, 29 levels, {features}"
-    return _score("alpha-precision", whole, replicates, real, fake, protocol=protocol, group="fidelity", seed=seed)
+    group_a, group_b = jackknife_groups(len(real), seed), jackknife_groups(len(fake), seed + 1)
+    shares = np.stack(
+        [
+            _typical(real, fake),
+            *(_typical(real[group_a != g], fake) for g in range(int(group_a.max()) + 1)),
+            *(_typical(real, fake[group_b != g]) for g in range(int(group_b.max()) + 1)),
+        ]
+    )
+    real_groups, protocol = int(group_a.max()) + 1, f"mean centre, 29 levels, {features}"
+    return _score("alpha-precision", shares, real_groups, real, fake, protocol=protocol, group="fidelity", seed=seed)
 
 
 def beta_recall(
     real: Float[np.ndarray, "n d"],
-    fake: Float[np.ndarray, "m d"],
+    fake: Float[np.ndarray, "m _"],
     *,
     features: str,
     support: RecallSupport = RecallSupport.ALL,
@@ -61,7 +68,7 @@ def beta_recall(
     to_real, _ = _grouped_nearest(real, real, group_a, same=True)
     to_fake, which = _grouped_nearest(real, fake, group_b, same=False)
 
-    def value(real_out: int, fake_out: int) -> float:
+    def covered(real_out: int, fake_out: int) -> np.ndarray:
         keep = group_a != real_out
         own = _without(to_real[keep], real_out).min(axis=1)
         others = _without(to_fake[keep], fake_out)
@@ -69,18 +76,17 @@ def beta_recall(
         rows = np.arange(len(best))
         return _covered(others[rows, best] <= own, which[keep][rows, best], fake, group_b != fake_out, support)
 
-    replicates = Replicates(
-        tuple(value(g, -1) for g in range(to_real.shape[1])), tuple(value(-1, g) for g in range(to_fake.shape[1]))
-    )
-    protocol = f"{support.value}, 29 levels, {features}"
-    return _score("beta-recall", value(-1, -1), replicates, real, fake, protocol=protocol, group="diversity", seed=seed)
+    left_out = [(-1, -1), *((g, -1) for g in range(to_real.shape[1])), *((-1, g) for g in range(to_fake.shape[1]))]
+    shares = np.stack([covered(*groups) for groups in left_out])
+    real_groups, protocol = to_real.shape[1], f"{support.value}, 29 levels, {features}"
+    return _score("beta-recall", shares, real_groups, real, fake, protocol=protocol, group="diversity", seed=seed)
 
 
 def distance_to_closest_record(
     train: Float[np.ndarray, "n d"],
-    fake: Float[np.ndarray, "m d"],
+    fake: Float[np.ndarray, "m _"],
     *,
-    held_out: Float[np.ndarray, "h d"],
+    held_out: Float[np.ndarray, "h _"],
     features: str,
     seed: int = 0,
 ) -> Score:
@@ -130,23 +136,21 @@ def _from_centre(points: Float[np.ndarray, "n d"], centre: Float[np.ndarray, "d"
     return np.sqrt(np.square(points - centre).sum(axis=1))
 
 
-def _typical(real: Float[np.ndarray, "n d"], fake: Float[np.ndarray, "m d"]) -> float:
-    """Integrated alpha-precision."""
+def _typical(real: Float[np.ndarray, "n d"], fake: Float[np.ndarray, "m d"]) -> Float[np.ndarray, "alphas"]:
+    """P_alpha at each level."""
     centre = real.mean(axis=0)
     radii = np.quantile(_from_centre(real, centre), ALPHAS)
-    inside = np.mean(_from_centre(fake, centre)[:, None] <= radii, axis=0)
-    return float(1 - 2 * np.mean(np.abs(inside - ALPHAS)))
+    return np.mean(_from_centre(fake, centre)[:, None] <= radii, axis=0)
 
 
 def _covered(
     near: np.ndarray, which: Int[np.ndarray, "n"], fake: np.ndarray, kept: np.ndarray, support: RecallSupport
-) -> float:
-    """Integrated beta-recall from which real points have a near generated one, and which it is."""
+) -> Float[np.ndarray, "betas"]:
+    """R_beta at each level, from which real points have a near generated one, and which it is."""
     distance = _from_centre(fake, fake[kept].mean(axis=0))
     matched = distance[which]
     radii = np.quantile(distance[kept] if support is RecallSupport.ALL else matched, ALPHAS)
-    covered = np.mean(near[:, None] & (matched[:, None] <= radii), axis=0)
-    return float(1 - 2 * np.mean(np.abs(covered - ALPHAS)))
+    return np.mean(near[:, None] & (matched[:, None] <= radii), axis=0)
 
 
 def _grouped_nearest(
@@ -181,8 +185,8 @@ def _without(by_group: Float[np.ndarray, "n g"], left_out: int) -> Float[np.ndar
 
 def _score(
     name: str,
-    value: float,
-    replicates: Replicates,
+    shares: Float[np.ndarray, "r alphas"],
+    real_groups: int,
     real: np.ndarray,
     fake: np.ndarray,
     *,
@@ -190,13 +194,17 @@ def _score(
     group: Group,
     seed: int,
 ) -> Score:
+    """1 - 2 mean |share - level|, from the replicates of the shares."""
+    error = replicate_error(shares, real_groups)
+    gaps = 2 * smoothed_absolute(shares - ALPHAS, error).mean(axis=1)  # from 0 to 1: no share is outside 0 to 1
+    low, high = share_of_one_interval(float(gaps[0]), split_replicates(gaps, real_groups))
     return Score(
         name=name,
-        value=value,
+        value=1 - float(gaps[0]),
         direction="higher",
         n=len(fake),
         signature=signature(name, protocol=protocol, n=(len(real), len(fake)), seed=seed),
-        interval=replicates.interval(value, low=-1.0, high=1.0),
+        interval=(1 - high, 1 - low),
         group=group,
-        replicates=replicates,
+        replicates=split_replicates(1 - gaps, real_groups),
     )

@@ -92,7 +92,7 @@ def power_spectrum(series: Float[np.ndarray, "n t c"]) -> Float[np.ndarray, "n f
 
 def acf_error(
     real: Float[np.ndarray, "n t c"],
-    fake: Float[np.ndarray, "m t c"],
+    fake: Float[np.ndarray, "m _ _"],
     *,
     lags: int | None = None,
     estimator: Estimator = Estimator.UNADJUSTED,
@@ -111,7 +111,7 @@ def acf_error(
 
 def pacf_error(
     real: Float[np.ndarray, "n t c"],
-    fake: Float[np.ndarray, "m t c"],
+    fake: Float[np.ndarray, "m _ _"],
     *,
     lags: int | None = None,
     estimator: Estimator = Estimator.UNADJUSTED,
@@ -130,7 +130,7 @@ def pacf_error(
 
 def cross_correlation_error(
     real: Float[np.ndarray, "n t c"],
-    fake: Float[np.ndarray, "m t c"],
+    fake: Float[np.ndarray, "m _ _"],
     *,
     lags: int | None = None,
     estimator: Estimator = Estimator.UNADJUSTED,
@@ -152,7 +152,7 @@ def cross_correlation_error(
 
 def spectral_distance(
     real: Float[np.ndarray, "n t c"],
-    fake: Float[np.ndarray, "m t c"],
+    fake: Float[np.ndarray, "m _ _"],
     *,
     records: Records = Records.INDEPENDENT,
     seed: int = 0,
@@ -189,7 +189,7 @@ def series_groups(n: int, records: Records, seed: int) -> Int[np.ndarray, "n"]:
 
 
 def check_series(
-    real: Float[np.ndarray, "n t c"], fake: Float[np.ndarray, "m t c"], *, least: int = MIN_SERIES
+    real: Float[np.ndarray, "n t c"], fake: Float[np.ndarray, "m _ _"], *, least: int = MIN_SERIES
 ) -> None:
     """DataError unless both sets have `least` series of the same steps and channels, all finite."""
     if real.shape[1:] != fake.shape[1:]:

@@ -51,7 +51,7 @@ class Forecaster(enum.StrEnum):
 
 def discriminative_score(
     real: Float[np.ndarray, "n t c"],
-    fake: Float[np.ndarray, "m t c"],
+    fake: Float[np.ndarray, "m _ _"],
     *,
     judge: SeriesJudge = SeriesJudge.TREES,
     splits: int = SPLITS,
@@ -107,9 +107,9 @@ def discriminative_score(
 
 def predictive_score(
     real: Float[np.ndarray, "n t c"],
-    fake: Float[np.ndarray, "m t c"],
+    fake: Float[np.ndarray, "m _ _"],
     *,
-    test: Float[np.ndarray, "k t c"],
+    test: Float[np.ndarray, "k _ _"],
     forecaster: Forecaster = Forecaster.LINEAR,
     records: Records = Records.INDEPENDENT,
     seed: int = 0,
