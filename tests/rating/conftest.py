@@ -1,24 +1,30 @@
 """Systems to rate, the command `genwright rate` as a process of its own, and a browser to rate in."""
 
+import asyncio
 import http.client
 import json
 import os
-import re
 import shutil
 import signal
 import socket
 import subprocess
 import sys
 import tempfile
-import time
 import wave
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from urllib.parse import unquote
 
 import numpy as np
 import pytest
 from PIL import Image
+
+from genwright.data.like import read_like
+from genwright.data.read import read
+from genwright.rating.protocol import Protocol
+from genwright.rating.records import REAL
+from genwright.rating.study import Opened, set_up
 
 REAL_CONNECT = socket.socket.connect
 RATE = [sys.executable, "-c", "from genwright.app.cli import main; main()", "rate"]
@@ -219,21 +225,75 @@ def _cluster(binaries: Path) -> Iterator[str]:
     )
     try:
         run(str(binaries / "initdb"), "-D", str(folder / "data"), "-U", "rater", "-A", "trust", "-N")
-        run(str(binaries / "pg_ctl"), "-D", str(folder / "data"), "-w", "-o", options, "-l", str(folder / "log"), "start")
+        run(
+            str(binaries / "pg_ctl"),
+            "-D",
+            str(folder / "data"),
+            "-w",
+            "-o",
+            options,
+            "-l",
+            str(folder / "log"),
+            "start",
+        )
         yield f"postgresql://rater@/postgres?host={folder}"
         run(str(binaries / "pg_ctl"), "-D", str(folder / "data"), "-m", "immediate", "stop")
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
 
-def token_free(text: str) -> str:
-    """Text without random ids, to compare pages of different raters."""
-    return re.sub(r"[0-9a-f]{16}", "ID", text)
+def sources(systems: Path, medium: str) -> dict:
+    """The systems of one medium, as a study takes them."""
+    if medium == "audio":
+        return {name: systems / f"{name}-sounds" for name in ("alpha", "omega")} | {REAL: systems / "truth-sounds"}
+    suffix = {"image": "-images", "text": ".jsonl", "row": ".csv"}[medium]
+    real = read(str(systems / f"truth{suffix}"))
+    named = {name: systems / f"{name}{suffix}" for name in ("alpha", "omega")}
+    alike = {name: read_like(str(path), real) if medium == "row" else read(str(path)) for name, path in named.items()}
+    return {**alike, REAL: real}
 
 
-def wait_until(true, seconds: float = 10.0) -> None:
-    """Wait until `true()`; an AssertionError after `seconds`."""
-    until = time.monotonic() + seconds
-    while not true():
-        assert time.monotonic() < until, "waited in vain"
-        time.sleep(0.02)
+def a_study(folder: Path, systems: Path, medium: str = "image", *, store: str | None = None, **changes) -> Opened:
+    """A study of two systems and real data, set up in `folder`."""
+    given = {"questions": ("preference", "real or generated"), "raters": 2, "per_question": 6, "seed": 0, "minimum_seconds": 0.0}
+    found = sources(systems, medium)
+    protocol = Protocol(systems=tuple(found), medium=medium, **{**given, **changes})
+    return set_up(folder, found, protocol, version="0", store=store)
+
+
+def call(app, method: str, path: str, value: object = None, *, token: str = "", body: bytes | None = None, **headers):
+    """One request to an application in this process: status, headers, body."""
+    sent = {"host": "localhost:8350"}
+    if token:
+        sent["authorization"] = f"Bearer {token}"
+    if method == "POST":
+        body = json.dumps({} if value is None else value).encode() if body is None else body
+        sent |= {"content-type": "application/json", "x-genwright": "1", "content-length": str(len(body))}
+    sent |= {name.replace("_", "-"): each for name, each in headers.items()}
+    scope = {
+        "type": "http",
+        "asgi": {"version": "3.0"},
+        "http_version": "1.1",
+        "method": method,
+        "scheme": "http",
+        "path": unquote(path),
+        "raw_path": path.encode(),
+        "query_string": b"",
+        "headers": [(name.encode(), each.encode()) for name, each in sent.items() if each is not None],
+        "server": ("127.0.0.1", 8350),
+        "client": ("127.0.0.1", 1),
+    }
+    answered: dict = {"body": b""}
+    waiting = [{"type": "http.request", "body": body or b"", "more_body": False}]
+
+    async def receive():
+        return waiting.pop(0) if waiting else {"type": "http.disconnect"}
+
+    async def send(message):
+        if message["type"] == "http.response.start":
+            answered.update(status=message["status"], headers=dict(message["headers"]))
+        else:
+            answered["body"] += message.get("body", b"")
+
+    asyncio.run(app(scope, receive, send))
+    return answered["status"], answered["headers"], answered["body"]

@@ -6,22 +6,25 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any, Protocol, TypeVar
+from typing import Any
 
 from genwright.errors import MissingDependencyError, StorageError
 
 Row = tuple[Any, ...]
-Result = TypeVar("Result")
 BUSY_SECONDS = 30.0  # to wait for another process that writes
 POSTGRES = ("postgresql://", "postgres://")
 
 
-class Transaction(Protocol):
-    """What runs inside a transaction."""
+class Transaction:
+    """A transaction under way."""
+
+    def __init__(self, connection: Any, mark: str) -> None:
+        self._connection, self._mark = connection, mark
 
     def execute(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
-        """Run one statement with `?` for values; its rows, or none."""
-        ...
+        """Run one statement with `?` for values; its rows, if it has any."""
+        cursor = self._connection.execute(sql.replace("?", self._mark), tuple(values))
+        return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
 
 
 class Database:
@@ -42,7 +45,7 @@ class Database:
                 self._connection = self._connect()
             try:
                 self._connection.execute("BEGIN")
-                yield _Open(self._connection, self._mark)
+                yield Transaction(self._connection, self._mark)
                 self._connection.execute("COMMIT")
             except self._failures:
                 self._drop()
@@ -70,17 +73,6 @@ class Database:
         with self._lock:
             if self._connection is not None:
                 self._drop()
-
-
-class _Open:
-    """A transaction under way."""
-
-    def __init__(self, connection: Any, mark: str) -> None:
-        self._connection, self._mark = connection, mark
-
-    def execute(self, sql: str, values: Sequence[Any] = ()) -> list[Row]:
-        cursor = self._connection.execute(sql.replace("?", self._mark), tuple(values))
-        return [tuple(row) for row in cursor.fetchall()] if cursor.description else []
 
 
 def sqlite(path: Path) -> Database:

@@ -6,6 +6,7 @@ from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from typing import Any
 
 from anyio.to_thread import run_sync
+from starlette.exceptions import HTTPException
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Any]]
@@ -27,10 +28,6 @@ HEADERS = (
     (b"x-content-type-options", b"nosniff"),
     (b"x-frame-options", b"DENY"),
 )
-
-
-class TooLargeError(Exception):
-    """A body longer than `LARGEST_BODY`."""
 
 
 class Guard:
@@ -55,20 +52,13 @@ class Guard:
         if refusal:
             await _refuse(send, *refusal)
             return
-        began = False
 
         async def send_guarded(message: MutableMapping[str, Any]) -> None:
-            nonlocal began
             if message["type"] == "http.response.start":
-                began = True
                 message["headers"] = [*message.get("headers", []), *HEADERS]
             await send(message)
 
-        try:
-            await self._app(scope, _bounded(receive), send_guarded)
-        except TooLargeError:
-            if not began:
-                await _refuse(send, 413, "too large")
+        await self._app(scope, _bounded(receive), send_guarded)
 
     def _refusal(self, scope: Scope, headers: dict[bytes, bytes]) -> tuple[int, str] | None:
         """Why a request cannot be from a rater's own page; None if it may be."""
@@ -130,7 +120,7 @@ def _bounded(receive: Receive) -> Receive:
         message = await receive()
         size += len(message.get("body", b""))
         if size > LARGEST_BODY:
-            raise TooLargeError
+            raise HTTPException(413)
         return message
 
     return receive_bounded

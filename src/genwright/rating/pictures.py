@@ -13,7 +13,7 @@ from genwright.data.images import scale_levels
 
 LARGEST = 1024  # pixels: longer sides are scaled down to it
 
-Pixels = UInt8[np.ndarray, "h w c"]
+Pixels = UInt8[np.ndarray, "_ _ _"]  # height, width, channels
 
 
 def pixels_of(data: Dataset, index: Sequence[int]) -> list[Pixels]:

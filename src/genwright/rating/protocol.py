@@ -1,7 +1,7 @@
 """The protocol of a rating study: all that is fixed before the first rater begins, as a dataclass and as JSON."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from typing import Any, get_args
 
 from genwright.errors import ArgumentError, StorageError
@@ -60,8 +60,8 @@ class Protocol:
     `systems` are in the order given, REAL last if there is one. Each rater answers `per_question` trials of each of
     `questions`, and repeats and attention checks besides. `exposure_seconds` is how long a stimulus of the question
     "real or generated" stays visible (0: until the answer). `minimum_seconds` must pass from a stimulus being visible
-    to its answer. `preparation` says what was done to all stimuli alike, `blocks` how many different shares of the
-    items there are. Raises ArgumentError.
+    to its answer. `preparation` says what was done to all stimuli alike, `exclusions` whose answers
+    analysis leaves out, `blocks` how many different shares of the items there are. Raises ArgumentError.
     """
 
     systems: tuple[str, ...]
@@ -75,6 +75,7 @@ class Protocol:
     exposure_seconds: float = 1.0
     minimum_seconds: float = 1.0
     preparation: tuple[str, ...] = ()
+    exclusions: Mapping[str, Any] = field(default_factory=dict)
     blocks: int = 1
     study: str = ""
     created_at: str = ""
@@ -120,7 +121,7 @@ class Protocol:
         return {"schema": SCHEMA, **own, "wordings": asked}
 
     @classmethod
-    def from_json(cls, value: Mapping[str, Any], *, where: str) -> "Protocol":
+    def from_json(cls, value: Any, *, where: str) -> "Protocol":
         """The protocol that `to_json` wrote; a StorageError for anything else."""
         if not isinstance(value, dict) or value.get("schema") != SCHEMA:
             hint = f"this genwright reads schema {SCHEMA}; the study may be of another version"

@@ -15,7 +15,7 @@ LOUDEST = 10 ** (-20 / 20)  # root mean square of full scale that is aimed at
 PEAK = 0.99
 FADE = 0.01  # seconds at the end, where sounds are cut
 
-Clip = tuple[Float[np.ndarray, "n"], int]  # samples in [-1, 1] and their rate in Hz
+Clip = tuple[Float[np.ndarray, "_"], int]  # samples in [-1, 1] and their rate in Hz
 
 
 def wav_files(folder: Path) -> list[Path]:
@@ -65,6 +65,8 @@ def wavs(clips: Mapping[str, Sequence[Clip]]) -> tuple[dict[str, list[bytes]], t
     cut = {system: [_cut(samples, shortest, rate) for samples in each] for system, each in kept.items()}
     loud = min(min(LOUDEST, PEAK * _rms(s) / np.abs(s).max()) for each in cut.values() for s in each)
     notes = [f"sounds are mono at {rate} Hz, cut to {shortest / rate:.2f} s, and of equal loudness"]
+    if len({own for each in clips.values() for _, own in each}) > 1:
+        notes.append("the sampling rates differed: raters may hear which sounds have no high tones")
     short = sum(n < least for n in lengths)
     if short:
         notes.append(f"{short} sounds shorter than half the median are left out")

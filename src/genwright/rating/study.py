@@ -10,12 +10,13 @@ from pathlib import Path
 
 from genwright.errors import ArgumentError, StorageError
 from genwright.rating.assignment import KINDS, Planned, Slot, assign, blocks_for, needed
+from genwright.rating.exclusions import Rules
 from genwright.rating.protocol import OVERLAP, Protocol
 from genwright.rating.records import ANSWERS, Stimulus
 from genwright.rating.stimuli import SUFFIXES, Source, card, digest, draw, medium_of
 from genwright.rating.store import Store
 from genwright.rating.words import padded
-from genwright.storage import read_json, write_bytes, write_json
+from genwright.storage import read_json, write_json
 
 PROTOCOL, STIMULI, DATABASE = "protocol.json", "stimuli", "study.sqlite"
 NO_SYSTEM = ""  # what attention checks show belongs to no system
@@ -49,6 +50,7 @@ def set_up(
     protocol = replace(
         protocol,
         preparation=shown.notes,
+        exclusions=Rules(seconds=protocol.minimum_seconds).to_json(),
         blocks=blocks_for(protocol, shown.available),
         study=secrets.token_hex(8),
         created_at=datetime.now(UTC).isoformat(timespec="seconds"),
@@ -57,8 +59,9 @@ def set_up(
     used = needed(protocol, protocol.blocks)
     files = {(system, i): raw for system, each in shown.files.items() for i, raw in enumerate(each[: used[system]])}
     stimuli, media = _named(protocol, files)
+    (folder / STIMULI).mkdir(parents=True)
     for stimulus in stimuli:
-        write_bytes(_file(folder, stimulus), media[stimulus.id])
+        _file(folder, stimulus).write_bytes(media[stimulus.id])
     kept = Store(store or folder / DATABASE, study=protocol.study)
     kept.begin(protocol.to_json(), stimuli)
     _invite_all(protocol, kept, stimuli, media)
