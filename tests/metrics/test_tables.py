@@ -10,7 +10,8 @@ from scipy.stats import ks_2samp
 from genwright.data.dataset import Category, Constant, Dataset, Number
 from genwright.errors import DataError
 from genwright.metrics.align import aligned
-from genwright.metrics.tables import Binning, shape_error, shape_errors, trend_error, trend_errors
+from genwright.metrics.intervals import jackknife_error
+from genwright.metrics.tables import Binning, Missing, shape_error, shape_errors, trend_error, trend_errors
 from tests.metrics.records import independent, table
 
 
@@ -86,6 +87,56 @@ def test_interval_width_matches_simulation():
     half = np.mean([(score.interval[1] - score.interval[0]) / 2 / 1.96 for score in scores])
     assert 0.7 < half / spread < 1.5
     assert real.name == "table"
+
+
+@pytest.mark.parametrize("metric", [shape_error, trend_error])
+def test_replicates_hold_the_error_and_the_interval_is_not_symmetric(metric):
+    score = metric(table(400), table(300, seed=1, dependence=0.6))
+    assert len(score.replicates.real) == len(score.replicates.fake) == 20
+    low, high = score.interval
+    assert 0 < low < score.value < high and high - score.value > score.value - low
+    assert 0.3 < (high - low) / (2 * 2.1 * score.replicates.error) < 1.7
+
+
+def test_intervals_hold_the_expected_error():
+    scores = [shape_error(table(200, seed=2 * s), table(200, seed=2 * s + 1)) for s in range(30)]
+    expected = np.mean([score.value for score in scores])
+    assert sum(score.interval[0] <= expected <= score.interval[1] for score in scores) >= 26
+
+
+def test_two_generators_are_compared_on_shared_real_rows():
+    real = table(500)
+    good, bad = (trend_error(real, table(500, seed=s, dependence=d)) for s, d in ((1, 0.9), (2, 0.3)))
+    alone = [np.hypot(good.replicates.error, bad.replicates.error)]
+    real_part = np.subtract(bad.replicates.real, good.replicates.real)
+    shared = np.sqrt(
+        jackknife_error(real_part) ** 2
+        + jackknife_error(np.array(good.replicates.fake)) ** 2
+        + jackknife_error(np.array(bad.replicates.fake)) ** 2
+    )
+    assert shared < 1.2 * alone[0] and bad.value - good.value > 4 * shared
+
+
+def test_missing_values_counted_or_dropped():
+    real = table(400)
+    half = np.arange(400) % 2 == 0
+    fake = replace(
+        real,
+        columns={
+            **real.columns,
+            "x": np.where(half, np.nan, real.columns["x"]),
+            "size": np.where(half, None, real.columns["size"]),
+        },
+    )
+    counted, dropped = (shape_errors(real, fake, missing=m) for m in Missing)
+    assert np.isclose(counted["x"], 50) and np.isclose(counted["size"], 50)
+    assert dropped["x"] < 10 and dropped["size"] < 5
+    trends = [trend_errors(real, fake, missing=m).set_index(["first", "second"]).error["x", "y"] for m in Missing]
+    assert trends[0] > 40 > 5 > trends[1]
+    assert "dropped" in shape_error(real, fake, missing=Missing.DROPPED).signature
+    nothing = replace(real, columns={**real.columns, "size": np.full(400, None)})
+    with pytest.raises(DataError, match="known value"):
+        shape_errors(real, nothing, missing=Missing.DROPPED)
 
 
 def test_many_levels_do_not_need_a_table_of_all_pairs():
