@@ -129,7 +129,7 @@ class Server:
 
 def start(*arguments: object) -> Server:
     """The command with `arguments`, once it listens."""
-    command = [*RATE, *map(str, arguments), "--port", "0", "--json", "--debug"]
+    command = [*RATE, "--port", "0", *map(str, arguments), "--json", "--debug"]
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     process = subprocess.Popen(
         command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, env=environment, cwd=tempfile.gettempdir()
@@ -255,7 +255,8 @@ def sources(systems: Path, medium: str) -> dict:
 
 def a_study(folder: Path, systems: Path, medium: str = "image", *, store: str | None = None, **changes) -> Opened:
     """A study of two systems and real data, set up in `folder`."""
-    given = {"questions": ("preference", "real or generated"), "raters": 2, "per_question": 6, "seed": 0, "minimum_seconds": 0.0}
+    given = {"questions": ("preference", "real or generated"), "raters": 2, "per_question": 6, "seed": 0}
+    given["minimum_seconds"] = 0.0
     found = sources(systems, medium)
     protocol = Protocol(systems=tuple(found), medium=medium, **{**given, **changes})
     return set_up(folder, found, protocol, version="0", store=store)

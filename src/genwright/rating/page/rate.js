@@ -72,6 +72,7 @@ async function next() {
 async function ask(trial) {
   asked = { ...trial, open: false, since: 0 };
   const mine = asked;
+  at("question").setAttribute("aria-busy", "true");
   at("prompt").textContent = trial.prompt;
   answers(trial);
   status("");
@@ -80,8 +81,10 @@ async function ask(trial) {
   else if (key !== built.key || trial.exposure) await load(mine, key);
   only("question");
   built.place?.();
+  if (trial.exposure && !trial.hidden) offer(mine);
+  at("question").setAttribute("aria-busy", "false");
   if (trial.hidden) return open(mine);
-  if (trial.exposure) return offer(mine);
+  if (trial.exposure) return;
   if (built.player && !built.player.heard.every(Boolean)) return status("Listen to what is played before you answer.");
   await visible(mine);
 }
