@@ -24,7 +24,7 @@ import genwright as gw
 import show
 from genwright.families.gan import non_saturating, relativistic
 from genwright.metrics.features import fit_extractor
-from genwright.metrics.images import frechet
+from genwright.metrics.frechet import frechet
 
 STEPS = 200  # moves of each player
 DRAWN = 1000  # digits drawn from each

@@ -22,7 +22,7 @@ import torch
 import genwright as gw
 import show
 from genwright.metrics.features import fit_extractor
-from genwright.metrics.images import frechet
+from genwright.metrics.frechet import frechet
 
 EXPECTED = {
     "errors that say what to do": (3, 3),

@@ -10,16 +10,10 @@ from sklearn.datasets import load_digits
 
 from genwright.errors import ArgumentError, DataError, StorageError
 from genwright.metrics.features import Extractor, feature_dimension, fit_extractor, load_extractor
-from genwright.metrics.images import (
-    density_coverage,
-    frechet,
-    frechet_distance,
-    kernel_distance,
-    label_agreement,
-    nearest_images,
-    nearest_training_image,
-    precision_recall,
-)
+from genwright.metrics.frechet import frechet, frechet_distance
+from genwright.metrics.images import label_agreement, nearest_images, nearest_training_image
+from genwright.metrics.kernel import kernel_distance
+from genwright.metrics.neighbours import density_coverage, precision_recall
 from tests.metrics.records import images
 
 

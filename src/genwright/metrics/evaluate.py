@@ -16,6 +16,9 @@ from genwright.generator import Generator
 from genwright.metrics import copies, images, judges, tables, text
 from genwright.metrics.align import aligned
 from genwright.metrics.features import FIT_ROWS, Extractor, feature_dimension, fit_extractor
+from genwright.metrics.frechet import frechet_distance
+from genwright.metrics.kernel import kernel_distance
+from genwright.metrics.neighbours import density_coverage, precision_recall
 from genwright.metrics.score import Score
 
 MIN_ROWS = 10  # of each table or set of images, for anything at all to be measured
@@ -246,10 +249,10 @@ def _compare_features(
     else:
         other = drawn(rest, n)
     metrics: dict[str, Callable[..., Score | Sequence[Score]]] = {
-        "Frechet distance": images.frechet_distance,
-        "kernel distance": images.kernel_distance,
-        "precision and recall": images.precision_recall,
-        "density and coverage": images.density_coverage,
+        "Frechet distance": frechet_distance,
+        "kernel distance": kernel_distance,
+        "precision and recall": precision_recall,
+        "density and coverage": density_coverage,
     }
     for name, metric in metrics.items():
         measured = partial(metric, features=extractor.signature)

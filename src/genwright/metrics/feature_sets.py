@@ -1,0 +1,60 @@
+"""What all metrics of two sets of features share: checks, and the score that says which features they were."""
+
+import numpy as np
+from jaxtyping import Float
+
+from genwright.errors import DataError
+from genwright.metrics.intervals import Replicates
+from genwright.metrics.score import Direction, Group, Score, signature
+
+CHUNK_CELLS = 8_000_000  # of a matrix between two sets held at once: 64 MB of float64
+Features = Float[np.ndarray, "_ _"]  # (records, dimension); the real and the generated set differ in records
+
+
+def checked(real: Features, fake: Features, *, fewest: int) -> tuple[Features, Features]:
+    """Both sets in float64; DataError unless they are finite, of one dimension and large enough."""
+    for name, x in (("real", real), ("generated", fake)):
+        if x.ndim != 2 or x.shape[1] != real.shape[1]:
+            raise DataError(f"{name} features of shape {x.shape} against {real.shape}", where="features")
+        if len(x) < fewest:
+            raise DataError(f"{len(x)} {name} records, at least {fewest} are needed", where="features")
+        if not np.isfinite(x).all():
+            bad = int((~np.isfinite(x)).any(axis=1).sum())
+            raise DataError(f"{bad} {name} records have features that are not finite", where="features")
+    return real.astype(np.float64), fake.astype(np.float64)
+
+
+def chunks(n: int, width: int) -> list[slice]:
+    """Runs of rows of an (n, width) matrix, each of at most `CHUNK_CELLS` cells."""
+    step = max(1, CHUNK_CELLS // max(width, 1))
+    return [slice(i, min(i + step, n)) for i in range(0, n, step)]
+
+
+def feature_score(
+    name: str,
+    value: float,
+    *,
+    sets: tuple[Features, Features],
+    protocol: str,
+    group: Group,
+    direction: Direction,
+    replicates: Replicates,
+    low: float = -np.inf,
+    high: float = np.inf,
+    interval: tuple[float, float] | None = None,
+    note: str = "",
+    seed: int | None = None,
+) -> Score:
+    """A score of two sets of features, its interval from the replicates, within `low` and `high`, unless given."""
+    n = len(sets[0]), len(sets[1])
+    return Score(
+        name=name,
+        value=value,
+        direction=direction,
+        n=n[1],
+        signature=signature(name, protocol=protocol, n=n, seed=seed),
+        interval=interval or replicates.interval(value, low=low, high=high),
+        group=group,
+        note=note,
+        replicates=replicates,
+    )
