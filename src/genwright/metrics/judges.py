@@ -94,7 +94,7 @@ def cross_validated_auc(
         influence[held] = of_rows / (len(held) * FOLDS)
     auc, found = float(np.mean(aucs)), float(np.mean(fitted))
     illusion = np.clip((found - auc) / (found - 0.5), 0, 1) if found > 0.5 else 1.0
-    return auc, influence.reshape(2, n) * np.sqrt(1 + illusion * FOLDS / (FOLDS - 1))
+    return auc, influence.reshape(2, n) * np.sqrt(1 + np.sqrt(illusion) * FOLDS / (FOLDS - 1))
 
 
 def _auc_replicates(auc: float, influence: Float[np.ndarray, "2 n"], seed: int) -> Replicates:

@@ -21,9 +21,9 @@ def lined_up(
     return np.concatenate([p, np.repeat(p[:1], len(q) - 1, 0)]), np.concatenate([np.repeat(q[:1], len(p), 0), q[1:]])
 
 
-def split_replicates(values: Float[np.ndarray, "r"], real_groups: int) -> Replicates:
+def split_replicates(values: Float[np.ndarray, "r"], real_groups: int, *, excess: float = 0.0) -> Replicates:
     """`Replicates` from an array of replicates."""
-    return Replicates(tuple(values[1 : 1 + real_groups].tolist()), tuple(values[1 + real_groups :].tolist()))
+    return Replicates(tuple(values[1 : 1 + real_groups].tolist()), tuple(values[1 + real_groups :].tolist()), excess)
 
 
 def replicate_error(values: Float[np.ndarray, "r *k"], real_groups: int) -> Float[np.ndarray, "*k"]:

@@ -4,12 +4,15 @@ Points are rows of any feature matrix; tables become points by `encoding.row_poi
 """
 
 import enum
+from collections.abc import Sequence
+from dataclasses import dataclass
 
 import numpy as np
 from jaxtyping import Float, Int
+from scipy.special import erf
 
 from genwright.errors import DataError
-from genwright.metrics.intervals import Replicates, jackknife_groups
+from genwright.metrics.intervals import Replicates, cross_excess, jackknife_groups, pair_excess
 from genwright.metrics.kinks import replicate_error, share_of_one_interval, smoothed_absolute, split_replicates
 from genwright.metrics.score import Group, Score, signature
 
@@ -68,18 +71,24 @@ def beta_recall(
     to_real, _ = _grouped_nearest(real, real, group_a, same=True)
     to_fake, which = _grouped_nearest(real, fake, group_b, same=False)
 
-    def covered(real_out: int, fake_out: int) -> np.ndarray:
-        keep = group_a != real_out
+    def covered(real_out: Sequence[int], fake_out: Sequence[int]) -> Float[np.ndarray, "betas"]:
+        keep = ~np.isin(group_a, real_out)
         own = _without(to_real[keep], real_out).min(axis=1)
         others = _without(to_fake[keep], fake_out)
         best = others.argmin(axis=1)
         rows = np.arange(len(best))
-        return _covered(others[rows, best] <= own, which[keep][rows, best], fake, group_b != fake_out, support)
+        return _covered(others[rows, best] <= own, which[keep][rows, best], fake, ~np.isin(group_b, fake_out), support)
 
-    left_out = [(-1, -1), *((g, -1) for g in range(to_real.shape[1])), *((-1, g) for g in range(to_fake.shape[1]))]
-    shares = np.stack([covered(*groups) for groups in left_out])
-    real_groups, protocol = to_real.shape[1], f"{support.value}, 29 levels, {features}"
-    return _score("beta-recall", shares, real_groups, real, fake, protocol=protocol, group="diversity", seed=seed)
+    g, h = range(to_real.shape[1]), range(to_fake.shape[1])
+    shares = np.stack([covered([], []), *(covered([i], []) for i in g), *(covered([], [j]) for j in h)])
+    together = _Together(
+        both=np.array([[covered([i], [j]) for j in h] for i in g]),
+        pairs=np.array([[covered([i, j], []) if i < j else shares[0] for j in g] for i in g]),
+    )
+    protocol = f"{support.value}, 29 levels, {features}"
+    return _score(
+        "beta-recall", shares, len(g), real, fake, protocol=protocol, group="diversity", seed=seed, together=together
+    )
 
 
 def distance_to_closest_record(
@@ -102,7 +111,7 @@ def distance_to_closest_record(
     nearest = by_group.min(axis=1)
     usual = _grouped_nearest(held_out, train, group_a, same=False)[0].min(axis=1)
     replicates = Replicates(
-        tuple(float(np.median(_without(by_group, g).min(axis=1))) for g in range(by_group.shape[1])),
+        tuple(float(np.median(_without(by_group, [g]).min(axis=1))) for g in range(by_group.shape[1])),
         tuple(float(np.median(nearest[group_b != g])) for g in range(int(group_b.max()) + 1)),
     )
     value = float(np.median(nearest))
@@ -176,11 +185,27 @@ def _grouped_nearest(
     return distance, which
 
 
-def _without(by_group: Float[np.ndarray, "n g"], left_out: int) -> Float[np.ndarray, "n g"]:
-    """Distances with one group out of reach (-1: none)."""
-    if left_out < 0:
-        return by_group
-    return np.where(np.arange(by_group.shape[1]) == left_out, np.inf, by_group)
+def _without(by_group: Float[np.ndarray, "n g"], left_out: Sequence[int]) -> Float[np.ndarray, "n g"]:
+    """Distances with some groups out of reach."""
+    return np.where(np.isin(np.arange(by_group.shape[1]), left_out), np.inf, by_group)
+
+
+@dataclass(frozen=True)
+class _Together:
+    """Shares with two groups left out: a real and a generated one, or two real ones (above the diagonal)."""
+
+    both: Float[np.ndarray, "g h alphas"]
+    pairs: Float[np.ndarray, "g g alphas"]
+
+    def excess(self, value: float, slopes: Float[np.ndarray, "alphas"], shares: Float[np.ndarray, "r alphas"]) -> float:
+        """The variance of value + slopes . (share - shares[0]) that a jackknife counts twice.
+
+        Whether a real point has a near generated one is decided by points of both sets together.
+        """
+        g = len(self.pairs)
+        both, pairs, single = (value + (x - shares[0]) @ slopes for x in (self.both, self.pairs, shares))
+        real, fake = single[1 : 1 + g], single[1 + g :]
+        return cross_excess(value, real, fake, both) + pair_excess(value, real, pairs)
 
 
 def _score(
@@ -193,11 +218,14 @@ def _score(
     protocol: str,
     group: Group,
     seed: int,
+    together: "_Together | None" = None,
 ) -> Score:
     """1 - 2 mean |share - level|, from the replicates of the shares."""
     error = replicate_error(shares, real_groups)
     gaps = 2 * smoothed_absolute(shares - ALPHAS, error).mean(axis=1)  # from 0 to 1: no share is outside 0 to 1
-    low, high = share_of_one_interval(float(gaps[0]), split_replicates(gaps, real_groups))
+    slopes = 2 * erf((shares[0] - ALPHAS) / np.maximum(error, 1e-300)) / len(ALPHAS)
+    excess = together.excess(float(gaps[0]), slopes, shares) if together else 0.0
+    low, high = share_of_one_interval(float(gaps[0]), split_replicates(gaps, real_groups, excess=excess))
     return Score(
         name=name,
         value=1 - float(gaps[0]),
@@ -206,5 +234,5 @@ def _score(
         signature=signature(name, protocol=protocol, n=(len(real), len(fake)), seed=seed),
         interval=(1 - high, 1 - low),
         group=group,
-        replicates=split_replicates(1 - gaps, real_groups),
+        replicates=split_replicates(1 - gaps, real_groups, excess=excess),
     )

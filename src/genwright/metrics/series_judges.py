@@ -9,6 +9,7 @@ import enum
 import numpy as np
 import torch
 from jaxtyping import Bool, Float, Int
+from scipy.special import erf
 from sklearn.ensemble import HistGradientBoostingClassifier, HistGradientBoostingRegressor
 from sklearn.linear_model import Ridge
 from threadpoolctl import threadpool_limits
@@ -71,37 +72,21 @@ def discriminative_score(
     rng = np.random.default_rng(seed)
     a, b = (x[_equally_many(len(x), n, records, rng)] for x in (real, fake))
     group = np.stack([series_groups(n, records, seed + i) for i in range(2)])
-    x = _standardised(a, b)
-    seen = _summary(x) if judge is SeriesJudge.TREES else x
-    right, times, accuracies = np.zeros((2, n)), np.zeros((2, n)), []
-    for split in range(splits):
-        held = _held_out(group, rng)
-        correct = _judged(seen, held.reshape(-1), judge, seed + split)
-        accuracies.append(float(correct.mean()))
-        right[held] += correct
-        times[held] += 1
-    accuracy = float(np.mean(accuracies))
-    replicates = _accuracy_replicates(accuracy, right, times, group, np.array(accuracies))
+    right, times, accuracies = _judged_splits(_standardised(a, b), group, judge, splits, seed)
+    accuracy = float(accuracies.mean())
+    replicates = _accuracy_replicates(accuracy, right, times, group, accuracies)
     low, high = replicates.interval(accuracy, low=0.0, high=1.0)
-    usual = float(np.mean(np.abs(np.array(accuracies) - 0.5)))
-    sign = 1.0 if accuracy >= 0.5 else -1.0
+    usual = float(np.mean(np.abs(accuracies - 0.5)))
+    protocol = f"{judge.value}, {splits} splits, {records.value} of {real.shape[1]}"
     return Score(
         name="discriminative score",
         value=abs(accuracy - 0.5),
         direction="lower",
         n=n,
-        signature=signature(
-            "discriminative score",
-            protocol=f"{judge.value}, {splits} splits, {records.value} of {real.shape[1]}",
-            n=(n, n),
-            seed=seed,
-        ),
+        signature=signature("discriminative score", protocol=protocol, n=(n, n), seed=seed),
         interval=_folded(low - 0.5, high - 0.5),
         note=f"accuracy {accuracy:.3f}, split by split {usual:.3f} from 1/2",
-        replicates=Replicates(
-            tuple(abs(accuracy - 0.5) + sign * (r - accuracy) for r in replicates.real),
-            tuple(abs(accuracy - 0.5) + sign * (r - accuracy) for r in replicates.fake),
-        ),
+        replicates=_distance_replicates(replicates, accuracy),
     )
 
 
@@ -151,6 +136,22 @@ def predictive_score(
         note=f"{100 * (value / max(floor, 1e-300) - 1):+.1f}% against training on real series",
         replicates=replicates,
     )
+
+
+def _judged_splits(
+    x: Float[np.ndarray, "n2 t c"], group: Int[np.ndarray, "2 n"], judge: SeriesJudge, splits: int, seed: int
+) -> tuple[Float[np.ndarray, "2 n"], Float[np.ndarray, "2 n"], Float[np.ndarray, "s"]]:
+    """How often each series was named rightly and was judged at all, and the accuracy of each split."""
+    rng = np.random.default_rng(seed)
+    seen = _summary(x) if judge is SeriesJudge.TREES else x
+    right, times, accuracies = np.zeros(group.shape), np.zeros(group.shape), []
+    for split in range(splits):
+        held = _held_out(group, rng)
+        correct = _judged(seen, held.reshape(-1), judge, seed + split)
+        accuracies.append(float(correct.mean()))
+        right[held] += correct
+        times[held] += 1
+    return right, times, np.array(accuracies)
 
 
 def _equally_many(n: int, most: int, records: Records, rng: np.random.Generator) -> Int[np.ndarray, "_"]:
@@ -267,6 +268,16 @@ def _accuracy_replicates(
         scale = np.sqrt(1 + noise / 2 / size**2) if size > 0 else 1.0
         sides.append(tuple((accuracy + scale * deviation).tolist()))
     return Replicates(sides[0], sides[1])
+
+
+def _distance_replicates(replicates: Replicates, accuracy: float) -> Replicates:
+    """Replicates of |accuracy - 1/2| from those of the accuracy, the kink smoothed over its error."""
+    slope = erf((accuracy - 0.5) / max(replicates.error, 1e-12))
+    real, fake = (
+        tuple(float(abs(accuracy - 0.5) + slope * (x - accuracy)) for x in side)
+        for side in (replicates.real, replicates.fake)
+    )
+    return Replicates(real, fake)
 
 
 def _folded(low: float, high: float) -> tuple[float, float]:
