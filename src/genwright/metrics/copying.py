@@ -1,0 +1,145 @@
+"""Tests for copied training records, on features or any vectors: authenticity, the C_T test, and near copies.
+
+They describe; none is proof of privacy, and none alone is proof of copying.
+"""
+
+import math
+
+import numpy as np
+from jaxtyping import Float, Int
+from scipy.stats import norm, rankdata
+from sklearn.cluster import KMeans
+
+from genwright.errors import DataError
+from genwright.metrics.feature_sets import Features, checked
+from genwright.metrics.intervals import Replicates, mean_replicates, share_interval
+from genwright.metrics.neighbours import nearest_of, nearest_others
+from genwright.metrics.score import Score, signature
+
+MAX_CELLS = 10  # of the C_T test
+ROWS_PER_CELL = 50
+ALARM = 0.01  # false alarms allowed
+TINY = 1e-12  # the reach of a training record that stands there twice
+
+
+def authenticity(train: Features, fake: Features, *, held_out: Features, features: str, seed: int = 0) -> Score:
+    """Share of generated records that are not nearer to a training record than that one is to its own nearest.
+
+    Alaa et al. 2022, arXiv:2102.08921, sec. 3.3. The floor is the share of unseen real records that are "authentic" so:
+    well below 1, for the nearest of many training records is often nearer than the nearest of one. Weak on its own:
+    Jiralerspong et al. and Stein et al. 2023, arXiv:2306.04675, found that it misses memorisation.
+    """
+    train, fake = checked(train, fake, fewest=2)
+    reach = np.maximum(nearest_others(train)[0][:, 0], TINY)
+    authentic, real = (_ratio(points, train, reach) > 1 for points in (fake, held_out))
+    value = float(authentic.mean())
+    return Score(
+        name="authenticity",
+        value=value,
+        direction="higher",
+        n=len(fake),
+        signature=signature(
+            "authenticity", protocol=f"{features}, train={len(train)}", n=(len(held_out), len(fake)), seed=seed
+        ),
+        interval=share_interval(value, len(fake)),
+        floor=float(real.mean()),
+        group="novelty",
+        replicates=Replicates((), mean_replicates(authentic, seed=seed + 1)),
+    )
+
+
+def data_copying(
+    train: Features, fake: Features, *, held_out: Features, features: str, cells: int | None = None, seed: int = 0
+) -> Score:
+    """C_T: are generated records nearer to training records than unseen real ones are? Far below 0 they are copies.
+
+    In each k-means cell of the training records the Mann-Whitney statistic of distances to the nearest training record,
+    generated against unseen, as a z-value; averaged with the cells' shares of the unseen records as weights. Meehan et
+    al. 2020, arXiv:2004.05675, eq. 3 and algorithm 1. 0 is ideal, above 0 is underfitting. The interval is that of the
+    weighted mean of independent unit normals, so it holds 0 in 95 of 100 samples of an honest generator.
+    """
+    train, fake = checked(train, fake, fewest=2 * ROWS_PER_CELL)
+    held_out = checked(train, held_out, fewest=ROWS_PER_CELL)[1]
+    k = cells or max(1, min(MAX_CELLS, len(held_out) // ROWS_PER_CELL, len(fake) // ROWS_PER_CELL))
+    means = KMeans(k, n_init=3, random_state=seed).fit(train)
+    cell = [means.predict(x) for x in (held_out, fake)]
+    apart = [nearest_of(x, train)[0] for x in (held_out, fake)]
+    z, weight = cell_statistics((apart[0], cell[0]), (apart[1], cell[1]), cells=k)
+    if not weight.any():
+        raise DataError("no cell holds both unseen and generated records", where="C_T", hint="give more records")
+    weight = weight / weight.sum()
+    value, error = float(z @ weight), float(np.sqrt(np.sum(weight**2)))
+    p = float(norm.cdf(value / error))
+    return Score(
+        name="C_T",
+        value=value,
+        direction="target",
+        n=len(fake),
+        signature=signature(
+            "C_T", protocol=f"{features}, {k} cells, train={len(train)}", n=(len(held_out), len(fake)), seed=seed
+        ),
+        interval=(value - 1.96 * error, value + 1.96 * error),
+        floor=0.0,
+        group="novelty",
+        note=f"copying, p = {p:.2g}" if p < ALARM else "",
+    )
+
+
+def cell_statistics(
+    unseen: tuple[Float[np.ndarray, "n"], Int[np.ndarray, "n"]],
+    fake: tuple[Float[np.ndarray, "m"], Int[np.ndarray, "m"]],
+    *,
+    cells: int,
+) -> tuple[Float[np.ndarray, "c"], Float[np.ndarray, "c"]]:
+    """Each cell's z-value and weight, from distances to the training set and cell numbers; empty cells weigh nothing.
+
+    Below 0: generated records are nearer. Ties count half; the variance is the one without ties, as in the paper.
+    """
+    z, weight = np.zeros(cells), np.zeros(cells)
+    for c in range(cells):
+        a, b = unseen[0][unseen[1] == c], fake[0][fake[1] == c]
+        n, m = len(a), len(b)
+        if n and m:
+            above = rankdata(np.concatenate([b, a]))[:m].sum() - m * (m + 1) / 2  # pairs with the generated one farther
+            z[c] = (above - n * m / 2) / math.sqrt(n * m * (n + m + 1) / 12)
+            weight[c] = n / len(unseen[0])
+    return z, weight
+
+
+def near_copies(train: Features, fake: Features, *, held_out: Features, features: str, seed: int = 0) -> Score:
+    """Share of generated records that are nearer to a training record than any unseen real record is, in percent.
+
+    Nearness is the distance to the nearest training record as a share of that record's own distance to its nearest.
+    If generated and unseen records come from one law, the k nearest of all being generated has a probability of about
+    (n / (n + m))**k for n generated and m unseen ones: the note says "copies" where that is below 1 %. With few unseen
+    records only many copies can be told from chance. The value counts what stands out, whatever the test says.
+    """
+    train, fake = checked(train, fake, fewest=2)
+    held_out = checked(train, held_out, fewest=2)[1]
+    reach = np.maximum(nearest_others(train)[0][:, 0], TINY)
+    ratio = [_ratio(points, train, reach) for points in (fake, held_out)]
+    nearer = ratio[0] < ratio[1].min()
+    k, n, m = int(nearer.sum()), len(fake), len(held_out)
+    i = np.arange(k)
+    p = float(np.exp(np.log((n - i) / (n + m - i)).sum()))
+    share = k / n
+    low, high = share_interval(share, n)
+    return Score(
+        name="near copies",
+        value=100 * share,
+        direction="lower",
+        n=n,
+        signature=signature("near copies", protocol=f"{features}, train={len(train)}", n=(m, n), seed=seed),
+        interval=(100 * low, 100 * high),
+        floor=100 / (m + 1),
+        unit="%",
+        group="novelty",
+        note=f"copies: {k} records, p = {p:.2g}" if p < ALARM else "",
+        replicates=Replicates((), tuple(100 * v for v in mean_replicates(nearer, seed=seed + 1))),
+    )
+
+
+def _ratio(points: Features, train: Features, reach: Float[np.ndarray, "t"]) -> Float[np.ndarray, "n"]:
+    """Distance of each point to its nearest training record, as a share of that record's own reach."""
+    apart, which = nearest_of(points, train)
+    return apart / reach[which]
