@@ -16,7 +16,7 @@ from safetensors.torch import save_file
 from torch import nn
 
 from genwright.errors import DataError
-from genwright.metrics import weights
+from genwright.metrics import torch_files, weights
 from genwright.metrics.torch_files import read_pth
 from genwright.metrics.weights import KNOWN, Published, Weights, fill, published_as, read_weights
 
@@ -253,6 +253,15 @@ def test_bombs_are_refused(tmp_path):
     path = evil_file(tmp_path / "w.pth", "zip", b"\x80\x02}" + nested[2:] + b"Ns.")
     with pytest.raises(DataError):  # hashing 2**60 entries would take for ever
         read_pth(path)
+
+
+def test_little_files_ask_for_little(tmp_path, monkeypatch):
+    monkeypatch.setattr(torch_files, "MAX_WORK", 10_000)
+    many = b"\x80\x02](" + b"K\x01" * 500 + b"eq\x00"  # one list, copied again and again
+    copied = many + b"ctorch\nSize\nq\x01" + b"h\x01h\x00\x85R" * 100 + b"."
+    for content in (copied, b"\x80\x02]" + b"Na" * 6000 + b"."):
+        with pytest.raises(DataError, match="more work"):
+            read_pth(evil_file(tmp_path / "w.pth", "plain", content))
 
 
 @pytest.mark.parametrize("form", FORMATS)

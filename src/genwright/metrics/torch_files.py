@@ -22,6 +22,7 @@ from torch import Tensor
 from genwright.errors import DataError
 
 MAX_PICKLE = 64_000_000  # bytes of a zip's data.pkl; real ones hold names and shapes, well below 1 MB
+MAX_WORK = 1_000_000  # instructions of a pickle, and entries its calls may copy; 1000 tensors take about 40 000
 MAGIC = 0x1950A86A20F9469CFC6C  # first number of the plain format
 DAMAGE = (
     *(ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, EOFError, RuntimeError, OSError),
@@ -247,15 +248,23 @@ class _Machine:
         self.outer: list[list[Any]] = []  # stacks set aside at marks
         self.memo: dict[int, Any] = {}
         self.roots: dict[str, _Storage] = {}
+        self.work = 0
 
     def run(self, file: Any) -> Any:
         """The value that a pickle describes."""
         for instruction, argument, _ in pickletools.genops(file):
+            self.spend(1)
             if instruction.name not in INSTRUCTIONS:
                 raise ValueError(f"pickle instruction {instruction.name} is not allowed")
             INSTRUCTIONS[instruction.name](self, argument)
         (value,) = self.stack
         return value
+
+    def spend(self, entries: int) -> None:
+        """Small files must not ask for much memory or time."""
+        self.work += entries
+        if self.work > MAX_WORK:
+            raise ValueError("more work than any state dict needs")
 
     def push(self, value: Any) -> None:
         self.stack.append(value)
@@ -290,6 +299,7 @@ class _Machine:
         name, arguments = self.take(2)
         if type(name) is not _Name or name.text not in CALLS or type(arguments) is not tuple:
             raise ValueError(f"call of {name} is not allowed")
+        self.spend(sum(len(each) for each in arguments if type(each) in (list, dict, tuple, str)))
         self.push(CALLS[name.text](*arguments))
 
     def reference(self) -> None:

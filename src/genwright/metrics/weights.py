@@ -169,4 +169,5 @@ def fill(net: nn.Module, weights: Weights, *, unused: tuple[str, ...] = ()) -> n
             raise DataError(f"{name} holds numbers that are not finite", where=weights.where)
     counters = {name: torch.zeros((), dtype=torch.int64) for name in net.state_dict() if name not in expected}
     net.load_state_dict({name: tensor.float() for name, tensor in given.items()} | counters, assign=True)
+    net.to(memory_format=torch.channels_last)  # convolutions on a CPU then take a quarter less time
     return net.requires_grad_(False).eval()
