@@ -35,7 +35,7 @@ RATIO = """() => {
   const edges = shown.filter((node) => node.matches("button:not(.plain), progress"));
   const drawn = (node) => getComputedStyle(node)[node.matches("progress") ? "outlineColor" : "borderTopColor"];
   return {
-    texts: texts.map((n) => [n.textContent.trim().slice(0, 30), ratio(light(parse(getComputedStyle(n).color)), light(behind(n)))]),
+    texts: texts.map((n) => [n.textContent.trim(), ratio(light(parse(getComputedStyle(n).color)), light(behind(n)))]),
     edges: edges.map((n) => [n.id || n.textContent, ratio(light(parse(drawn(n))), light(behind(n.parentElement)))]),
   };
 }"""
@@ -231,7 +231,7 @@ def test_sounds_play_in_step_and_must_be_heard_first(studies, opened):
             page.locator("#answers button").first.click()
             return ANSWERS[kind][0]
 
-        assert course(page, give, 8 if options is DESKTOP else 3) == list(study.answers(link).values())
+        assert course(page, give, 4) == list(study.answers(link).values())
 
 
 @pytest.mark.parametrize("name", ["texts", "rows"])
@@ -250,7 +250,7 @@ def test_texts_and_rows_on_both_sizes(studies, opened, name):
             page.keyboard.press(KEYS[kind][ANSWERS[kind][1]])
             return ANSWERS[kind][1]
 
-        assert course(page, give, 8 if options is DESKTOP else 2) == list(study.answers(link).values())
+        assert course(page, give, 4 if options is DESKTOP else 2) == list(study.answers(link).values())
 
 
 def test_a_study_goes_on_where_it_was_and_a_timed_picture_is_not_shown_again(studies, opened):

@@ -16,7 +16,10 @@ from collections import defaultdict
 from http.client import HTTPException
 
 import pytest
+from click.testing import CliRunner
 
+from genwright.app.cli import main
+from genwright.app.serving import listening
 from genwright.errors import MissingDependencyError
 from genwright.rating.pages import pages
 from genwright.rating.records import ANSWERS, REAL
@@ -374,3 +377,59 @@ def test_the_command_says_where_to_go_and_how_to_go_on(tmp_path, systems, loopba
     assert process.returncode == 0 and "Traceback" not in told
     assert "0 answers of 0 raters" in told and f"genwright ratings {tmp_path / 'study'}" in told
     assert f"genwright rate --out {tmp_path / 'study'}" in told
+
+
+@pytest.fixture
+def rate(monkeypatch, tmp_path):
+    """The command in this process, up to where it would serve; its exit code and what it says."""
+    monkeypatch.setattr("genwright.app.serving.serve", lambda *_, **__: [])
+
+    def run(*words: object):
+        result = CliRunner().invoke(main, ["rate", *map(str, words), "--port", "0", "--out", str(tmp_path / "study")])
+        return result.exit_code, result.stderr
+
+    return run
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "told"),
+    [
+        ((), 2, "there is no study to go on with"),
+        (("alpha-images",), 2, "a preference needs two systems"),
+        (("alpha-images", "alpha-images"), 2, "the same system twice"),
+        (("alpha-images", "omega.jsonl"), 3, "omega.jsonl: texts, but alpha-images holds images"),
+        (("alpha-images", "nowhere"), 3, "no such file or folder"),
+        (("alpha-images", "omega-images", "--questions", "beauty"), 2, "no question called 'beauty'"),
+        (("alpha-images", "omega-images", "--questions", "real"), 2, "cannot be asked without both"),
+        (("alpha-images", "omega-images", "--questions", "all", "--trials", "7"), 2, "too few for 8 questions"),
+        (("alpha-images", "omega-images", "--trials", "90"), 3, "40 different stimuli, but each rater must see 90"),
+        (("alpha-images", "omega-images", "--exposure", "500"), 2, "--exposure: applies to images whose origin"),
+        (("alpha.jsonl", "omega.jsonl", "--minimum", "-1"), 2, "between 0 and 60"),
+        (("alpha.csv", "omega-sounds"), 3, "sounds, but alpha.csv holds table rows"),
+    ],
+)
+def test_what_cannot_be_studied_is_told_before_anything_starts(rate, systems, monkeypatch, tmp_path, words, code, told):
+    monkeypatch.chdir(systems)
+    exit_code, said = rate(*words)
+    assert (exit_code, told in said) == (code, True), said
+    assert not (tmp_path / "study" / "protocol.json").exists()
+
+
+def test_the_same_command_goes_on_and_another_protocol_is_refused(rate, systems, tmp_path):
+    words = [systems / "alpha-images", systems / "omega-images", "--trials", "6", "--seed", "4"]
+    assert rate(*words)[0] == 0
+    before = (tmp_path / "study" / "protocol.json").read_text()
+    assert rate(*words)[0] == 0 and rate()[0] == 0
+    assert (tmp_path / "study" / "protocol.json").read_text() == before
+    for change in (["--trials", "8"], ["--raters", "3"], ["--seed", "5"], ["--questions", "coherence"]):
+        code, said = rate(*words, *change)
+        assert code == 2 and "its protocol is fixed" in said
+    code, said = rate(systems / "alpha-images", systems / "truth-images")
+    assert code == 2 and "the study there is about alpha-images, omega-images" in said
+
+
+def test_a_port_in_use_is_told(systems, tmp_path):
+    with listening("127.0.0.1", 0) as taken:
+        port = taken.getsockname()[1]
+        result = CliRunner().invoke(main, ["rate", str(systems / "alpha-images"), "--port", str(port)])
+    assert result.exit_code == 2 and f"127.0.0.1:{port}: cannot listen there" in result.stderr

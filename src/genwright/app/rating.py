@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
+from click.core import ParameterSource
 
 from genwright.app.options import answering, read_data, reading
 from genwright.app.output import print_json
@@ -23,8 +24,12 @@ SAMPLES = 1000  # drawn from a saved generator, of which a study shows some
 @click.argument("systems", nargs=-1, metavar="[SYSTEM]...")
 @click.option("--real", metavar="DATA", help="Real data of the same kind, rated along unnamed.")
 @click.option("--questions", metavar="LIST", help="What to ask, separated by commas.  [default: see below]")
-@click.option("--raters", type=int, default=1, show_default=True, help="How many people rate; each has a link.")
-@click.option("--trials", type=int, default=24, show_default=True, help="Questions per rater, besides checks.")
+@click.option(
+    "--raters", type=click.IntRange(min=1), default=1, show_default=True, help="How many people rate; each has a link."
+)
+@click.option(
+    "--trials", type=click.IntRange(min=1), default=24, show_default=True, help="Questions per rater, besides checks."
+)
 @click.option("--exposure", type=float, metavar="MS", help="How long images show for real-or-generated.  [1000]")
 @click.option("--minimum", type=float, metavar="SECONDS", default=1.0, show_default=True, help="Least time to answer.")
 @click.option("--title", default="Rating study", show_default=True, help="What raters see above the page.")
@@ -146,13 +151,29 @@ def _text(path: Path) -> str:
 
 
 def _refuse_others(protocol: "Protocol", asked: dict[str, Any], out: Path) -> None:
-    """Raise if systems are named that the study in `out` is not about."""
+    """Raise if the command says anything else than the study in `out` was set up with."""
+    from genwright.rating.protocol import questions_named
     from genwright.rating.records import REAL
 
     named = tuple(_names(asked["systems"]))
     if named and named != tuple(name for name in protocol.systems if name != REAL):
         what = f"the study there is about {', '.join(protocol.systems)}"
         raise ArgumentError(what, where=str(out), hint="give another --out, or no systems to go on with it")
+    fixed = {
+        "questions": lambda text: questions_named(text) == protocol.questions,
+        "raters": lambda n: n == protocol.raters,
+        "trials": lambda n: n // len(protocol.questions) == protocol.per_question,
+        "exposure": lambda milliseconds: milliseconds / 1000 == protocol.exposure_seconds,
+        "minimum": lambda seconds: seconds == protocol.minimum_seconds,
+        "title": lambda text: text == protocol.title,
+        "consent": lambda path: _text(path) == protocol.consent,
+        "seed": lambda seed: seed == protocol.seed,
+    }
+    context = click.get_current_context()
+    for name, same in fixed.items():
+        if context.get_parameter_source(name) is ParameterSource.COMMANDLINE and not same(asked[name]):
+            what = "the study there was set up otherwise, and its protocol is fixed"
+            raise ArgumentError(what, where=f"--{name}", hint="leave it out, or give another --out")
 
 
 def _names(systems: tuple[str, ...]) -> list[str]:

@@ -48,7 +48,12 @@ def serve(
     address = f"http://{_reached_at(host)}:{bound.getsockname()[1]}"
     links = [f"{address}/#{invite.token}" for invite in study.store.invites()]
     config = uvicorn.Config(
-        app, log_level="error", lifespan="off", access_log=False, server_header=False, timeout_graceful_shutdown=int(LATEST)
+        app,
+        log_level="error",
+        lifespan="off",
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=int(LATEST),
     )
     told(links, [] if local else [f"anyone on the network who has a link can rate; {address} is not encrypted"])
     if browser:

@@ -57,7 +57,7 @@ class Database:
     def _drop(self) -> None:
         """Close a connection in an unknown state, which undoes what it had not committed; the next use opens anew."""
         connection, self._connection = self._connection, None
-        with suppress(self._failures):
+        with suppress(*self._failures):
             connection.close()
 
     @contextmanager

@@ -126,9 +126,13 @@ class Protocol:
         if not isinstance(value, dict) or value.get("schema") != SCHEMA:
             hint = f"this genwright reads schema {SCHEMA}; the study may be of another version"
             raise StorageError("not a protocol of this version", where=where, hint=hint)
-        own = {key: each for key, each in value.items() if key not in ("schema", "wordings")}
+        own: dict[str, Any] = {
+            key: tuple(each) if isinstance(each, list) else each
+            for key, each in value.items()
+            if key not in ("schema", "wordings")
+        }
         try:
-            return cls(**{key: tuple(each) if isinstance(each, list) else each for key, each in own.items()})
+            return cls(**own)
         except (TypeError, ArgumentError) as error:
             raise StorageError(f"a damaged protocol: {error}", where=where, hint="restore it from a copy") from None
 

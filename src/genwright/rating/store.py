@@ -203,7 +203,7 @@ class Store:
     def study(self) -> Study:
         """Everything about those who agreed to take part, in a fixed order."""
         with self._database.transaction() as open_:
-            facts = dict(open_.execute("SELECT name, value FROM facts"))
+            facts: dict[str, str] = dict(open_.execute("SELECT name, value FROM facts"))
             stimuli = open_.execute("SELECT id, system, medium, sha256 FROM stimuli ORDER BY number")
             raters = open_.execute("SELECT id, consented_at FROM raters WHERE consented_at IS NOT NULL ORDER BY slot")
             trials = open_.execute(
