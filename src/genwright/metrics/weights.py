@@ -168,6 +168,11 @@ def fill(net: nn.Module, weights: Weights, *, unused: tuple[str, ...] = ()) -> n
         if not tensor.isfinite().all():
             raise DataError(f"{name} holds numbers that are not finite", where=weights.where)
     counters = {name: torch.zeros((), dtype=torch.int64) for name in net.state_dict() if name not in expected}
-    net.load_state_dict({name: tensor.float() for name, tensor in given.items()} | counters, assign=True)
-    net.to(memory_format=torch.channels_last)  # convolutions on a CPU then take a quarter less time
+    net.load_state_dict({name: _laid_out(tensor) for name, tensor in given.items()} | counters, assign=True)
     return net.requires_grad_(False).eval()
+
+
+def _laid_out(tensor: Tensor) -> Tensor:
+    """In float32; kernels with channels innermost, with which convolutions on a CPU take a quarter less time."""
+    last = torch.channels_last if tensor.ndim == 4 else torch.contiguous_format
+    return tensor.float().contiguous(memory_format=last)
