@@ -132,6 +132,20 @@ def test_withdrawal_deletes_everything_of_that_rater_and_keeps_the_count(opened,
     again.store.close()
 
 
+def test_what_was_withdrawn_is_not_on_the_disk_any_more(tmp_path, systems):
+    study = a_study(tmp_path / "study", systems)
+    rater, stays = enter(study.store), enter(study.store, 1)
+    ids = [trial for trial, _ in answer(study.store, rater, 5)] + [rater, study.store.invites()[0].token]
+
+    def held() -> bytes:
+        return b"".join(path.read_bytes() for path in (tmp_path / "study").glob("study.sqlite*"))
+
+    assert all(each.encode() in held() for each in ids)
+    study.store.withdraw(rater)
+    assert not any(each.encode() in held() for each in ids) and stays.encode() in held()
+    study.store.close()
+
+
 def test_tokens_are_long_and_only_whole_ones_are_known(opened):
     tokens = [invite.token for invite in opened.store.invites()]
     assert len(set(tokens)) == 2 and all(len(token) >= 32 for token in tokens)

@@ -66,7 +66,7 @@ def run(
     part trains on for the rest. The folder then holds the model, samples, scores.json, leaderboard.json, a model card
     (README.md) and report.html. Stopped with Ctrl-C, the same command goes on where it was.
     """
-    from genwright.compare import run as compare
+    from genwright.contest import run as compare
 
     source = read_data(data, how)
     folder = claimed(out, source.name, force=force)
@@ -261,7 +261,7 @@ def _family(name: str, data: Any) -> Any:
 
 def _drawn_for(folder: Path, source: Any, seen: Any, seed: int) -> tuple[Any, Any, Any, Any]:
     """What a saved generator draws to be compared, with which real rows, what it was fitted to, and itself."""
-    from genwright.compare import drawn
+    from genwright.contest import drawn
     from genwright.generator import load
 
     generator = load(folder)

@@ -11,6 +11,7 @@ from typing import Any
 from genwright.errors import MissingDependencyError, StorageError
 
 Row = tuple[Any, ...]
+TRUNCATE = "PRAGMA wal_checkpoint(TRUNCATE)"  # SQLite's log holds what was deleted until it is cut
 BUSY_SECONDS = 30.0  # to wait for another process that writes
 POSTGRES = ("postgresql://", "postgres://")
 
@@ -30,8 +31,17 @@ class Transaction:
 class Database:
     """One connection, used by one thread at a time; made anew if the server of the database dropped it."""
 
-    def __init__(self, connect: Callable[[], Any], *, mark: str, failures: tuple[type[Exception], ...], where: str):
+    def __init__(
+        self,
+        connect: Callable[[], Any],
+        *,
+        mark: str,
+        failures: tuple[type[Exception], ...],
+        where: str,
+        erasing: str = "SELECT 1",
+    ) -> None:
         self._connect, self._mark, self._failures, self.where = connect, mark, failures, where
+        self._erasing = erasing
         self._lock = threading.Lock()
         self._connection: Any = None
         with self._lock, self._told():
@@ -53,6 +63,12 @@ class Database:
             except BaseException:
                 self._connection.execute("ROLLBACK")
                 raise
+
+    def erase(self) -> None:
+        """Have what was deleted vanish from the files as well, as far as the database knows how to."""
+        with self._lock, self._told():
+            if self._connection is not None:
+                self._connection.execute(self._erasing).fetchall()
 
     def _drop(self) -> None:
         """Close a connection in an unknown state, which undoes what it had not committed; the next use opens anew."""
@@ -86,7 +102,7 @@ def sqlite(path: Path) -> Database:
         connection.execute("PRAGMA secure_delete=ON")  # what a rater withdraws does not linger in free pages
         return connection
 
-    return Database(connect, mark="?", failures=(sqlite3.Error, OSError), where=str(path))
+    return Database(connect, mark="?", failures=(sqlite3.Error, OSError), where=str(path), erasing=TRUNCATE)
 
 
 def postgres(url: str, *, schema: str) -> Database:

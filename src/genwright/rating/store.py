@@ -199,6 +199,7 @@ class Store:
             if open_.execute("DELETE FROM raters WHERE id = ? RETURNING id", (rater,)):
                 counted = "CAST(CAST(value AS INTEGER) + 1 AS TEXT)"
                 open_.execute(f"UPDATE facts SET value = {counted} WHERE name = 'withdrawn'")
+        self._database.erase()
 
     def study(self) -> Study:
         """Everything about those who agreed to take part, in a fixed order."""
