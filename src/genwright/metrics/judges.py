@@ -63,7 +63,7 @@ def c2st(real: Dataset, fake: Dataset, *, judge: Judge = Judge.TREES, seed: int 
         n=n,
         signature=signature(name, protocol=f"{judge.value}, {FOLDS} folds", n=(n, n), seed=seed),
         interval=(_indistinct(high), _indistinct(low)),
-        note=f"AUC {auc:.3f}, p = {norm.sf(z):.2g}" + (BLIND if judge is Judge.LOGISTIC else ""),
+        note=f"AUC {auc:.3f}, p = {max(norm.sf(z), 1e-16):.2g}" + (BLIND if judge is Judge.LOGISTIC else ""),
         replicates=_moved(of_auc, auc, value, float(slope)),
     )
 

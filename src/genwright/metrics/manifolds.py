@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.special import erf
 
 from genwright.errors import DataError
@@ -71,20 +71,17 @@ def beta_recall(
     to_real, _ = _grouped_nearest(real, real, group_a, same=True)
     to_fake, which = _grouped_nearest(real, fake, group_b, same=False)
 
-    def covered(real_out: Sequence[int], fake_out: Sequence[int]) -> Float[np.ndarray, "betas"]:
-        keep = ~np.isin(group_a, real_out)
-        own = _without(to_real[keep], real_out).min(axis=1)
-        others = _without(to_fake[keep], fake_out)
-        best = others.argmin(axis=1)
-        rows = np.arange(len(best))
-        return _covered(others[rows, best] <= own, which[keep][rows, best], fake, ~np.isin(group_b, fake_out), support)
+    def reached(fake_out: Sequence[int]) -> _Reached:
+        return _Reached.by(fake, ~np.isin(group_b, fake_out), _without(to_fake, fake_out), which)
+
+    def spaced(real_out: Sequence[int]) -> _Spaced:
+        return _Spaced(~np.isin(group_a, real_out), _without(to_real, real_out).min(axis=1))
 
     g, h = range(to_real.shape[1]), range(to_fake.shape[1])
-    shares = np.stack([covered([], []), *(covered([i], []) for i in g), *(covered([], [j]) for j in h)])
-    together = _Together(
-        both=np.array([[covered([i], [j]) for j in h] for i in g]),
-        pairs=np.array([[covered([i, j], []) if i < j else shares[0] for j in g] for i in g]),
-    )
+    real_points, fake_points = [spaced([]), *(spaced([i]) for i in g)], [reached([]), *(reached([j]) for j in h)]
+    table = np.array([[_covered(a, b, support) for b in fake_points] for a in real_points])
+    pairs = [[_covered(spaced([i, j]), fake_points[0], support) if i < j else table[0, 0] for j in g] for i in g]
+    shares, together = np.concatenate([table[:, 0], table[0, 1:]]), _Together(table[1:, 1:], np.array(pairs))
     protocol = f"{support.value}, 29 levels, {features}"
     return _score(
         "beta-recall", shares, len(g), real, fake, protocol=protocol, group="diversity", seed=seed, together=together
@@ -152,14 +149,36 @@ def _typical(real: Float[np.ndarray, "n d"], fake: Float[np.ndarray, "m d"]) -> 
     return np.mean(_from_centre(fake, centre)[:, None] <= radii, axis=0)
 
 
-def _covered(
-    near: np.ndarray, which: Int[np.ndarray, "n"], fake: np.ndarray, kept: np.ndarray, support: RecallSupport
-) -> Float[np.ndarray, "betas"]:
-    """R_beta at each level, from which real points have a near generated one, and which it is."""
-    distance = _from_centre(fake, fake[kept].mean(axis=0))
-    matched = distance[which]
-    radii = np.quantile(distance[kept] if support is RecallSupport.ALL else matched, ALPHAS)
-    return np.mean(near[:, None] & (matched[:, None] <= radii), axis=0)
+@dataclass(frozen=True)
+class _Spaced:
+    """Which real points are kept, and how far each is from its nearest other."""
+
+    kept: Bool[np.ndarray, "n"]
+    distance: Float[np.ndarray, "n"]
+
+
+@dataclass(frozen=True)
+class _Reached:
+    """How far each real point is from its nearest generated one, how far that is from their centre, and all radii."""
+
+    distance: Float[np.ndarray, "n"]
+    from_centre: Float[np.ndarray, "n"]
+    radii: Float[np.ndarray, "betas"]
+
+    @classmethod
+    def by(cls, fake: np.ndarray, kept: np.ndarray, by_group: np.ndarray, which: np.ndarray) -> "_Reached":
+        rows, best = np.arange(len(by_group)), by_group.argmin(axis=1)
+        from_centre = _from_centre(fake, fake[kept].mean(axis=0))
+        radii = np.quantile(from_centre[kept], ALPHAS)
+        return cls(by_group[rows, best], from_centre[which[rows, best]], radii)
+
+
+def _covered(real: _Spaced, fake: _Reached, support: RecallSupport) -> Float[np.ndarray, "betas"]:
+    """R_beta at each level."""
+    near = (fake.distance <= real.distance)[real.kept]
+    matched = fake.from_centre[real.kept]
+    radii = fake.radii if support is RecallSupport.ALL else np.quantile(matched, ALPHAS)
+    return np.searchsorted(np.sort(matched[near]), radii, side="right") / len(near)
 
 
 def _grouped_nearest(
