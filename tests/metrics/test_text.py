@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 from scipy.spatial.distance import jensenshannon
 
 from genwright.errors import DataError
+from genwright.metrics.perplexity import byte_counts, perplexity, word_counts
 from genwright.metrics.runs import copied_runs
 from genwright.metrics.text import bits_per_byte, distinct_n, jensen_shannon, longest_copied_run, ngram_divergence
 
@@ -85,3 +86,26 @@ def test_copied_passages_are_flagged_and_honest_text_is_not():
     copies = [train[1000 * s : 1000 * s + 400] for s in range(40)]
     score = longest_copied_run(train, copies, held_out=held_out)
     assert score.value == 400 and score.floor < 150 and "copied" in score.note
+
+
+def test_perplexity_closed_forms_and_interval():
+    counts = np.full(50, 20)
+    for base in (2, 256):
+        score = perplexity(-20 * np.log(base) * np.ones(50), counts, unit="token", window="none")
+        assert abs(score.value - base) < 1e-6 * base and np.allclose(score.interval, base)
+    texts = ["to be or not to be", "that is"]
+    nats, words, sizes = np.log([1e-6, 1e-3]), word_counts(texts), byte_counts(texts)
+    assert words.tolist() == [6, 2] and sizes.tolist() == [18, 7]
+    assert np.isclose(perplexity(nats, words, unit="word", window="none").value, 10 ** (9 / 8), rtol=1e-9)
+    bits = bits_per_byte(nats, sizes, window="none")
+    assert np.isclose(perplexity(nats, sizes, unit="byte", window="none").value, 2**bits.value, rtol=1e-9)
+    rng = np.random.default_rng(0)
+    scores = [
+        perplexity(-rng.gamma(20, 2, 100), rng.integers(9, 15, 100), unit="word", window="half") for _ in range(200)
+    ]
+    half = np.mean([np.log(s.interval[1] / s.interval[0]) / 2 / 2.09 for s in scores])
+    assert 0.85 < half / np.std([np.log(s.value) for s in scores]) < 1.15
+    assert "half" in scores[0].signature and len(scores[0].replicates.real) == 20
+    for log_probs, sizes in (([np.inf], [1]), ([-1.0], [1, 2]), ([-1.0], [0]), ([], [])):
+        with pytest.raises(DataError):
+            perplexity(np.array(log_probs), np.array(sizes, dtype=np.int64), unit="word", window="none")

@@ -82,8 +82,8 @@ def order_gain(vectors: Float[np.ndarray, "s d"]) -> float:
 def split_sentences(text: str) -> list[str]:
     """Sentences of a text, by the marks that end them and by blank lines; pieces of fewer than 3 words are left out.
 
-    >>> split_sentences("It was late. He went, i.e. he left!  \\"Why?\\" she asked him.")
-    ['It was late.', 'he left!', 'she asked him.']
+    >>> split_sentences("It was late. He left for good! Why? She asked him.")
+    ['It was late.', 'He left for good!', 'She asked him.']
     """
     words = rouge_tokenizer("unicode words")
     pieces = (" ".join(piece.split()) for piece in ENDS.split(text))

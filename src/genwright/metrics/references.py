@@ -175,15 +175,15 @@ def _corpus_score(
     counts = np.array(metric._extract_corpus_statistics(list(hypotheses), streams), dtype=np.float64)
     total, n = counts.sum(0), len(rows)
 
-    def score(statistics: np.ndarray) -> float:
+    def score(statistics: Float[np.ndarray, "s"]) -> float:
         whole = [int(v) if v == int(v) else float(v) for v in statistics]
-        return float(metric._compute_score_from_stats(whole).score)
+        return min(float(metric._compute_score_from_stats(whole).score), high)  # rounding may lead beyond
 
+    high = 100.0 if direction == "higher" else np.inf
     value = score(total)
     group = jackknife_groups(n, seed)
     left_out = tuple(score(total - counts[group == g].sum(0)) for g in range(group.max() + 1)) if n > 1 else ()
     replicates = Replicates(left_out, ()) if n > 1 else None
-    high = 100.0 if direction == "higher" else np.inf
     return Score(
         name=name,
         value=value,

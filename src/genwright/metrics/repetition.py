@@ -4,7 +4,6 @@ Repetition grows with length, so each score counts over windows of one length, a
 target is what real text shows, given as the floor: more is a generator that repeats itself, less is disorder.
 """
 
-import math
 import zlib
 from collections import Counter
 from collections.abc import Callable, Sequence
@@ -153,7 +152,7 @@ def self_bleus(segments: Sequence[Window]) -> Float[np.ndarray, "n"]:
     return _self_bleus(_tallies(segments), lengths, np.ones(len(segments), dtype=bool))
 
 
-Tally = tuple[Int[np.ndarray, "e"], Int[np.ndarray, "e"], Int[np.ndarray, "e"]]  # n-gram, segment, how often there
+Tally = tuple[Int[np.ndarray, "_"], Int[np.ndarray, "_"], Int[np.ndarray, "_"]]  # n-gram, segment, how often there
 
 
 def _tallies(segments: Sequence[Window]) -> list[Tally]:
@@ -178,7 +177,7 @@ def _self_bleus(
     """BLEU of each kept segment against the other kept ones."""
     matches = np.stack([_matches(tally, keep) for tally in tallies], axis=1)[keep]
     totals = np.maximum(lengths[keep, None] - np.arange(ORDER), 0)
-    return np.array([_sentence_bleu(m, t) for m, t in zip(matches, totals, strict=True)]) * _brevity(lengths[keep])
+    return _sentence_bleus(matches, totals) * _brevity(lengths[keep])
 
 
 def _matches(tally: Tally, keep: Bool[np.ndarray, "n"]) -> Int[np.ndarray, "n"]:
@@ -195,28 +194,21 @@ def _matches(tally: Tally, keep: Bool[np.ndarray, "n"]) -> Int[np.ndarray, "n"]:
     return np.bincount(segment, np.minimum(count, limit), minlength=len(keep)).astype(np.int64)
 
 
-def _sentence_bleu(matches: Int[np.ndarray, "4"], totals: Int[np.ndarray, "4"]) -> float:
-    """100 times the geometric mean of precisions over the orders that the segment has; the k-th 0 counts as 1 / 2^k."""
-    if not matches.any():
-        return 0.0
-    present, halved, logs = int((totals > 0).sum()), 1.0, 0.0
-    for match, total in zip(matches[:present], totals[:present], strict=True):
-        if match == 0:
-            halved *= 2
-        logs += math.log(match / total if match else 1 / (halved * total))
-    return 100 * math.exp(logs / present)
+def _sentence_bleus(matches: Int[np.ndarray, "s 4"], totals: Int[np.ndarray, "s 4"]) -> Float[np.ndarray, "s"]:
+    """100 times the geometric mean of precisions over the orders that a segment has; the k-th 0 counts as 1 / 2^k."""
+    present, missed = totals > 0, (matches == 0) & (totals > 0)
+    hits = np.where(missed, 0.5 ** missed.cumsum(1), matches)
+    logs = np.log(np.where(present, hits, 1) / np.where(present, totals, 1))
+    return np.where(matches.any(1), 100 * np.exp(logs.sum(1) / np.maximum(present.sum(1), 1)), 0.0)
 
 
 def _brevity(lengths: Int[np.ndarray, "n"]) -> Float[np.ndarray, "n"]:
-    """Brevity penalty of each segment against the closest length among the others."""
-    order = np.sort(lengths)
-    penalties = np.ones(len(lengths))
-    for i, length in enumerate(lengths):
-        at = int(np.searchsorted(order, length))
-        others = [int(order[j]) for j in (at - 1, at + 1) if 0 <= j < len(order)]
-        closest = min(others, key=lambda other: (abs(other - length), other))
-        penalties[i] = 1.0 if length >= closest else (math.exp(1 - closest / length) if length else 0.0)
-    return penalties
+    """Brevity penalty of each segment against the closest length among the others, of two as close the shorter."""
+    order = np.concatenate([[-np.inf], np.sort(lengths), [np.inf]])
+    at = np.searchsorted(order, lengths)  # the place of the first of its length; its neighbours are the closest
+    below, above = order[at - 1], order[at + 1]
+    closest = np.where(lengths - below <= above - lengths, below, above)
+    return np.where(lengths >= closest, 1.0, np.exp(np.minimum(1 - closest / np.maximum(lengths, 1), 0)))
 
 
 def _beside_real(

@@ -1,6 +1,5 @@
 """Scores of generated text: compression, n-gram statistics, variety, and runs copied from the training text."""
 
-import math
 import re
 from collections.abc import Sequence
 
@@ -8,7 +7,8 @@ import numpy as np
 from jaxtyping import Float, Int, Real
 
 from genwright.errors import DataError
-from genwright.metrics.intervals import jackknife_error, jackknife_groups, normal_interval
+from genwright.metrics.intervals import Replicates, jackknife_groups, mean_replicates
+from genwright.metrics.perplexity import check_lengths, rate_replicates
 from genwright.metrics.runs import copied_runs
 from genwright.metrics.score import Score, signature
 
@@ -17,35 +17,36 @@ WORD = re.compile(r"\w+|[^\w\s]")
 
 
 def bits_per_byte(
-    log_probs: Float[np.ndarray, "n"], byte_counts: Int[np.ndarray, "_"], *, window: str, bound: str = ""
+    log_probs: Float[np.ndarray, "n"],
+    byte_counts: Int[np.ndarray, "_"],
+    *,
+    window: str,
+    bound: str = "",
+    seed: int = 0,
 ) -> Score:
     """Code length of held-out text under a model, from each record's log-probability in nats and size in bytes.
 
     -sum(log p) / (ln 2 * sum(bytes)). `window` says how the model was given its context, for the signature; `bound`
-    is "upper bound" where log p is a lower bound. Interval: over records, as a ratio of sums.
+    is "upper bound" where log p is a lower bound. Interval: records left out of both sums.
     """
     bits, sizes = -np.asarray(log_probs, np.float64) / np.log(2), np.asarray(byte_counts, np.float64)
-    if bits.shape != sizes.shape or not len(bits) or sizes.sum() <= 0 or (sizes < 0).any():
-        raise DataError("log-probabilities and byte counts do not fit together", where="bits per byte")
-    if not np.isfinite(bits).all():
-        raise DataError(f"{(~np.isfinite(bits)).sum()} log-probabilities are not finite", where="bits per byte")
-    n, total = len(bits), sizes.sum()
-    value = float(bits.sum() / total)
-    residual = bits - value * sizes
-    error = float(np.sqrt(n / max(n - 1, 1) * np.sum(residual**2)) / total)
+    check_lengths(bits, sizes, where="bits per byte")
+    n, value = len(bits), float(bits.sum() / sizes.sum())
+    replicates = rate_replicates(bits, sizes, seed=seed)
     return Score(
         name="bits per byte",
         value=value,
         direction="lower",
         n=n,
-        signature=signature("bits per byte", protocol=f"{window}, {int(total)} bytes", n=(n, 0)),
-        interval=normal_interval(value, error, low=0.0) if n > 1 else None,
+        signature=signature("bits per byte", protocol=f"{window}, {int(sizes.sum())} bytes", n=(n, 0), seed=seed),
+        interval=replicates.interval(value, low=0.0) if replicates else None,
         group="likelihood",
         note=bound,
+        replicates=replicates,
     )
 
 
-def distinct_n(real: Sequence[str], fake: Sequence[str], *, n: int = 2) -> Score:
+def distinct_n(real: Sequence[str], fake: Sequence[str], *, n: int = 2, seed: int = 0) -> Score:
     """Share of word n-grams that are different from each other, within windows of 200 words, averaged.
 
     Li et al. 2016, arXiv:1510.03055 (distinct-n), here over windows of one length, since the share falls with length.
@@ -53,17 +54,18 @@ def distinct_n(real: Sequence[str], fake: Sequence[str], *, n: int = 2) -> Score
     """
     shares, real_shares = (_distinct(texts, n) for texts in (fake, real))
     value, target = float(shares.mean()), float(real_shares.mean())
-    error = float(shares.std(ddof=1) / np.sqrt(len(shares))) if len(shares) > 1 else 0.0
+    replicates = Replicates((), mean_replicates(shares, seed=seed + 1)) if len(shares) > 1 else None
     name = f"distinct-{n}"
     return Score(
         name=name,
         value=value,
         direction="target",
         n=len(fake),
-        signature=signature(name, protocol=f"windows of {WINDOW_WORDS} words", n=(len(real), len(fake))),
-        interval=normal_interval(value, error, low=0.0, high=1.0) if len(shares) > 1 else None,
+        signature=signature(name, protocol=f"windows of {WINDOW_WORDS} words", n=(len(real), len(fake)), seed=seed),
+        interval=replicates.interval(value, low=0.0, high=1.0) if replicates else None,
         floor=target,
         group="diversity",
+        replicates=replicates,
     )
 
 
@@ -92,10 +94,10 @@ def ngram_divergence(real: Sequence[str], fake: Sequence[str], *, n: int = 4, se
     counts_p, counts_q = _grouped(p, group_p, cells), _grouped(q, group_q, cells)
     all_p, all_q = counts_p.sum(0), counts_q.sum(0)
     value = jensen_shannon(all_p, all_q)
-    errors = [
-        jackknife_error(np.array([jensen_shannon(all_p - c, all_q) for c in counts_p])) if len(counts_p) > 1 else 0.0,
-        jackknife_error(np.array([jensen_shannon(all_p, all_q - c) for c in counts_q])) if len(counts_q) > 1 else 0.0,
-    ]
+    replicates = Replicates(
+        tuple(jensen_shannon(all_p - c, all_q) for c in counts_p) if len(counts_p) > 1 else (),
+        tuple(jensen_shannon(all_p, all_q - c) for c in counts_q) if len(counts_q) > 1 else (),
+    )
     name = f"byte {n}-gram divergence"
     return Score(
         name=name,
@@ -103,8 +105,9 @@ def ngram_divergence(real: Sequence[str], fake: Sequence[str], *, n: int = 4, se
         direction="lower",
         n=len(fake),
         signature=signature(name, protocol=f"{len(a)}+{len(b)} n-grams", n=(len(real), len(fake)), seed=seed),
-        interval=normal_interval(value, math.hypot(*errors), low=0.0, high=1.0),
+        interval=replicates.interval(value, low=0.0, high=1.0) if replicates.real or replicates.fake else None,
         unit=" bits",
+        replicates=replicates,
     )
 
 
@@ -160,7 +163,7 @@ def longest_copied_run(train: str, fake: Sequence[str], *, held_out: str, seed: 
     pieces = _pieces(held_out, fake, np.random.default_rng(seed))
     usual = copied_runs(pieces, train)[:, 1]
     value, floor = float(runs.mean()), float(usual.mean())
-    error = float(runs.std(ddof=1) / np.sqrt(len(runs))) if len(runs) > 1 else 0.0
+    replicates = Replicates((), mean_replicates(runs.astype(np.float64), seed=seed + 1)) if len(runs) > 1 else None
     note = f"longest {runs.max()} bytes, {usual.max()} in unseen real text"
     return Score(
         name="longest copied run",
@@ -170,11 +173,12 @@ def longest_copied_run(train: str, fake: Sequence[str], *, held_out: str, seed: 
         signature=signature(
             "longest copied run", protocol=f"bytes, train={len(train)}", n=(len(pieces), len(fake)), seed=seed
         ),
-        interval=normal_interval(value, error, low=0.0) if len(runs) > 1 else None,
+        interval=replicates.interval(value, low=0.0) if replicates else None,
         floor=floor,
         unit=" bytes",
         group="novelty",
         note=note + ("; more than twice as long: a passage is copied" if runs.max() > 2 * usual.max() else ""),
+        replicates=replicates,
     )
 
 
