@@ -24,7 +24,7 @@ FOOLING = {"real": 0.8, "a": 0.7, "b": 0.25}
 @pytest.fixture(scope="module")
 def study() -> Study:
     """Sixteen raters, one of whom always chooses left, and one who fails every check."""
-    builder = Builder(STRENGTHS, raters=16, each=6)
+    builder = Builder(STRENGTHS, raters=16, each=6, seed=1)
     builder.preferences(40, side=0.3).origins(FOOLING).scales()
     left, right = builder.stimuli[0].id, builder.stimuli[-1].id
     pair = {"kind": "pair", "question": "preference", "left": left, "right": right}
@@ -109,9 +109,9 @@ def test_exclusions_are_applied_counted_and_reported_both_ways(analysis):
 
 def test_agreement_is_low_where_raters_judge_by_chance_and_high_where_they_see_the_same(study):
     noisy = Builder(STRENGTHS, raters=6, each=10, seed=1).scales(spread=3.0)
-    clear = Builder(STRENGTHS, raters=6, each=10, seed=1).scales(spread=0.1)
+    clear = Builder({"a": 2.0, "b": -2.0}, raters=6, each=10, seed=1).scales(spread=0.1)
     low, high = (analyse(each.study()).kept.agreement["coherence"] for each in (noisy, clear))
-    assert low.value < 0.3 < 0.35 < high.value
+    assert low.value < 0.3 < 0.6 < high.value
     assert set(analyse(study).kept.agreement) == {"preference", "real or generated", "coherence"}
 
 
@@ -155,9 +155,9 @@ def test_all_raters_left_out_leaves_the_other_analysis():
 
 @pytest.mark.parametrize("kind", ["scale", "share", "accuracy"])
 def test_intervals_cover_the_truth_with_raters_as_clusters(kind):
-    """400 studies of 14 raters with levels and tastes; 93 to 97 % in the long run."""
+    """120 studies of 14 raters with levels and tastes; 93 to 97 % in the long run."""
     covered = 0
-    for seed in range(400):
+    for seed in range(120):
         rng = np.random.default_rng(seed)
         rater, system = np.repeat(np.arange(14), 20), np.tile(np.arange(2), 140)
         if kind == "scale":
@@ -171,10 +171,12 @@ def test_intervals_cover_the_truth_with_raters_as_clusters(kind):
             score = ranking.measures["called real" if kind == "share" else "told from real"]["a"]
             truth = 90.0 if kind == "share" else 50.0
         covered += score.interval[0] <= truth <= score.interval[1]
-    assert 0.92 <= covered / 400 <= 0.98
+    assert 0.89 <= covered / 120 <= 0.992
 
 
 def test_the_command_line_analyses_exports_and_plans(study, tmp_path):
+    study = replace(study, trials=study.trials[-300:], ratings=study.ratings[-300:])
+
     def told(*args: str) -> str:
         result = CliRunner().invoke(ratings, list(args))
         assert result.exit_code == 0, result.output
@@ -186,7 +188,7 @@ def test_the_command_line_analyses_exports_and_plans(study, tmp_path):
     assert told("export", str(tmp_path / "one" / "study.jsonl"), "--out", str(tmp_path / "two")).strip().endswith("two")
     first, again = (told(str(tmp_path / name), "--json") for name in ("one", "two"))
     assert first == again and json.loads(first)["study"]["sha256"] in text
-    assert json.loads(told("power", "--win-rate", "0.6", "--json"))["win rate"]["raters"] == 27
+    assert json.loads(told("power", "--win-rate", "0.6", "--json"))["win rate"]["raters"] == 28
     assert "smallest win rate" in told("power", "--raters", "12")
     assert CliRunner().invoke(ratings, ["power"]).exit_code == 2
     assert CliRunner().invoke(ratings, [str(tmp_path / "none")]).exit_code == 5

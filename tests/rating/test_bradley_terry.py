@@ -45,7 +45,7 @@ def test_the_gradient_vanishes():
     fit = bradley_terry(given)
     won = fit.win_probability()
     seen, expected = np.zeros(4), np.zeros(4)
-    for left, right, outcome in zip(given.left, given.right, given.outcome):
+    for left, right, outcome in zip(given.left, given.right, given.outcome.tolist()):
         seen[left] += (outcome == 0) - (outcome == 1)
         seen[right] += (outcome == 1) - (outcome == 0)
         expected[left] += won[left, right] - won[right, left]
@@ -123,22 +123,22 @@ def test_leaving_out_a_rater_is_fitting_without_them():
 
 
 def test_intervals_and_tests_hold_what_they_say():
-    """300 studies of 16 raters with tastes: coverage about 95 %, false findings about 5 % (1000 in the docs)."""
-    covered, scored, false, runs = 0.0, 0, 0, 300
+    """120 studies of 16 raters with tastes: coverage about 95 %, false findings about 5 % (1000 in the docs)."""
+    covered, scored, false, runs = 0.0, 0, 0, 120
     for seed in range(runs):
         found = bootstrap(
             simulated([0.0, 0.0, 0.0], raters=16, each=12, seed=seed, taste=0.4, side=0.3),
             sides="estimated",
-            replications=250,
+            replications=150,
             seed=seed,
         )
         low, high = found.strength_intervals().T
         covered += np.mean((low <= 0) & (high >= 0)) / runs
         scored += found.score_intervals()[0, 1, 0] <= 0.5 <= found.score_intervals()[0, 1, 1]
         false += found.p_values()[0, 1] < 0.05
-    assert 0.92 <= covered <= 0.98
-    assert 0.92 <= scored / runs <= 0.98
-    assert 0.02 <= false / runs <= 0.08
+    assert 0.91 <= covered <= 0.99
+    assert 0.9 <= scored / runs <= 0.99
+    assert 0.01 <= false / runs <= 0.1
 
 
 def test_elo_has_the_usual_scale():

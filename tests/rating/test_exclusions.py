@@ -80,7 +80,8 @@ def test_inconsistent_repeats_whichever_side_things_stand_on():
             again = {"left": first.right, "right": first.left, "role": "repeat", "repeats": first.id}
             given = answers[first.id]
             builder.add({**PAIR, "rater": rater, **again}, swapped[given] if i < same else given)
-    study = builder.study()
+    assert not exclusions(builder.study()).raters  # four repeats say little
+    study = builder.study(exclusions={"least_repeats": 4, "min_repeat_agreement": 0.4})
     assert sum(agree for _, agree in repeats(study)) == 7
     assert exclusions(study).raters == {"r002": ("inconsistent on repeats",)}
 

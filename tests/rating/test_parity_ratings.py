@@ -10,7 +10,7 @@ import pytest
 from genwright.metrics.multiple import adjusted
 from genwright.rating.agreement import krippendorff_alpha, self_consistency
 from genwright.rating.bradley_terry import Comparisons, bradley_terry
-from genwright.rating.power import Design, win_rate_power
+from genwright.rating.power import Design, accuracy_power
 
 ROOT = Path(__file__).parents[2]
 CASES = json.loads((ROOT / "tests" / "metrics" / "reference" / "ratings.json").read_text(encoding="utf-8"))["cases"]
@@ -47,7 +47,7 @@ def ours(metric: str, data: str):
         agreeing, n = map(int, data.split(" of "))
         return self_consistency(np.arange(n) < agreeing).interval
     raters, rate = data.split(" raters, ")
-    return win_rate_power(Design(raters=int(raters), per_rater=1), float(rate))
+    return accuracy_power(Design(raters=int(raters), per_rater=1), float(rate))
 
 
 @pytest.mark.parametrize("case", CASES, ids=lambda case: f"{case['metric']}: {case['data']}")

@@ -30,24 +30,23 @@ def test_half_widths_near_one_half_are_those_everybody_quotes():
 @pytest.mark.parametrize(
     ("gap", "tie", "taste", "design"),
     [
-        (0.45, 0.0, 0.0, Design(raters=14, per_rater=15)),
         (0.6, 0.6, 0.5, Design(raters=18, per_rater=15)),
         (0.65, 0.4, 0.3, Design(raters=16, per_rater=21, systems=3)),
     ],
 )
 def test_power_of_preferences_is_as_simulated(gap, tie, taste, design):
-    """300 studies each: the first system is better by `gap` than the others, which are equal."""
+    """120 studies each: the first system is better by `gap` than the others, which are equal."""
     strength = [gap] + [0.0] * (design.systems - 1)
     rate, ties, correlation = _margins(gap, tie, taste)
     planned = Design(**{**design.to_json(), "ties": ties, "correlation": correlation})
     found = 0
-    for seed in range(300):
+    for seed in range(120):
         given = comparisons(
             strength, raters=design.raters, each=design.per_rater, seed=seed, tie=tie, side=0.2, taste=taste
         )
-        p = bootstrap(given, sides="estimated", replications=200, seed=seed).p_values()
+        p = bootstrap(given, sides="estimated", replications=120, seed=seed).p_values()
         found += p[0, 1] < 0.05 / design.pairs
-    assert win_rate_power(planned, rate) == pytest.approx(found / 300, abs=0.08)
+    assert win_rate_power(planned, rate) == pytest.approx(found / 120, abs=0.1)
 
 
 def _margins(gap: float, tie: float, taste: float) -> tuple[float, float, float]:
@@ -64,26 +63,26 @@ def test_power_of_scales_is_as_simulated():
     """Rater levels do not matter; tastes do: variance 0.16 of 1.16 per answer, in each of the two means."""
     design = Design(raters=12, per_rater=20, correlation=0.16 / 1.16)
     found = 0
-    for seed in range(400):
+    for seed in range(150):
         rng = np.random.default_rng(seed)
         rater, system = np.repeat(np.arange(12), 20), np.tile(np.arange(2), 120)
         value = 0.5 * system + rng.normal(size=12)[rater] + 0.4 * rng.normal(size=(12, 2))[rater, system]
         answers = Answers(systems=("a", "b"), system=system, rater=rater, value=value + rng.normal(size=240))
         found += scale_ranking(answers, question="coherence", seed=0).differences[0].p < 0.05
-    assert scale_power(design, 0.5, deviation=np.sqrt(1.16)) == pytest.approx(found / 400, abs=0.07)
+    assert scale_power(design, 0.5, deviation=np.sqrt(1.16)) == pytest.approx(found / 150, abs=0.1)
 
 
 def test_power_of_real_or_generated_is_as_simulated():
     design = Design(raters=15, per_rater=16)
     found = 0
-    for seed in range(400):
+    for seed in range(150):
         rng = np.random.default_rng(seed)
         rater, system = np.repeat(np.arange(15), 16), np.tile(np.arange(2), 120)
         value = (rng.uniform(size=240) < np.where(system == 1, 0.6, 0.4)).astype(float)
         answers = Answers(systems=("a", "real"), system=system, rater=rater, value=value)
         low, high = origin_ranking(answers, seed=0).common["told from real"].interval
         found += not low <= 50 <= high
-    assert accuracy_power(design, 0.6) == pytest.approx(found / 400, abs=0.07)
+    assert accuracy_power(design, 0.6) == pytest.approx(found / 150, abs=0.1)
 
 
 def test_plans_are_the_smallest_that_suffice():
@@ -103,6 +102,7 @@ def test_what_is_detectable_is_found_with_the_power_asked_for():
     assert accuracy_power(design, detectable_accuracy(design)) == pytest.approx(0.8, abs=1e-3)
     assert scale_power(design, detectable_difference(design)) == pytest.approx(0.8, abs=1e-3)
     assert detectable_win_rate(Design(raters=2, per_rater=1)) == 1.0
+    assert detectable_difference(Design(raters=2, per_rater=2), deviation=3.0) == np.inf
 
 
 def test_more_raters_help_and_what_costs_power_does():

@@ -9,7 +9,6 @@ from jaxtyping import Bool, Float
 from scipy.stats import t as student
 
 from genwright.errors import DataError
-from genwright.metrics.intervals import jackknife_error
 from genwright.metrics.score import Score
 
 Adjustment = Literal["holm", "benjamini-hochberg"]
@@ -74,14 +73,11 @@ def difference(first: Score, second: Score) -> tuple[float, tuple[float, float],
             f"two scores of {first.name!r} cannot be compared",
             hint="both need replicates over the same real records, drawn with the same seed",
         )
-    sides = [(np.array(a.real) - np.array(b.real)), np.array(a.fake), np.array(b.fake)]
-    parts = [(jackknife_error(side) ** 2, len(side) - 1) for side in sides if len(side) > 1]
-    variance = sum(part for part, _ in parts)
+    both = a.minus(b)
     apart = first.value - second.value
-    if variance < (1e-12 * max(abs(first.value), abs(second.value), 1e-300)) ** 2:  # rounding only: known exactly
+    if both.error < 1e-12 * max(abs(first.value), abs(second.value), 1e-300):  # rounding only: known exactly
         return apart, (apart, apart), float(apart == 0)
-    degrees = variance**2 / sum(part**2 / free for part, free in parts)
-    return student_test(apart, error=float(np.sqrt(variance)), degrees=float(degrees))
+    return student_test(apart, error=both.error, degrees=both.degrees)
 
 
 def student_test(value: float, *, error: float, degrees: float) -> tuple[float, tuple[float, float], float]:

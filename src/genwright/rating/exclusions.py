@@ -19,6 +19,7 @@ class Rules:
     A rater is also left out who fails more than `max_failed_attention` attention checks; who of at least
     `least_choices` choices between two made more than `max_one_side_share` for one side; or who gave less than
     `min_repeat_agreement` of at least `least_repeats` repeated trials the same answer (scales: within one point).
+    Honest raters often contradict themselves on systems that are alike, so the standing rule takes the extreme.
     """
 
     seconds: float = 0.5
@@ -26,8 +27,8 @@ class Rules:
     max_failed_attention: int = 1
     max_one_side_share: float = 0.95
     least_choices: int = 12
-    min_repeat_agreement: float = 0.4
-    least_repeats: int = 4
+    min_repeat_agreement: float = 0.2
+    least_repeats: int = 10
 
     @classmethod
     def of(cls, protocol: Mapping[str, Any]) -> "Rules":

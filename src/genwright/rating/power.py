@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import brentq
-from scipy.special import ndtr
+from scipy.special import expit, logit, ndtr
 from scipy.stats import chi2
 from scipy.stats import t as student
 
@@ -15,6 +15,7 @@ from genwright.errors import ArgumentError
 from genwright.metrics.intervals import Z95
 
 MOST_RATERS = 1_000_000
+LARGEST_GAP = 2.4  # of log-strengths: the easiest to find
 QUANTILES = 1000  # of the estimated error, to integrate power over
 
 
@@ -68,9 +69,9 @@ def win_rate_power(design: Design, win_rate: float) -> float:
     The test is the one the analysis makes: of a difference in strength, raters resampled as a whole, Student's law
     with raters - 1 degrees of freedom.
     """
-    answers = design.per_rater / (design.systems - 1)
-    error = math.sqrt(_variance(win_rate, design.ties) * _clustered(design, answers))
-    return _power(abs(win_rate - 0.5) / error, design, tests=design.pairs)
+    distance = _strength_distance(win_rate, design.ties)
+    error = math.sqrt(_clustered(design, design.per_rater / (design.systems - 1)))
+    return _power(distance / error, design, tests=design.pairs)
 
 
 def accuracy_power(design: Design, accuracy: float) -> float:
@@ -99,7 +100,7 @@ def raters_for_win_rate(win_rate: float, *, design: Design, power: float = 0.8) 
 
     >>> plan = raters_for_win_rate(0.6, design=Design(raters=2, per_rater=20), power=0.8)
     >>> plan.raters * plan.per_rater
-    240
+    260
     """
     return _fewest(lambda d: win_rate_power(d, win_rate), design, power, "win rate", win_rate != 0.5)
 
@@ -137,6 +138,18 @@ def _variance(win_rate: float, ties: float) -> float:
     if not 0 <= wins <= 1 - ties:
         raise ArgumentError(f"a win rate of {win_rate:g} cannot be with {ties:.0%} ties", where="win rate")
     return wins + ties / 4 - win_rate**2
+
+
+def _strength_distance(win_rate: float, ties: float) -> float:
+    """Difference of log-strengths over the standard error that one comparison gives it.
+
+    In Davidson's model the information of a comparison on the difference is the variance of its score. The ratio has
+    its largest value at odds of about 11 to 1 (Hauck and Donner 1977); larger odds are held to be found no less often.
+    """
+    _variance(win_rate, ties)  # refuses what cannot be
+    wins = max(win_rate, 1 - win_rate) - ties / 2
+    gap = min(float(logit(wins / (1 - ties))), LARGEST_GAP)
+    return gap * math.sqrt(_variance((1 - ties) * float(expit(gap)) + ties / 2, ties))
 
 
 def _clustered(design: Design, answers: float) -> float:
