@@ -13,12 +13,12 @@ from tests.metrics.records import independent, table
 
 
 def test_c2st_is_near_one_for_real_and_low_for_independent_columns():
-    real = table(500)
-    same = c2st(real, table(500, seed=1))
-    apart = c2st(real, independent(real, 500))
-    assert same.value > 0.85 and same.interval[1] == 1.0
+    real = table(300)
+    same = c2st(real, table(300, seed=1))
+    apart = c2st(real, independent(real, 300))
+    assert same.value > 0.8 and same.interval[1] == 1.0
     assert apart.value < 0.5 and apart.interval[0] <= apart.value <= apart.interval[1]
-    assert "n=500+500" in same.signature
+    assert "n=300+300" in same.signature
 
 
 def test_c2st_uses_equally_many_rows_and_is_repeatable():

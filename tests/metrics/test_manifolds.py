@@ -58,8 +58,8 @@ def test_replicates_follow_values_with_a_group_left_out():
     for metric in (alpha_precision, beta_recall):
         score = metric(real, fake, features="x", seed=3)
         assert len(score.replicates.real) == len(score.replicates.fake) == 20
-        left_out = [metric(real, fake[group != g], features="x").value for g in range(20)]
-        assert np.corrcoef(score.replicates.fake, left_out)[0, 1] > 0.98
+        left_out = [metric(real, fake[group != g], features="x").value for g in range(6)]
+        assert np.corrcoef(score.replicates.fake[:6], left_out)[0, 1] > 0.98
         assert score.interval[0] < score.value < score.interval[1]
 
 

@@ -48,6 +48,12 @@ def test_windows_are_split_in_blocks():
     assert score.value < 0.2 and "windows of one series" in score.signature
 
 
+def test_copies_mislead_the_judge_and_are_told_of():
+    real = autoregressive(100, 0, steps=8)
+    score = discriminative_score(real, real.copy(), splits=4)
+    assert score.value > 0.2 and "resemble single real ones" in score.note
+
+
 def test_mistakes_are_named():
     with pytest.raises(DataError, match="99 series"):
         discriminative_score(autoregressive(99, 0), autoregressive(100, 1))

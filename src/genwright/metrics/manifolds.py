@@ -240,7 +240,8 @@ def _score(
     together: "_Together | None" = None,
 ) -> Score:
     """1 - 2 mean |share - level|, from the replicates of the shares."""
-    error = replicate_error(shares, real_groups)
+    # The shares of all levels err together, so the mean of their gaps is as skewed as one: less smoothing suits it.
+    error = replicate_error(shares, real_groups) / 2
     gaps = 2 * smoothed_absolute(shares - ALPHAS, error).mean(axis=1)  # from 0 to 1: no share is outside 0 to 1
     slopes = 2 * erf((shares[0] - ALPHAS) / np.maximum(error, 1e-300)) / len(ALPHAS)
     excess = together.excess(float(gaps[0]), slopes, shares) if together else 0.0

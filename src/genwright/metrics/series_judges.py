@@ -26,6 +26,7 @@ from genwright.metrics.series import (
     series_groups,
 )
 
+COPIED = "; judged worse than by chance: generated series resemble single real ones that the judge did not see"
 MIN_JUDGED_SERIES = 100  # of each set
 SPLITS = 10  # random splits into fitted and judged series, with a judge of its own seed each
 JUDGED = 0.25  # share of groups of series that are judged in a split
@@ -85,7 +86,7 @@ def discriminative_score(
         n=n,
         signature=signature("discriminative score", protocol=protocol, n=(n, n), seed=seed),
         interval=_folded(low - 0.5, high - 0.5),
-        note=f"accuracy {accuracy:.3f}, split by split {usual:.3f} from 1/2",
+        note=f"accuracy {accuracy:.3f}, split by split {usual:.3f} from 1/2" + (COPIED if high < 0.5 else ""),
         replicates=_distance_replicates(replicates, accuracy),
     )
 
