@@ -10,6 +10,7 @@ from typing import Literal
 import numpy as np
 import torch
 from jaxtyping import Float, Real
+from scipy.ndimage import correlate1d
 from torch import Tensor
 from torch.nn import functional as F
 
@@ -144,11 +145,12 @@ def _maps(x: Tensor, y: Tensor, data_range: float, convention: Convention) -> tu
 
 def _blurred(x: Float[Tensor, "k n c h w"]) -> Float[Tensor, "k n c i j"]:
     """Averages under the Gaussian window, where it fits."""
-    bell = torch.exp(-((torch.arange(WINDOW, dtype=torch.float64) - WINDOW // 2) ** 2) / (2 * SIGMA**2))
-    bell = bell / bell.sum()
-    flat = x.flatten(0, 2)[:, None]
-    flat = F.conv2d(F.conv2d(flat, bell.view(1, 1, -1, 1)), bell.view(1, 1, 1, -1))
-    return flat[:, 0].unflatten(0, x.shape[:3])
+    place = np.arange(WINDOW) - WINDOW // 2
+    bell = np.exp(-(place**2) / (2 * SIGMA**2))
+    whole, edge = x.numpy(), slice(WINDOW // 2, -(WINDOW // 2))
+    for axis in (3, 4):  # scipy is an order of magnitude faster here than convolutions in float64
+        whole = correlate1d(whole, bell / bell.sum(), axis=axis)
+    return torch.from_numpy(whole[..., edge, edge])
 
 
 def _by_pair(
