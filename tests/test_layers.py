@@ -23,7 +23,7 @@ LAYERS = [
     "rating",
     "card",
     "report",
-    "compare",
+    "contest",
     "app",
 ]
 CONTRACT = "genwright.families.family"  # what all families have in common, which later stages may know

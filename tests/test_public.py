@@ -8,7 +8,7 @@ import genwright
 PUBLIC = (
     "GAN VAE ArgumentError Autoregressive DataError Dataset Diffusion FlowMatching Generator GenwrightError "
     "MaskedDiffusion MissingDependencyError Mixture Score StorageError TrainingError UnsupportedError __version__ "
-    "evaluate fit load read run write"
+    "compare evaluate fit load read run write"
 )
 
 

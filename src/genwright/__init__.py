@@ -17,7 +17,7 @@ from genwright.errors import (
 )
 
 if TYPE_CHECKING:
-    from genwright.compare import run
+    from genwright.contest import run
     from genwright.data.dataset import Dataset
     from genwright.data.read import read
     from genwright.data.write import write
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from genwright.families.mixture import Mixture
     from genwright.families.vae import VAE
     from genwright.generator import Generator, fit, load
+    from genwright.metrics.comparison import compare
     from genwright.metrics.evaluate import evaluate
     from genwright.metrics.score import Score
 
@@ -42,8 +43,9 @@ _HOMES = {
     "load": "genwright.generator",
     "Generator": "genwright.generator",
     "evaluate": "genwright.metrics.evaluate",
+    "compare": "genwright.metrics.comparison",
     "Score": "genwright.metrics.score",
-    "run": "genwright.compare",
+    "run": "genwright.contest",
     "Mixture": "genwright.families.mixture",
     "VAE": "genwright.families.vae",
     "GAN": "genwright.families.gan",
@@ -72,6 +74,7 @@ __all__ = [
     "TrainingError",
     "UnsupportedError",
     "__version__",
+    "compare",
     "evaluate",
     "fit",
     "load",

@@ -7,7 +7,7 @@ from click.testing import CliRunner
 
 import genwright as gw
 from genwright.app.cli import main
-from genwright.compare import Contestant, choose, claim, ranked, suitable
+from genwright.contest import Contestant, choose, claim, ranked, suitable
 from genwright.metrics.score import Score
 from genwright.report.report import Entry
 

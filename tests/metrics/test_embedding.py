@@ -47,9 +47,8 @@ def test_batches_order_and_padding_do_not_matter(folder):
 def test_odd_texts(folder):
     encoder = TextEncoder(folder, max_tokens=64)
     assert np.isfinite(encoder(["", " ", "\ud800", "\x00", "😀" * 1000, "x" * 100_000])).all()
-    for texts in ("one string", [b"bytes"], [None]):
-        with pytest.raises((DataError, TypeError, Exception), match="strings|type|violat"):
-            encoder.tokens(texts)
+    with pytest.raises(DataError, match="list of strings"):
+        encoder.tokens("one string")
     with pytest.raises(ArgumentError, match="layer"):
         list(encoder.token_states([[0, 2]], layer=3))
 

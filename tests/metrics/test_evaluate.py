@@ -22,14 +22,12 @@ def test_tables():
     good = evaluate(table(150, seed=2), real=real, train=train)
     bad = evaluate(independent(train, 150), real=real, train=train)
     assert names(good) == {
-        "shape error",
-        "trend error",
-        "C2ST",
-        "TSTR gap",
-        "nearest training row",
-        "exact copies",
+        *("shape error", "trend error", "mutual information error", "C2ST", "logistic C2ST"),
+        *("alpha-precision", "beta-recall", "TSTR gap"),
+        *("distance to closest record", "C_T", "near copies", "nearest training row", "exact copies"),
     }
     assert all(score.floor is not None and score.interval is not None for score in good.scores)
+    assert {score.group for score in good.scores} == {"fidelity", "diversity", "utility", "novelty"}
     assert headline(good).name == "C2ST" and headline(good).value > headline(bad).value
     assert not good.notes
     assert json.loads(json.dumps(good.to_json(), allow_nan=False))["scores"][0]["name"] == "shape error"
@@ -37,7 +35,8 @@ def test_tables():
 
 def test_small_tables_say_what_was_not_measured():
     result = evaluate(table(30), real=table(30, seed=1))
-    assert names(result) == {"shape error", "trend error"} and headline(result).name == "trend error"
+    assert {"shape error", "trend error"} <= names(result) and "C2ST" not in result
+    assert headline(result).name == "trend error"
     assert any(note.startswith("C2ST not measured") for note in result.notes)
     with pytest.raises(ArgumentError, match="no score called 'C2ST'"):
         result["C2ST"]
@@ -61,7 +60,12 @@ def test_images():
     train, real, fake = (data.take(slice(a, b)) for a, b in ((0, 1000), (1000, 1200), (1200, 1400)))
     result = evaluate(fake, real=real, train=train)
     assert {"Frechet distance", "kernel distance", "precision", "recall", "density", "coverage"} <= names(result)
-    assert {"label agreement", "nearest training image", "exact copies"} <= names(result)
+    assert {"label agreement", "nearest training image", "exact copies", "Vendi score", "Inception Score"} <= names(
+        result
+    )
+    assert {"Frechet distance (pca)", "Frechet distance (random)", "C_T", "near copies", "authenticity"} <= names(
+        result
+    )
     assert all(score.floor is not None for score in result.scores)
     assert headline(result).name == "Frechet distance" and headline(result).value < 0.3
     copier = evaluate(train.take(slice(0, 200)), real=real, train=train)
@@ -72,12 +76,10 @@ def test_texts():
     train, real, fake = (texts([prose(80, seed=k + s) for s in range(30)]) for k in (0, 1000, 2000))
     result = evaluate(fake, real=real, train=train)
     assert names(result) == {
-        "byte 4-gram divergence",
-        "distinct-1",
-        "distinct-2",
-        "distinct-3",
-        "longest copied run",
+        *("byte 4-gram divergence", "distinct-1", "distinct-2", "distinct-3", "self-BLEU", "seq-rep-4"),
+        *("repetition rate", "compression ratio", "longest copied run"),
     }
+    assert any(note.startswith("lexical coherence not measured") for note in result.notes)  # prose() has no sentences
     assert all(score.floor is not None for score in result.scores)
     assert headline(result).name == "byte 4-gram divergence"
     copier = evaluate(train, real=real, train=train)

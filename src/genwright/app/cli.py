@@ -9,10 +9,12 @@ import click
 
 from genwright import __version__
 from genwright.app.folders import claimed, resumable, unfitted
+from genwright.app.measuring import compare, evaluate
 from genwright.app.options import answering, pairs, read_data, reading
 from genwright.app.output import print_dataset, print_json
 from genwright.app.progress import shown
 from genwright.app.rating import rate
+from genwright.app.ratings import ratings
 
 FAMILY_NAMES = ["auto", "mixture", "vae", "gan", "diffusion", "flow", "autoregressive"]
 
@@ -66,14 +68,14 @@ def run(
     part trains on for the rest. The folder then holds the model, samples, scores.json, leaderboard.json, a model card
     (README.md) and report.html. Stopped with Ctrl-C, the same command goes on where it was.
     """
-    from genwright.contest import run as compare
+    from genwright.contest import run as contest
 
     source = read_data(data, how)
     folder = claimed(out, source.name, force=force)
     command = shlex.join(["genwright", *sys.argv[1:]])
     chosen = [_family(name, source) for name in dict.fromkeys(families)] or None
     with resumable(folder), shown() as listener:
-        done = compare(
+        done = contest(
             source, out=folder, minutes=minutes, seed=seed, families=chosen, command=command, listener=listener
         )
     if as_json:
@@ -192,42 +194,6 @@ def sample(
 
 
 @main.command()
-@click.argument("fake", metavar="FAKE_OR_DIR")
-@click.option("--real", required=True, metavar="DATA", help="The real data to compare with.")
-@click.option("--train", metavar="DATA", help="What the generator was fitted to, to look for copies.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of samples and metrics.")
-@reading
-@answering
-def evaluate(fake: str, real: str, train: str | None, seed: int, as_json: bool, **how: Any) -> None:
-    """Score generated data, or a saved generator, against real data.
-
-    \b
-    genwright evaluate runs/wine --real wine
-    genwright evaluate fake.csv --real held_out.csv --train patients.csv --json
-
-    A saved generator is compared with the test part of the data it was fitted to, which its fit never saw; with all
-    of any other data. A file is compared with all of the real data.
-    """
-    from genwright.metrics.evaluate import evaluate as compare
-
-    source = read_data(real, how)
-    seen = None if train is None else _read_alike(train, source, how)
-    if Path(fake).is_dir() and (Path(fake) / "recipe.json").is_file():
-        generated, held_out, seen, generator = _drawn_for(Path(fake), source, seen, seed)
-    else:
-        generated, held_out, generator = _read_alike(fake, source, how), source, None
-    click.echo(f"{len(generated):,} generated records against {len(held_out):,} real ones", err=True)
-    evaluation = compare(generated, real=held_out, train=seen, generator=generator, seed=seed)
-    if as_json:
-        print_json(evaluation.to_json())
-        return
-    for score in evaluation.scores:
-        click.echo(str(score))
-    for note in evaluation.notes:
-        click.echo(f"note: {note}", err=True)
-
-
-@main.command()
 @click.argument("data")
 @reading
 @answering
@@ -247,7 +213,8 @@ def inspect(data: str, as_json: bool, **how: Any) -> None:
         click.echo(str(found))
 
 
-main.add_command(rate)
+for verb in (evaluate, compare, rate, ratings):
+    main.add_command(verb)
 
 
 def _family(name: str, data: Any) -> Any:
@@ -257,27 +224,6 @@ def _family(name: str, data: Any) -> Any:
 
     masked = name == "diffusion" and isinstance(data.media, Text)
     return FAMILIES["masked diffusion" if masked else name]()
-
-
-def _drawn_for(folder: Path, source: Any, seen: Any, seed: int) -> tuple[Any, Any, Any, Any]:
-    """What a saved generator draws to be compared, with which real rows, what it was fitted to, and itself."""
-    from genwright.contest import drawn
-    from genwright.generator import load
-
-    generator = load(folder)
-    fitted_to = generator.record["data"]
-    if seen is None and (fitted_to["name"], fitted_to["rows"]) == (source.name, len(source)):
-        held_out, seen = source.test, source.train
-    else:
-        held_out = source
-    return generator.sample(drawn(held_out), seed=seed), held_out, seen, generator
-
-
-def _read_alike(name: str, real: Any, how: dict[str, Any]) -> Any:
-    """A file with the types and formats of `real`, whatever it alone would suggest; a built-in set as it is."""
-    from genwright.data.like import read_like
-
-    return read_like(name, real, missing=how["missing"]) if Path(name).exists() else read_data(name, how)
 
 
 def _tell_notes(notes: tuple[str, ...]) -> None:

@@ -30,7 +30,7 @@ CHUNK = 512  # images embedded at once
 WIDTHS = (24, 48, 96)  # channels of the three strided convolutions
 DIMENSIONS = (4, 64)  # fewest and most features
 SCHEMA = 1
-Kind = Literal["learned", "pca"]
+Kind = Literal["learned", "pca", "random"]
 
 
 def feature_dimension(n: int) -> int:
@@ -127,7 +127,8 @@ def fit_extractor(data: Dataset, *, dimension: int, kind: Kind = "learned", seed
 
     "learned": three convolutions whose features must suffice to rebuild a coarse image, to tell how the image was
     spoilt (noise, blur, shuffled patches, not at all), and to name the label where there is one. "pca": principal
-    components of the pixels, a control that knows nothing of content. At most 8192 images are used.
+    components of the pixels, and "random": the same net with random weights, controls that know nothing of content. At
+    most 8192 images are used.
     """
     if not 1 <= dimension <= 512:
         raise ArgumentError(f"{dimension} features", where="dimension", hint="between 1 and 512")
@@ -144,7 +145,7 @@ def fit_extractor(data: Dataset, *, dimension: int, kind: Kind = "learned", seed
         net = _Net(shape, dimension, len(labels), kind)
     if kind == "learned":
         _train(net, x, classes, levels=levels, rng=torch.Generator().manual_seed(seed))
-    else:
+    elif kind == "pca":
         _principal_components(net, scaled(x, levels))
     _standardise(net, x, levels)
     return Extractor(kind, shape, levels, dimension, labels, len(rows), seed, net.eval())

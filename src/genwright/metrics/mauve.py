@@ -44,7 +44,7 @@ def mauve(
 
 def mauve_of_features(
     real: Float[np.ndarray, "n d"],
-    fake: Float[np.ndarray, "m d"],
+    fake: Float[np.ndarray, "m _"],
     *,
     features: str,
     estimator: Estimator = "plug-in",

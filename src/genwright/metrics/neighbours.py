@@ -7,14 +7,15 @@ group of records is left out, reaches and all, at little more than the cost of o
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from enum import StrEnum
+from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float, Int, Real
+from jaxtyping import Float, Int, Shaped
 
 from genwright.metrics.feature_sets import CHUNK_CELLS, Features, checked, feature_score
 from genwright.metrics.intervals import Replicates, cross_excess, jackknife_groups
-from genwright.metrics.score import Score
+from genwright.metrics.score import Group, Score
 
 
 class Boundary(StrEnum):
@@ -35,9 +36,14 @@ def precision_recall(
     real, fake = checked(real, fake, fewest=k + 2)
     a, b = _Set.of(real, k, seed), _Set.of(fake, k, seed + 1)
     precise, recalled = _within(b, a, boundary), _within(a, b, boundary)
-    about = {"sets": (real, fake), "protocol": f"{features}, k={k}, {boundary}", "direction": "higher", "seed": seed}
+    about: dict[str, Any] = {
+        "sets": (real, fake),
+        "protocol": f"{features}, k={k}, {boundary}",
+        "direction": "higher",
+        "seed": seed,
+    }
 
-    def share(name: str, found: _Within, group: str, *, points_are_fake: bool) -> Score:
+    def share(name: str, found: _Within, group: Group, *, points_are_fake: bool) -> Score:
         value, replicates = _mean_over_points(found.whole > 0, found.without > 0, found.points, points_are_fake)
         return feature_score(name, value, group=group, replicates=replicates, low=0.0, high=1.0, **about)
 
@@ -59,7 +65,7 @@ def density_coverage(
     real, fake = checked(real, fake, fewest=k + 2)
     a, b = _Set.of(real, k, seed), _Set.of(fake, 0, seed + 1)
     found = _within(b, a, boundary)
-    about = {"sets": (real, fake), "protocol": f"{features}, k={k}, {boundary}", "seed": seed}
+    about: dict[str, Any] = {"sets": (real, fake), "protocol": f"{features}, k={k}, {boundary}", "seed": seed}
     dense = _mean_over_points(found.whole / k, found.without / k, b, points_are_fake=True)
     covered = _covered(a, _nearest_of_groups(b, a), boundary)
     return (
@@ -219,7 +225,7 @@ def _covered(centres: _Set, nearest: Float[np.ndarray, "n h"], boundary: Boundar
 
 
 def _mean_over_points(
-    whole: Real[np.ndarray, "n"], without: Real[np.ndarray, "n g"], points: _Set, points_are_fake: bool
+    whole: Shaped[np.ndarray, "n"], without: Shaped[np.ndarray, "n g"], points: _Set, points_are_fake: bool
 ) -> tuple[float, Replicates]:
     """The mean over points, and its replicates, from its terms with all centres and with each group of centres gone."""
     counts = np.bincount(points.group)

@@ -38,10 +38,11 @@ class Database:
         mark: str,
         failures: tuple[type[Exception], ...],
         where: str,
+        beginning: str = "BEGIN",
         erasing: str = "SELECT 1",
     ) -> None:
         self._connect, self._mark, self._failures, self.where = connect, mark, failures, where
-        self._erasing = erasing
+        self._beginning, self._erasing = beginning, erasing
         self._lock = threading.Lock()
         self._connection: Any = None
         with self._lock, self._told():
@@ -54,7 +55,7 @@ class Database:
             if self._connection is None:
                 self._connection = self._connect()
             try:
-                self._connection.execute("BEGIN")
+                self._connection.execute(self._beginning)
                 yield Transaction(self._connection, self._mark)
                 self._connection.execute("COMMIT")
             except self._failures:
@@ -102,7 +103,14 @@ def sqlite(path: Path) -> Database:
         connection.execute("PRAGMA secure_delete=ON")  # what a rater withdraws does not linger in free pages
         return connection
 
-    return Database(connect, mark="?", failures=(sqlite3.Error, OSError), where=str(path), erasing=TRUNCATE)
+    return Database(
+        connect,
+        mark="?",
+        failures=(sqlite3.Error, OSError),
+        where=str(path),
+        beginning="BEGIN IMMEDIATE",  # waits for other processes now, rather than fail in the middle
+        erasing=TRUNCATE,
+    )
 
 
 def postgres(url: str, *, schema: str) -> Database:

@@ -77,7 +77,9 @@ def _add_reading(app: "FastAPI", study: Opened) -> None:
         trial = store.current(request.state.rater) if standing.consented else None
         if trial is None or stimulus not in (trial.left, trial.right) or _hidden(trial, protocol, media, store):
             return JSONResponse({"error": "not to be seen now"}, status_code=404)
-        return Response(study.media[stimulus], headers={"content-type": CONTENT_TYPES[_medium(media, stimulus)]})
+        return Response(
+            study.media[stimulus].read_bytes(), headers={"content-type": CONTENT_TYPES[_medium(media, stimulus)]}
+        )
 
     app.add_api_route("/api/session", session, methods=["GET"], response_model=None)
     app.add_api_route("/api/trial", current, methods=["GET"], response_model=None)

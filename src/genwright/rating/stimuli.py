@@ -87,7 +87,7 @@ def len_of(source: Source) -> int:
 def _drawn(n: int, wanted: int, seed: int) -> list[int]:
     """Row numbers in random order; the same for sources of the same length, so that equal sources are found out."""
     order: list[int] = np.random.default_rng([seed, 0]).permutation(n).tolist()
-    return order[: wanted + max(SPARE, wanted)]
+    return order[: wanted + SPARE]
 
 
 def _encoded(

@@ -16,7 +16,7 @@ from genwright.rating.records import ANSWERS, Stimulus
 from genwright.rating.stimuli import SUFFIXES, Source, card, digest, draw, medium_of
 from genwright.rating.store import Store
 from genwright.rating.words import padded
-from genwright.storage import read_json, write_json
+from genwright.storage import read_json, sha256, write_json
 
 PROTOCOL, STIMULI, DATABASE = "protocol.json", "stimuli", "study.sqlite"
 NO_SYSTEM = ""  # what attention checks show belongs to no system
@@ -24,11 +24,11 @@ NO_SYSTEM = ""  # what attention checks show belongs to no system
 
 @dataclass(frozen=True)
 class Opened:
-    """A study ready to be served: its protocol, its store, and what is shown under each stimulus id."""
+    """A study ready to be served: its protocol, its store, and the file shown under each stimulus id."""
 
     protocol: Protocol
     store: Store
-    media: Mapping[str, bytes]
+    media: Mapping[str, Path]
 
 
 def holds_study(folder: Path) -> bool:
@@ -58,12 +58,11 @@ def set_up(
     )
     used = needed(protocol, protocol.blocks)
     files = {(system, i): raw for system, each in shown.files.items() for i, raw in enumerate(each[: used[system]])}
-    stimuli, media = _named(protocol, files)
     (folder / STIMULI).mkdir(parents=True)
-    for stimulus in stimuli:
-        _file(folder, stimulus).write_bytes(media[stimulus.id])
+    stimuli = _written(folder, protocol, files)
     kept = Store(store or folder / DATABASE, study=protocol.study)
     kept.begin(protocol.to_json(), stimuli)
+    media = {stimulus.id: _file(folder, stimulus) for stimulus in stimuli}
     _invite_all(protocol, kept, stimuli, media)
     write_json(folder / PROTOCOL, protocol.to_json())
     return Opened(protocol, kept, media)
@@ -84,7 +83,7 @@ def take_up(folder: Path, *, store: str | None = None) -> Opened:
         hint = f"the study in {folder} has the id {protocol.study}; look for a copy of its store"
         raise StorageError("the store holds no such study", where=str(store or folder / DATABASE), hint=hint)
     stimuli = kept.study().stimuli
-    media = {stimulus.id: _checked(_file(folder, stimulus), stimulus) for stimulus in stimuli}
+    media = {stimulus.id: _checked(folder, stimulus) for stimulus in stimuli}
     _invite_all(protocol, kept, stimuli, media)
     return Opened(protocol, kept, media)
 
@@ -106,32 +105,35 @@ def _file(folder: Path, stimulus: Stimulus) -> Path:
     return folder / STIMULI / f"{stimulus.id}{SUFFIXES[stimulus.medium]}"
 
 
-def _checked(path: Path, stimulus: Stimulus) -> bytes:
-    try:
-        raw = path.read_bytes()
-    except OSError as error:
-        raise StorageError(error.strerror or "cannot be read", where=str(path), hint="restore the folder") from None
-    if digest(raw) != stimulus.sha256:
+def _checked(folder: Path, stimulus: Stimulus) -> Path:
+    """The file of a stimulus; a StorageError if it is not the one that was written."""
+    path = _file(folder, stimulus)
+    if not path.is_file():
+        raise StorageError("no such file", where=str(path), hint="restore the folder")
+    if sha256(path) != stimulus.sha256:
         raise StorageError("not the stimulus that was shown before", where=str(path), hint="restore the folder")
-    return raw
+    return path
 
 
-def _named(protocol: Protocol, files: Mapping[Slot, bytes]) -> tuple[list[Stimulus], dict[str, bytes]]:
-    """Stimuli under random ids in the order of `files`, then the cards of attention checks, and the bytes of each."""
+def _written(folder: Path, protocol: Protocol, files: Mapping[Slot, bytes]) -> list[Stimulus]:
+    """Stimuli under random ids, in the order of `files`, then the cards of attention checks; each as a file."""
     cards = [card(kind, answer, right=r) for kind in KINDS for answer in ANSWERS[kind] for r in (False, True)]
     encoded = [text.encode() for text in dict.fromkeys(cards)]
+    shown = list(files.values())
     if protocol.medium == "text":
-        alike = padded({"shown": list(files.values()), "cards": encoded})
+        alike = padded({"shown": shown, "cards": encoded})
         shown, encoded = alike["shown"], alike["cards"]
-    else:
-        shown = list(files.values())
     of = [(system, protocol.medium, raw) for (system, _), raw in zip(files, shown, strict=True)]
     of += [(NO_SYSTEM, "text", raw) for raw in encoded]
-    stimuli = [Stimulus(id=secrets.token_hex(8), system=s, medium=m, sha256=digest(raw)) for s, m, raw in of]
-    return stimuli, {stimulus.id: raw for stimulus, (_, _, raw) in zip(stimuli, of, strict=True)}
+    stimuli = []
+    for system, medium, raw in of:
+        stimulus = Stimulus(id=secrets.token_hex(8), system=system, medium=medium, sha256=digest(raw))
+        _file(folder, stimulus).write_bytes(raw)
+        stimuli.append(stimulus)
+    return stimuli
 
 
-def _invite_all(protocol: Protocol, kept: Store, stimuli: Sequence[Stimulus], media: Mapping[str, bytes]) -> None:
+def _invite_all(protocol: Protocol, kept: Store, stimuli: Sequence[Stimulus], media: Mapping[str, Path]) -> None:
     """Give every place of the study that is not taken its trials and an invite."""
     ids: dict[Slot, str] = {}
     count: Counter[str] = Counter()
@@ -140,7 +142,7 @@ def _invite_all(protocol: Protocol, kept: Store, stimuli: Sequence[Stimulus], me
         ids[stimulus.system, count[stimulus.system]] = stimulus.id
         count[stimulus.system] += 1
         if stimulus.system == NO_SYSTEM:
-            cards[media[stimulus.id].decode().rstrip("\n")] = stimulus.id
+            cards[media[stimulus.id].read_text(encoding="utf-8").rstrip("\n")] = stimulus.id
     for slot, plan in enumerate(assign(protocol, protocol.blocks)):
         kept.invite(slot, [(planned, *_sides(planned, ids, cards)) for planned in plan])
 

@@ -1,0 +1,219 @@
+"""`genwright evaluate` and `genwright compare`: generated data held against real data."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, get_args
+
+import click
+
+from genwright.app.options import answering, read_data, reading
+from genwright.app.output import print_json
+from genwright.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from genwright.data.dataset import Dataset
+    from genwright.metrics.comparison import Comparison
+    from genwright.metrics.evaluate import Evaluation
+
+_FEATURES = click.option(
+    "--features",
+    metavar="KIND=PATH",
+    help="Measure images by a published network: inception, dinov2, vgg16 or alexnet, and its weights file.",
+)
+_CACHE = click.option("--cache", type=click.Path(path_type=Path), help="Keep features of images in this folder.")
+_EMBED = click.option(
+    "--embed", is_flag=True, help="Also measure text by an embedding (MAUVE, coherence); minutes rather than seconds."
+)
+
+
+@click.command()
+@click.argument("fake", metavar="FAKE_OR_DIR")
+@click.option("--real", required=True, metavar="DATA", help="The real data to compare with.")
+@click.option("--train", metavar="DATA", help="What the generator was fitted to, to look for copies.")
+@click.option("--paired", is_flag=True, help="Record i of FAKE answers record i of DATA, as a translation does.")
+@_FEATURES
+@_CACHE
+@_EMBED
+@click.option("--out", type=click.Path(path_type=Path), help="Also write scores.html and scores.json to this folder.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of samples and metrics.")
+@reading
+@answering
+def evaluate(
+    fake: str,
+    real: str,
+    train: str | None,
+    paired: bool,
+    features: str | None,
+    cache: Path | None,
+    embed: bool,
+    out: Path | None,
+    seed: int,
+    as_json: bool,
+    **how: Any,
+) -> None:
+    """Score generated data, or a saved generator, against real data.
+
+    \b
+    genwright evaluate runs/wine --real wine
+    genwright evaluate fake.csv --real held_out.csv --train patients.csv --json
+    genwright evaluate fakes/ --real photos/ --features inception=pt_inception-2015-12-05-6726825d.pth
+    genwright evaluate translated.txt --real reference.txt --paired --records lines
+
+    Whoever made FAKE: any folder of images, table or text will do. A saved generator is compared with the test part of
+    the data it was fitted to, which its fit never saw; with all of any other data. A file is compared with all of the
+    real data.
+    """
+    source = read_data(real, how)
+    seen = None if train is None else _read_alike(train, source, how)
+    generated, held_out, seen, generator = _generated(fake, source, seen, how, seed)
+    click.echo(f"{len(generated):,} generated records against {len(held_out):,} real ones", err=True)
+    if paired:
+        from genwright.metrics.pairs import evaluate_pairs
+
+        evaluation = evaluate_pairs(generated, real=held_out, encoder=_encoder(embed), seed=seed)
+    else:
+        from genwright.metrics.evaluate import evaluate as measure
+
+        evaluation = measure(
+            generated, real=held_out, train=seen, generator=generator, **_tools(features, cache, embed), seed=seed
+        )
+    if out is not None:
+        from genwright.report.measured import write_evaluation
+
+        write_evaluation(evaluation, fake=generated, real=held_out, out=out, name=fake)
+    if as_json:
+        print_json(evaluation.to_json())
+    else:
+        _tell(evaluation)
+
+
+@click.command()
+@click.argument("systems", metavar="FAKE_OR_DIR...", nargs=-1, required=True)
+@click.option("--real", required=True, metavar="DATA", help="The real data that all are held against.")
+@click.option("--train", metavar="DATA", help="What the generators were fitted to, to look for copies.")
+@click.option("--by", metavar="SCORE", help="The score that decides.  [default: the headline of this kind of data]")
+@_FEATURES
+@_CACHE
+@_EMBED
+@click.option("--out", type=click.Path(path_type=Path), help="Also write scores.html and scores.json to this folder.")
+@click.option("--seed", type=int, default=0, show_default=True, help="Seed of samples and metrics.")
+@reading
+@answering
+def compare(
+    systems: tuple[str, ...],
+    real: str,
+    train: str | None,
+    by: str | None,
+    features: str | None,
+    cache: Path | None,
+    embed: bool,
+    out: Path | None,
+    seed: int,
+    as_json: bool,
+    **how: Any,
+) -> None:
+    """Rank two or more sets of samples, or saved generators, against the same real data.
+
+    \b
+    genwright compare ours.csv theirs.csv --real held_out.csv
+    genwright compare runs/digits other_fakes/ --real digits --json
+    genwright compare a/ b/ c/ --real photos/ --by "kernel distance" --out comparison
+
+    Every difference has an interval and a p-value corrected for the number of pairs. Systems that the data cannot tell
+    apart are said to be so. As many records of each are used.
+    """
+    from genwright.metrics.comparison import compare as rank
+
+    if len(set(systems)) < len(systems):
+        raise ArgumentError("the same samples twice", where="compare", hint="give different files or folders")
+    source = read_data(real, how)
+    seen = None if train is None else _read_alike(train, source, how)
+    held_out = source
+    sets: dict[str, Any] = {}
+    for name in systems:
+        sets[name], held_out, seen, _ = _generated(name, source, seen, how, seed)
+    found = rank(sets, real=held_out, train=seen, by=by, **_tools(features, cache, embed), seed=seed)
+    if out is not None:
+        _write(
+            found.evaluations[found.ranking[0][0]], sets[found.ranking[0][0]], held_out, out, name=by or "", all=found
+        )
+    if as_json:
+        print_json(found.to_json())
+    else:
+        _tell_ranking(found)
+
+
+def _tools(features: str | None, cache: Path | None, embed: bool) -> dict[str, Any]:
+    """What the options ask to measure with."""
+    from genwright.metrics.feature_cache import FeatureCache
+
+    return {
+        "extractor": None if features is None else _network(features),
+        "cache": None if cache is None else FeatureCache(cache),
+        "encoder": _encoder(embed),
+    }
+
+
+def _network(features: str) -> Any:
+    """`KIND=PATH` as a network with published weights."""
+    from genwright.metrics.networks import Kind, load_network
+
+    kind: Any
+    kind, _, path = features.partition("=")
+    if kind not in get_args(Kind) or not path:
+        what = f"{features!r} is not of the form KIND=PATH"
+        raise ArgumentError(what, where="--features", hint=f"KIND is one of {', '.join(get_args(Kind))}")
+    return load_network(path, kind)
+
+
+def _encoder(embed: bool) -> Any:
+    from genwright.metrics.embedding import TextEncoder
+
+    return TextEncoder() if embed else None
+
+
+def _generated(fake: str, source: Any, seen: Any, how: dict[str, Any], seed: int) -> tuple[Any, Any, Any, Any]:
+    """Generated records, the real ones they are held against, what was fitted to, and the generator if it is known."""
+    from genwright.contest import drawn
+    from genwright.generator import load
+
+    folder = Path(fake)
+    if not (folder.is_dir() and (folder / "recipe.json").is_file()):
+        return _read_alike(fake, source, how), source, seen, None
+    generator = load(folder)
+    fitted_to = generator.record["data"]
+    held_out = source
+    if seen is None and (fitted_to["name"], fitted_to["rows"]) == (source.name, len(source)):
+        held_out, seen = source.test, source.train
+    return generator.sample(drawn(held_out), seed=seed), held_out, seen, generator
+
+
+def _read_alike(name: str, real: "Dataset", how: dict[str, Any]) -> "Dataset":
+    """A file with the types and formats of `real`, whatever it alone would suggest; a built-in set as it is."""
+    from genwright.data.like import read_like
+
+    return read_like(name, real, missing=how["missing"]) if Path(name).exists() else read_data(name, how)
+
+
+def _tell(evaluation: "Evaluation") -> None:
+    """Scores by group on standard output, notes on standard error."""
+    for group, scores in evaluation.groups():
+        click.echo(group)
+        for score in scores:
+            click.echo(f"  {score}" + (f"  ({score.note})" if score.note else ""))
+    for note in evaluation.notes:
+        click.echo(f"note: {note}", err=True)
+
+
+def _tell_ranking(found: "Comparison") -> None:
+    click.echo(f"by {found.rule}")
+    for place, (name, score) in enumerate(found.ranking, start=1):
+        click.echo(f"{place}. {name}: {score}")
+    for pair in found.pairs:
+        low, high = pair.interval
+        verdict = "told apart" if pair.adjusted_p < 0.05 else "cannot tell apart"
+        told = f"{pair.first} - {pair.second}: {pair.value:.4g} [{low:.4g}, {high:.4g}], p = {pair.adjusted_p:.2g}"
+        click.echo(f"  {told}: {verdict}")
+    best = found.best
+    click.echo(f"best: {best[0]}" + (f"; cannot be told apart from {', '.join(best[1:])}" if best[1:] else ""))
+    for note in found.notes:
+        click.echo(f"note: {note}", err=True)

@@ -1,0 +1,55 @@
+"""Scores of one evaluation as they are found, each beside its floor, and what stood in the way of the rest."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+
+from genwright.data.dataset import Dataset
+from genwright.errors import DataError
+from genwright.metrics.score import Score
+
+Metric = Callable[[Any, Any], Score | Sequence[Score]]  # of real and of generated records
+
+
+class Found:
+    """Scores so far; a metric that the data cannot bear leaves a note instead."""
+
+    def __init__(self) -> None:
+        self.scores: list[Score] = []
+        self.notes: list[str] = []
+
+    def add(self, name: str, metric: Callable[[], Score | Sequence[Score]]) -> None:
+        """Whatever `metric` returns; if it raises DataError, a note that names it and says why."""
+        try:
+            self.scores.extend(_several(metric()))
+        except DataError as error:
+            self.notes.append(f"{name} not measured: {error.what}")
+
+    def add_beside(self, name: str, metric: Metric, sets: tuple[Any, Any], floor_sets: tuple[Any, Any]) -> None:
+        """`metric` of real and generated records, with its value between two sets of real records as the floor."""
+
+        def both() -> Sequence[Score]:
+            scores = _several(metric(*sets))
+            try:
+                floors = _several(metric(*floor_sets))
+            except DataError:  # halves of the real data may be too small where the whole is not
+                return scores
+            return [replace(score, floor=floor.value) for score, floor in zip(scores, floors, strict=True)]
+
+        self.add(name, both)
+
+
+def _several(result: Score | Sequence[Score]) -> Sequence[Score]:
+    return [result] if isinstance(result, Score) else result
+
+
+def second_real(real: Dataset, train: Dataset | None, n: int, seed: int) -> tuple[Dataset, Dataset]:
+    """Real records to hold against `real` for the floor, n if there are as many; and what `real` is then."""
+    rng = np.random.default_rng(seed)
+    if train is not None:
+        return real, train.take(np.sort(rng.permutation(len(train))[:n]))
+    rows = rng.permutation(len(real))
+    half = len(real) // 2
+    return real.take(np.sort(rows[half:])), real.take(np.sort(rows[:half]))

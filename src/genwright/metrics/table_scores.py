@@ -1,0 +1,77 @@
+"""Every score of a generated table."""
+
+from collections.abc import Callable
+from dataclasses import replace
+from functools import partial
+
+import numpy as np
+
+from genwright.data.dataset import Dataset
+from genwright.errors import DataError
+from genwright.metrics import copies, copying, dependence, judges, manifolds, tables
+from genwright.metrics.collect import Found, second_real
+from genwright.metrics.encoding import row_points
+from genwright.metrics.score import Score
+
+MAX_POINTS = 10_000  # rows of each table that are compared as points
+POINTS = "normal scores and one-hot"  # see `encoding.row_points`
+
+
+def score_tables(found: Found, fake: Dataset, real: Dataset, train: Dataset | None, seed: int) -> None:
+    """Columns, pairs and rows against `real`; with `train`, utility and signs of copying too."""
+    _compare_columns(found, fake, real, train, seed)
+    _compare_points(found, fake, real, train, seed)
+    if train is None:
+        found.notes.append("without training records, utility and signs of copying are not measured")
+        return
+    found.add("TSTR gap", lambda: _utility(fake, real, train, seed))
+    found.add("nearest training row", lambda: copies.nearest_training_row(train, fake, held_out=real, seed=seed))
+    found.add("exact copies", lambda: copies.exact_copy_rate(train, fake, held_out=real))
+
+
+def _compare_columns(found: Found, fake: Dataset, real: Dataset, train: Dataset | None, seed: int) -> None:
+    """Single columns, pairs of columns, and whole rows as judges see them, with floors."""
+    against, other = second_real(real, train, len(fake), seed)
+    if train is None:
+        found.notes.append(f"floors compare halves of the real data, {len(other)} records each, and so lie too high")
+    metrics: dict[str, Callable[..., Score]] = {"shape error": tables.shape_error}
+    if len(real.scalars) > 1:
+        metrics |= {"trend error": tables.trend_error, "mutual information error": dependence.mutual_information_error}
+    metrics |= {"C2ST": judges.c2st, "logistic C2ST": partial(judges.c2st, judge=judges.Judge.LOGISTIC)}
+    for name, metric in metrics.items():
+        found.add_beside(name, partial(metric, seed=seed), (real, fake), (against, other))
+
+
+def _compare_points(found: Found, fake: Dataset, real: Dataset, train: Dataset | None, seed: int) -> None:
+    """Rows as points: fidelity, diversity, and distances to the training rows."""
+    against, other = second_real(real, train, len(fake), seed)
+    reference = real if train is None else train
+    sets = [_few(data, seed) for data in (real, fake, against, other, *([] if train is None else [train]))]
+    points = row_points(reference, sets)
+    for name, metric in (("alpha-precision", manifolds.alpha_precision), ("beta-recall", manifolds.beta_recall)):
+        measured = partial(metric, features=POINTS, seed=seed)
+        found.add_beside(name, measured, (points[0], points[1]), (points[2], points[3]))
+    if train is not None:
+        copied = {
+            "distance to closest record": manifolds.distance_to_closest_record,
+            "C_T": copying.data_copying,
+            "near copies": copying.near_copies,
+        }
+        for name, test in copied.items():
+            found.add(name, partial(test, points[4], points[1], held_out=points[0], features=POINTS, seed=seed))
+
+
+def _few(data: Dataset, seed: int) -> Dataset:
+    return data.take(np.sort(np.random.default_rng(seed).permutation(len(data))[:MAX_POINTS]))
+
+
+def _utility(fake: Dataset, real: Dataset, train: Dataset, seed: int) -> Score:
+    """TSTR gap; the floor trains on one half of the training rows in place of the other."""
+    score = judges.tstr_gap(train, fake, test=real, seed=seed)
+    halves = np.random.default_rng(seed).permutation(len(train)) % 2 == 0
+    target = score.signature.split("target=", 1)[1].rsplit("|n=", 1)[0]
+    try:
+        floor = judges.tstr_gap(train.take(halves), train.take(~halves), test=real, target=target, refits=0, seed=seed)
+    except DataError:  # halves may be too small where the whole is not
+        return score
+    return replace(score, floor=floor.value)

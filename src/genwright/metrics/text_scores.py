@@ -1,0 +1,115 @@
+"""Every score of generated text."""
+
+from collections.abc import Callable, Sequence
+from functools import partial
+
+import numpy as np
+
+from genwright.data.dataset import Dataset, Text
+from genwright.families.family import Density
+from genwright.generator import Generator
+from genwright.metrics import coherence, mauve, repetition, text
+from genwright.metrics.collect import Found
+from genwright.metrics.embedding import TextEncoder
+from genwright.metrics.score import Score
+
+MAX_TEXTS = 256  # generated texts in which copied runs are looked for
+MAX_BYTES = 1_000_000  # of text on each side of the n-gram divergence
+EMBEDDED = 1000  # pieces of text of each side that are embedded
+PIECE = 512  # characters of a piece of long text; pieces are what intervals resample
+Pieces = list[str]
+
+
+def score_texts(
+    found: Found,
+    fake: Dataset,
+    real: Dataset,
+    train: Dataset | None,
+    *,
+    generator: Generator | None,
+    encoder: TextEncoder | None,
+    seed: int,
+) -> None:
+    """How well real text is compressed, how alike the statistics are, variety, order of sentences, copied runs."""
+    assert isinstance(real.media, Text)
+    generated, unseen = (_texts(data) for data in (fake, real))
+    if generator is not None and generator.family.density is not Density.ABSENT:
+        found.add("bits per byte", lambda: _bits_per_byte(generator, real))
+    size = min(_size(generated), _size(unseen) if train is not None else _size(unseen) // 2, MAX_BYTES)
+    pieces = _cut(unseen, size)
+    if train is not None:
+        other = _cut(_texts(train), size)
+    else:
+        other = _cut(unseen[::-1], size)
+        found.notes.append("floors compare the two ends of the real text")
+    sample = _cut(generated, size)
+    found.add_beside("byte 4-gram divergence", text.ngram_divergence, (pieces, sample), (pieces, other))
+    for n in (1, 2, 3):
+        found.add(f"distinct-{n}", partial(text.distinct_n, pieces, sample, n=n))
+    _compare_windows(found, pieces, sample, seed)
+    if encoder is not None:
+        _compare_embeddings(found, (pieces, sample), (pieces, other), encoder, seed)
+    if train is not None:
+        rng = np.random.default_rng(seed)
+        few = [generated[i] for i in np.sort(rng.permutation(len(generated))[:MAX_TEXTS])]
+        join = "" if real.media.running else "\n"
+        whole, held_out = join.join(_texts(train)), join.join(unseen)
+        found.add("longest copied run", lambda: text.longest_copied_run(whole, few, held_out=held_out, seed=seed))
+
+
+def _compare_windows(found: Found, real: list[str], fake: list[str], seed: int) -> None:
+    """Repetition and coherence, whose target is what real text shows."""
+    metrics: dict[str, Callable[..., Score]] = {
+        "self-BLEU": repetition.self_bleu,
+        "seq-rep-4": repetition.seq_rep,
+        "repetition rate": repetition.repetition_rate,
+        "compression ratio": repetition.compression_ratio,
+        "lexical coherence": coherence.lexical_coherence,
+    }
+    for name, metric in metrics.items():
+        found.add(name, partial(metric, real, fake, seed=seed))
+
+
+def _compare_embeddings(
+    found: Found, sets: tuple[Pieces, Pieces], floor_sets: tuple[Pieces, Pieces], encoder: TextEncoder, seed: int
+) -> None:
+    """What an embedding of sentences sees."""
+    few, few_floor = ((_spread(a, EMBEDDED), _spread(b, EMBEDDED)) for a, b in (sets, floor_sets))
+    found.add_beside("MAUVE", partial(mauve.mauve, encoder=encoder, seed=seed), few, few_floor)
+    found.add("embedding coherence", partial(coherence.embedding_coherence, *sets, encoder=encoder, seed=seed))
+
+
+def _spread(texts: Sequence[str], most: int) -> list[str]:
+    """At most `most` of the texts, evenly spread."""
+    rows = np.linspace(0, len(texts) - 1, min(most, len(texts))).round().astype(int)
+    return [texts[i] for i in rows]
+
+
+def _bits_per_byte(generator: Generator, real: Dataset) -> Score:
+    log_probs, sizes = generator.score_text(real)
+    bound = "upper bound" if generator.family.density is Density.BOUND else ""
+    window = f"{generator.codec.space.shape[0]}-byte windows"
+    return text.bits_per_byte(log_probs, sizes, window=window, bound=bound)
+
+
+def _texts(data: Dataset) -> list[str]:
+    assert data.media is not None
+    return [value for value in data.columns[data.media.name] if value]
+
+
+def _size(texts: list[str]) -> int:
+    return sum(len(each.encode("utf-8", "replace")) for each in texts)
+
+
+def _cut(texts: list[str], size: int) -> list[str]:
+    """Whole texts, long ones in pieces, until about `size` bytes are reached."""
+    pieces: list[str] = []
+    total = 0
+    for each in texts:
+        for start in range(0, len(each), PIECE):
+            if total >= size:
+                return pieces
+            piece = each[start : start + PIECE].encode("utf-8", "replace")[: size - total].decode("utf-8", "ignore")
+            pieces.append(piece)
+            total += max(len(piece.encode("utf-8")), 1)
+    return pieces
