@@ -433,3 +433,11 @@ def test_a_port_in_use_is_told(systems, tmp_path):
         port = taken.getsockname()[1]
         result = CliRunner().invoke(main, ["rate", str(systems / "alpha-images"), "--port", str(port)])
     assert result.exit_code == 2 and f"127.0.0.1:{port}: cannot listen there" in result.stderr
+
+
+@pytest.mark.parametrize("missing", ["fastapi", "uvicorn"])
+def test_what_is_not_installed_is_told_first(rate, systems, tmp_path, monkeypatch, missing):
+    monkeypatch.setitem(sys.modules, missing, None)
+    code, said = rate(systems / "alpha-images", systems / "omega-images")
+    assert code == 7 and f"needs {missing}" in said and "pip install 'genwright[rate]'" in said
+    assert not (tmp_path / "study").exists()

@@ -62,9 +62,10 @@ def rate(out: Path, store: str | None, host: str, port: int, no_browser: bool, a
     emotional impact, cultural appropriateness, technical competence; the first letters will do, and "all" is all.
     Without --questions: preference, and with --real also real or generated.
     """
-    from genwright.app.serving import listening, serve
+    from genwright.app.serving import listening, require_server, serve
     from genwright.rating.study import holds_study, set_up, take_up
 
+    require_server()
     socket = listening(host, port)
     with socket:
         if holds_study(out):

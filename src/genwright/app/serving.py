@@ -16,6 +16,16 @@ if TYPE_CHECKING:
 LATEST = 3.0  # seconds that requests under way have to end after Ctrl-C
 
 
+def require_server() -> None:
+    """Raise MissingDependencyError, before anything is done, unless what serves the page is installed."""
+    try:
+        import fastapi  # noqa: F401
+        import uvicorn  # noqa: F401
+    except ImportError as error:
+        what = f"the rating page needs {error.name}, which is not installed"
+        raise MissingDependencyError(what, hint="pip install 'genwright[rate]'") from None
+
+
 def listening(host: str, port: int) -> socket.socket:
     """A socket bound to `host` and `port`; an ArgumentError if that cannot be."""
     try:
@@ -34,12 +44,8 @@ def serve(
     study: "Opened", bound: socket.socket, *, host: str, browser: bool, told: Callable[[list[str], list[str]], None]
 ) -> list[str]:
     """Serve `study` until Ctrl-C, after telling every rater's link; returns the links."""
-    try:
-        import uvicorn
-    except ImportError:
-        raise MissingDependencyError(
-            "the rating page needs uvicorn, which is not installed", hint="pip install 'genwright[rate]'"
-        ) from None
+    import uvicorn
+
     from genwright.rating.server import LOOPBACK, application
 
     local = _is_loopback(host)
