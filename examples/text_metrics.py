@@ -10,9 +10,9 @@ from single words by their frequency to almost a copy machine; the references ar
 
     python examples/text_metrics.py
 
-You should see bits per byte fall as the model sees more words back; BLEU and ROUGE take a paraphrase for a failure where
-BERTScore tells it from unrelated text; and MAUVE rise from word salad to real text. MAUVE of 150 texts is for looking at:
-it wants thousands.
+You should see bits per byte fall as the model sees more words back; BLEU and ROUGE take a paraphrase for a failure
+where BERTScore tells it from unrelated text; and MAUVE rise from word salad to real text. (MAUVE of 150 texts is for
+looking at: it wants thousands.)
 """
 
 from collections import Counter, defaultdict
