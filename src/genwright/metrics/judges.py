@@ -80,7 +80,8 @@ def cross_validated_auc(
     Folds share the rows that their judges are fitted to, so their AUCs vary together. Nadeau and Bengio 2003,
     "Inference for the generalization error", widen the error by sqrt(1 + FOLDS / (FOLDS - 1)) for it. Simulation shows
     that to be right for a judge who has nothing to find, and too much for one who finds all there is: so the second
-    part is taken by the share of what the judge found in the rows it was fitted to that is not there in others.
+    part is weighted by the square root of the share of what the judge found in the rows it was fitted to that is not
+    there in others, which leaves errors between 0.87 and 1.17 of the truth.
     """
     n = len(a)
     is_fake = np.repeat([False, True], n)
