@@ -64,3 +64,9 @@ def test_questions_by_their_beginnings():
     for unclear in ("c", "", "beauty"):
         with pytest.raises(ArgumentError, match="no question called"):
             questions_named(unclear)
+
+
+def test_the_consent_text_names_what_is_shown_and_one_s_own_comes_first():
+    assert protocol(medium="image").consent_text.startswith("You will be shown pictures and asked")
+    assert "withdraw" in protocol(medium="audio").consent_text and "{" not in protocol(medium="audio").consent_text
+    assert protocol(consent="Yes?").consent_text == "Yes?"

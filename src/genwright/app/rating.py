@@ -116,7 +116,7 @@ def _tell_goodbye(out: Path, study: "Opened", store: str | None) -> None:
 
 def _protocol(asked: dict[str, Any], sources: dict[str, Any]) -> "Protocol":
     """The protocol that the options describe, for systems of the kind found."""
-    from genwright.rating.protocol import CONSENT, Protocol, questions_named
+    from genwright.rating.protocol import Protocol, questions_named
     from genwright.rating.records import REAL
     from genwright.rating.stimuli import medium_of
 
@@ -139,7 +139,7 @@ def _protocol(asked: dict[str, Any], sources: dict[str, Any]) -> "Protocol":
         per_question=asked["trials"] // len(questions),
         seed=asked["seed"],
         title=asked["title"],
-        consent=CONSENT if asked["consent"] is None else _text(asked["consent"]),
+        consent="" if asked["consent"] is None else _text(asked["consent"]),
         exposure_seconds=exposure / 1000 if timed else 0.0,
         minimum_seconds=asked["minimum"],
     )
@@ -148,7 +148,7 @@ def _protocol(asked: dict[str, Any], sources: dict[str, Any]) -> "Protocol":
 def _text(path: Path) -> str:
     from genwright.data.files import decode_table, read_bytes
 
-    return decode_table(read_bytes(path), str(path))[0].strip()
+    return decode_table(read_bytes(path), str(path))[0].replace("\r\n", "\n").strip()
 
 
 def _refuse_others(protocol: "Protocol", asked: dict[str, Any], out: Path) -> None:

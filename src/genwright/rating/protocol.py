@@ -12,7 +12,7 @@ QUESTIONS: tuple[Question, ...] = get_args(Question)
 OVERLAP = 3  # raters who judge each item, if there are so many raters
 CHECKS = 10  # there is one repeat and one attention check to so many items of a kind, and at least one of each
 CONSENT = """\
-You will be shown pictures, texts, sounds or table rows and asked what you think of them. There are no right or wrong \
+You will be shown {things} and asked what you think of them. There are no right or wrong \
 answers, apart from a few checks that say so themselves.
 
 What is kept: your answers, how long each took, and when it was given. Your name, address, device and place are \
@@ -22,6 +22,14 @@ Taking part is voluntary. You can stop at any time and come back later through t
 which deletes all your answers for good.
 
 The answers are used to compare how people judge the things shown, and may be published without anything about you."""
+
+
+THINGS: Mapping[Medium, str] = {
+    "image": "pictures",
+    "text": "texts",
+    "audio": "sounds, which you can play,",
+    "row": "rows of a table",
+}
 
 
 @dataclass(frozen=True)
@@ -71,7 +79,7 @@ class Protocol:
     per_question: int
     seed: int
     title: str = "Rating study"
-    consent: str = CONSENT
+    consent: str = ""
     exposure_seconds: float = 1.0
     minimum_seconds: float = 1.0
     preparation: tuple[str, ...] = ()
@@ -103,6 +111,11 @@ class Protocol:
         if "origin" in kinds and (REAL not in self.systems or len(self.systems) < 2):
             hint = "give the real data with --real, or ask other --questions"
             raise ArgumentError("real or generated cannot be asked without both", where="real or generated", hint=hint)
+
+    @property
+    def consent_text(self) -> str:
+        """What raters agree to: `consent`, or the standing text where that is empty."""
+        return self.consent or CONSENT.format(things=THINGS[self.medium])
 
     @staticmethod
     def kind(question: Question) -> Kind:

@@ -46,6 +46,7 @@ def set_up(
     """
     _clear(folder)
     protocol = replace(protocol, medium=medium_of(sources))
+    protocol = replace(protocol, consent=protocol.consent_text)
     shown = draw(sources, needed(protocol, -(-protocol.raters // OVERLAP)), seed=protocol.seed)
     protocol = replace(
         protocol,
