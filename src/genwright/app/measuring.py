@@ -133,9 +133,9 @@ def compare(
         sets[name], held_out, seen, _ = _generated(name, source, seen, how, seed)
     found = rank(sets, real=held_out, train=seen, by=by, **_tools(features, cache, embed), seed=seed)
     if out is not None:
-        _write(
-            found.evaluations[found.ranking[0][0]], sets[found.ranking[0][0]], held_out, out, name=by or "", all=found
-        )
+        from genwright.report.measured import write_comparison
+
+        write_comparison(found, systems=sets, real=held_out, out=out)
     if as_json:
         print_json(found.to_json())
     else:
