@@ -126,6 +126,7 @@ function offer(mine) {
 
 async function expose(mine, shown) {
   at("show").disabled = true;
+  delete at("stimuli").dataset.exposed;
   await insist(() => send("/api/seen", { trial: mine.trial }), status);
   await frame();
   at("stimuli").replaceChildren(shown);
