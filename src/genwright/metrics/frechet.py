@@ -1,22 +1,22 @@
 """Frechet distance between two sets of features, and its extrapolation to infinitely many records."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from functools import cache
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from genwright.errors import DataError
 from genwright.metrics.feature_sets import Features, checked, feature_score
 from genwright.metrics.features import feature_dimension
 from genwright.metrics.intervals import Skipped, grouped_replicates, jackknife_groups
 from genwright.metrics.score import Score
 
-SIZES = 15  # subset sizes that FD-infinity is extrapolated from
+PARTS = (1.0, 0.5, 0.25)  # of the records, that FD-infinity is extrapolated from
 FEW_FEATURES = 64  # up to which interactions are worked out; beyond, intervals are somewhat too wide
-SMALLEST = 4  # groups of `intervals.GROUPS` in the smallest of these subsets
+SUBSETS = 4  # of each of the smaller sizes
+MIN_EXTRAPOLATED = 200  # records of each set
 
 
 class Shrinking(StrEnum):
@@ -102,38 +102,52 @@ def frechet_infinity(
 ) -> Score:
     """Frechet distance extrapolated to infinitely many records, which removes its bias to first order.
 
-    The distance is linear in 1/n up to O(1/n**2) (Chong and Forsyth 2020, arXiv:1911.07023, eq. 8-9): it is taken
-    between nested random subsets of 15 sizes, from a fifth of the records to all, and the line's value at 1/n = 0 is
-    the score. May be slightly negative. Interval: delete-a-group jackknife of the whole procedure.
+    The distance is linear in 1/n up to O(1/n**2) (Chong and Forsyth 2020, arXiv:1911.07023, eq. 8-9): the score is
+    where its line over 1/n meets 0, through the distance at n, n/2 and n/4 records, the mean over four subsets each.
+    May be slightly negative. Interval: delete-a-group jackknife of the whole procedure, with the same share of
+    interactions as in the distance itself.
     """
-    real, fake = checked(real, fake, fewest=100)
+    real, fake = checked(real, fake, fewest=MIN_EXTRAPOLATED)
     groups = _grouped_moments(real, fake, seed)
-    if min(len(side) for side in groups) <= SMALLEST:
-        raise DataError("too few records to extrapolate from", where="features")
-
-    shrinks = shrinking is Shrinking.BOTH
-    from_real = cache(lambda skip: [_distance_from(part) for part in _nested(groups[0], skip)])
+    counts = len(groups[0]), len(groups[1])
+    near = cache(lambda skip, start, size: _distance_from(_window(groups[0], skip, start, size)))
 
     def at_infinity(out_real: Skipped, out_fake: Skipped) -> float:
-        near, far = from_real(out_real), _nested(groups[1], out_fake)
-        steps = np.unique(np.linspace(SMALLEST, min(len(near), len(far)), SIZES).round().astype(int)) - 1
-        reals = steps if shrinks else np.full_like(steps, -1)  # the last of the nested subsets is the whole set
-        values = [near[i](far[j]) for i, j in zip(reals, steps, strict=True)]
-        return intercept(np.array([far[j].n for j in steps]), np.array(values))
+        n, m = counts[0] - len(out_real), counts[1] - len(out_fake)
+        sizes, values = [], []
+        for part in PARTS:
+            size = round(part * n) if shrinking is Shrinking.BOTH else n, round(part * m)
+            starts = range(SUBSETS if part < 1 else 1)
+            windows = [_window(groups[1], out_fake, i * m // SUBSETS, size[1]) for i in starts]
+            begins = [i * n // SUBSETS if shrinking is Shrinking.BOTH else 0 for i in starts]
+            values.append(np.mean([near(out_real, i, size[0])(b) for i, b in zip(begins, windows, strict=True)]))
+            sizes.append(windows[0].n)
+        return intercept(np.array(sizes), np.array(values))
 
-    value, replicates = grouped_replicates(
-        at_infinity, (len(groups[0]), len(groups[1])), interactions=real.shape[1] <= FEW_FEATURES // 3
-    )
+    value, replicates = grouped_replicates(at_infinity, counts, interactions=False)
+    if real.shape[1] <= FEW_FEATURES:
+        whole = frechet_distance(real, fake, features=features, seed=seed).replicates
+        assert whole is not None
+        replicates = replace(replicates, excess=replicates.raw_variance * whole.excess / whole.raw_variance)
     return feature_score(
         "Frechet distance at infinity",
         value,
         sets=(real, fake),
-        protocol=f"{features}, {SIZES} sizes, shrinking {shrinking}",
+        protocol=f"{features}, n, n/2 and n/4, shrinking {shrinking}",
         group="fidelity",
         direction="lower",
         replicates=replicates,
         seed=seed,
     )
+
+
+def _window(groups: list[Moments], skip: Skipped, start: int, size: int) -> Moments:
+    """Moments of `size` successive groups from the `start`-th on, in a circle, leaving out those to `skip`."""
+    kept = [part for g, part in enumerate(groups) if g not in skip]
+    total = kept[start]
+    for i in range(1, size):
+        total = total + kept[(start + i) % len(kept)]
+    return total
 
 
 def intercept(sizes: Int[np.ndarray, "s"], values: Float[np.ndarray, "s"]) -> float:
@@ -158,16 +172,7 @@ def _grouped_moments(real: Features, fake: Features, seed: int) -> tuple[list[Mo
 
 def _total(parts: list[Moments], skip: Skipped = ()) -> Moments:
     """Moments of all parts together but those to `skip`."""
-    return _nested(parts, skip)[-1]
-
-
-def _nested(groups: list[Moments], skip: Skipped = ()) -> list[Moments]:
-    """Moments of the first group, the first two, and so on, leaving out those to `skip`."""
-    found: list[Moments] = []
-    for g, part in enumerate(groups):
-        if g not in skip:
-            found.append(found[-1] + part if found else part)
-    return found
+    return _window(parts, skip, 0, len(parts) - len(skip))
 
 
 def _between(a: Moments, b: Moments) -> float:
