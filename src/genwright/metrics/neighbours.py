@@ -99,13 +99,19 @@ def nearest_of(points: Features, among: Features) -> tuple[Float[np.ndarray, "n"
 
 def nearest_others(x: Features, k: int = 1) -> tuple[Float[np.ndarray, "n k"], Int[np.ndarray, "n k"]]:
     """Distances to the k nearest other records of the same set, ascending, and which they are."""
-    distances, indices = [], []
+    squares, indices = _nearest_squares(x, k)
+    return np.sqrt(squares), indices
+
+
+def _nearest_squares(x: Features, k: int) -> tuple[Float[np.ndarray, "n k"], Int[np.ndarray, "n k"]]:
+    """The same, squared: a root squared again is no longer the number that distances are compared with at a tie."""
+    squares, indices = [], []
     for rows, apart in _distances(x, x):
         apart[torch.arange(len(apart)), torch.arange(rows.start, rows.stop)] = torch.inf
         nearest = apart.topk(k, dim=1, largest=False)
-        distances.append(nearest.values)
+        squares.append(nearest.values)
         indices.append(nearest.indices)
-    return torch.cat(distances).sqrt().numpy(), torch.cat(indices).numpy()
+    return torch.cat(squares).numpy(), torch.cat(indices).numpy()
 
 
 @dataclass(frozen=True)
@@ -130,11 +136,11 @@ class _Set:
             return cls(x, group, np.zeros(len(x)), np.zeros((len(x), 0), np.int64), np.zeros((len(x), 0)))
         looked = min(len(x) - 1, 2 * k + 8)  # further ones are hardly ever needed to fill up for a group left out
         while True:
-            apart, others = nearest_others(x, looked)
-            groups, later = _reaches_without(apart**2, group[others], k)
+            apart, others = _nearest_squares(x, looked)
+            groups, later = _reaches_without(apart, group[others], k)
             missing = np.isinf(later) & (groups >= 0)
             if not missing.any() or looked == len(x) - 1:
-                return cls(x, group, apart[:, k - 1] ** 2, groups, later)
+                return cls(x, group, apart[:, k - 1], groups, later)
             looked = min(len(x) - 1, 4 * looked)
 
     def without(self) -> Float[np.ndarray, "n g"]:
