@@ -5,6 +5,7 @@ Matplotlib draws with the stand-in colours below; in the SVG they become the pag
 
 import io
 import re
+import warnings
 from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -25,6 +26,7 @@ INK, MUTED, LINE, REAL, FAKE, GOOD, POOR = (f"#0{i}0{i}0{i}" for i in range(1, 8
 _VARIABLES = {INK: "ink", MUTED: "muted", LINE: "line", REAL: "real", FAKE: "fake", GOOD: "good", POOR: "poor"}
 _STYLE: "dict[RcKeyType, Any]" = {
     "svg.fonttype": "none",
+    "text.parse_math": False,  # a "$" in the data is a "$"
     "font.family": "sans-serif",
     "font.size": 9,
     "text.color": INK,
@@ -44,23 +46,27 @@ _STYLE: "dict[RcKeyType, Any]" = {
 }
 
 
-def _svg(draw: Callable[[Figure], None], *, size: tuple[float, float], title: str) -> Markup:
+def svg(draw: Callable[[Figure], None], *, size: tuple[float, float], title: str) -> Markup:
     """Run `draw` on a figure of `size` inches and return it as SVG that scales with the page and has a spoken title."""
     # A salt from the contents keeps the ids of several charts on one page apart, and the same report byte-identical.
     with matplotlib.rc_context({**_STYLE, "svg.hashsalt": title}):
         figure = Figure(figsize=size, layout="constrained")
         draw(figure)
         raw = io.StringIO()
-        figure.savefig(raw, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None})
-    svg = re.sub(r"^.*?(?=<svg)", "", raw.getvalue(), flags=re.DOTALL)
-    svg = re.sub(r"<metadata>.*?</metadata>", "", svg, flags=re.DOTALL)
-    svg = re.sub(r'\s(?:width|height)="[\d.]+pt"', "", svg, count=2)
-    svg = re.sub(r"font-family: [^;\"]*|'DejaVu Sans'(?:, [^;\"]*)?", "font-family: inherit", svg)
-    svg = re.sub(r"(font: (?:[\w.]+ )*[\d.]+px) [^;\"]*", r"\1 var(--font)", svg)
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="Glyph")  # the page's own fonts draw what matplotlib's lack
+            figure.savefig(
+                raw, format="svg", transparent=True, metadata={"Date": None, "Creator": None, "Format": None}
+            )
+    drawn = re.sub(r"^.*?(?=<svg)", "", raw.getvalue(), flags=re.DOTALL)
+    drawn = re.sub(r"<metadata>.*?</metadata>", "", drawn, flags=re.DOTALL)
+    drawn = re.sub(r'\s(?:width|height)="[\d.]+pt"', "", drawn, count=2)
+    drawn = re.sub(r"font-family: [^;\"]*|'DejaVu Sans'(?:, [^;\"]*)?", "font-family: inherit", drawn)
+    drawn = re.sub(r"(font: (?:[\w.]+ )*[\d.]+px) [^;\"]*", r"\1 var(--font)", drawn)
     for colour, variable in _VARIABLES.items():
-        svg = svg.replace(colour, f"var(--{variable})")
+        drawn = drawn.replace(colour, f"var(--{variable})")
     label = Markup.escape(title)
-    return Markup(svg.replace("<svg", f'<svg class="chart" role="img" aria-label="{label}"', 1))
+    return Markup(drawn.replace("<svg", f'<svg class="chart" role="img" aria-label="{label}"', 1))
 
 
 def histogram(real: Float[np.ndarray, "n"], fake: Float[np.ndarray, "m"], *, title: str, dates: bool = False) -> Markup:
@@ -82,10 +88,12 @@ def histogram(real: Float[np.ndarray, "n"], fake: Float[np.ndarray, "m"], *, tit
             axes.xaxis.set_major_locator(matplotlib.dates.AutoDateLocator(minticks=2, maxticks=5))
             axes.xaxis.set_major_formatter(matplotlib.dates.ConciseDateFormatter(axes.xaxis.get_major_locator()))
 
-    return _svg(draw, size=(2.9, 1.5), title=f"Distribution of {title}, real and generated")
+    return svg(draw, size=(2.9, 1.5), title=f"Distribution of {title}, real and generated")
 
 
-def bars(levels: Sequence[str], real: Float[np.ndarray, "k"], fake: Float[np.ndarray, "k"], *, title: str) -> Markup:
+def bars(
+    levels: Sequence[str], real: Float[np.ndarray, "k"], fake: Float[np.ndarray, "k"], *, title: str, width: float = 2.9
+) -> Markup:
     """Shares of each level, real beside generated, as horizontal bars."""
 
     def draw(figure: Figure) -> None:
@@ -93,14 +101,14 @@ def bars(levels: Sequence[str], real: Float[np.ndarray, "k"], fake: Float[np.nda
         rows = np.arange(len(levels))
         axes.barh(rows - 0.19, real, height=0.36, color=REAL, alpha=0.7)
         axes.barh(rows + 0.19, fake, height=0.36, color=FAKE)
-        axes.set_yticks(rows, [_short(level) for level in levels])
+        axes.set_yticks(rows, [short(level) for level in levels])
         axes.invert_yaxis()
         axes.xaxis.set_major_formatter(matplotlib.ticker.PercentFormatter(1.0, decimals=0))
         axes.locator_params(axis="x", nbins=3)
         axes.spines["bottom"].set_visible(False)
         axes.grid(axis="x")
 
-    return _svg(draw, size=(2.9, max(1.5, 0.24 * len(levels) + 0.35)), title=f"Shares of {title}, real and generated")
+    return svg(draw, size=(width, max(1.5, 0.24 * len(levels) + 0.35)), title=f"Shares of {title}, real and generated")
 
 
 def curves(
@@ -122,7 +130,7 @@ def curves(
         axes.locator_params(nbins=5)
         axes.legend(loc="upper right", labelcolor=MUTED)
 
-    return _svg(draw, size=size, title=title)
+    return svg(draw, size=size, title=title)
 
 
 def heat_map(
@@ -139,12 +147,12 @@ def heat_map(
         axes.pcolormesh(cells, linewidth=0)
         axes.set(xlim=(0, c), ylim=(c, 0))
         names_fit = c <= 24
-        axes.set_yticks(np.arange(c) + 0.5 if names_fit else [], [_short(name) for name in names] if names_fit else [])
+        axes.set_yticks(np.arange(c) + 0.5 if names_fit else [], [short(name) for name in names] if names_fit else [])
         axes.set_xticks([])
         axes.tick_params(labelsize=max(5.5, 10.0 - 0.18 * c))
         axes.spines[:].set_visible(True)
 
-    return _svg(draw, size=(3.5, 2.7), title=title)
+    return svg(draw, size=(3.5, 2.7), title=title)
 
 
 def _edges(real: Float[np.ndarray, "n"], *, bins: int) -> Float[np.ndarray, "k"]:
@@ -174,6 +182,6 @@ def _bare(axes: Axes) -> None:
     axes.margins(x=0.02)
 
 
-def _short(name: str) -> str:
+def short(name: str) -> str:
     """`name` cut to what fits beside a small chart."""
     return name if len(name) <= 18 else name[:17] + "…"

@@ -67,6 +67,13 @@ def tiles(data: Dataset, field: Image) -> list[str]:
     return [_uri(np.asarray(pixels), field) for pixels in data.columns[field.name]]
 
 
+def small(pixels: UInt8[np.ndarray, "h w c"], field: Image) -> UInt8[np.ndarray, "a b 3"]:
+    """One image in colour, at most 48 pixels a side."""
+    picture = _picture(pixels, field).convert("RGB")
+    picture.thumbnail((48, 48))
+    return np.asarray(picture)
+
+
 def image_field(data: Dataset) -> Image:
     """The image field of a data set of images."""
     assert isinstance(data.media, Image)

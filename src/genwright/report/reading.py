@@ -2,22 +2,12 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 from genwright.metrics.score import Score
+from genwright.report.meanings import Grade, Meaning, meaning_of
 
-Grade = Literal["good", "fair", "poor", "fact"]
 FEW = 100  # real records below which a good score says little
 WORDS: dict[Grade, str] = {"good": "Good", "fair": "Fair", "poor": "Weak", "fact": "Note"}
-
-
-@dataclass(frozen=True)
-class Meaning:
-    """What a metric asks, in words; how far from the floor is still good (`near`) and no longer fair (`far`)."""
-
-    question: str
-    near: float
-    far: float
 
 
 @dataclass(frozen=True)
@@ -41,6 +31,11 @@ class Reading:
     strip: Strip
 
     @property
+    def remark(self) -> str:
+        """The sentence without the numbers that stand beside it."""
+        return remark(self.score, self.grade)
+
+    @property
     def word(self) -> str:
         """The grade as a word."""
         return WORDS[self.grade]
@@ -57,40 +52,19 @@ class Verdict:
 _AT_THE_FLOOR = {
     "fidelity": "no difference from real data can be measured",
     "diversity": "nothing is found missing",
-    "novelty": "no sign of copying is found",
+    "novelty": "no sign of copying is found, which is no proof of privacy",
     "utility": "nothing is lost that can be measured",
     "likelihood": "no model can be expected to do better",
+    "human": "raters are not found to see a difference",
 }
 
-# The distances are in each metric's own unit; they are judgements, chosen so that "good" is what a careful reader
-# could not tell from real data and "weak" is what anyone would notice.
-MEANINGS: dict[str, Meaning] = {
-    "shape error": Meaning("How far single columns are off, on average.", 1.0, 4.0),
-    "trend error": Meaning("How far pairs of columns are off, on average.", 1.5, 5.0),
-    "C2ST": Meaning("Can boosted trees tell generated rows from real ones? 1: not at all, 0: always.", 0.1, 0.5),
-    "TSTR gap": Meaning("What a model loses by learning from generated rows instead of real ones.", 2.0, 10.0),
-    "exact copies": Meaning("Generated records that equal a training record.", 0.1, 2.0),
-    "nearest training row": Meaning("Nearer to training rows than to unseen ones? .5: no, 1: copies.", 0.05, 0.15),
-    "nearest training image": Meaning("Nearer to training images than to unseen ones? .5: no, 1: copies.", 0.05, 0.15),
-    "Frechet distance": Meaning("How far the images are off as a whole, in features of a small net.", 0.5, 3.0),
-    "kernel distance": Meaning("The same question, answered without assuming Gaussian features.", 0.05, 0.5),
-    "precision": Meaning("Share of generated images that look like some real one.", 0.05, 0.2),
-    "recall": Meaning("Share of real images that the generator could have made.", 0.05, 0.2),
-    "density": Meaning("Are generated images where real ones are dense? 1: as dense as real.", 0.15, 0.5),
-    "coverage": Meaning("Share of real images with a generated one nearby.", 0.05, 0.2),
-    "bits per byte": Meaning("Bits the model needs for each byte of unseen text; a random byte takes 8.", 0.2, 1.0),
-    "distinct-1": Meaning("Variety of words within 200 words. Less repeats itself, more is disorder.", 0.03, 0.1),
-    "distinct-2": Meaning("Variety of pairs of words. Less repeats itself, more is disorder.", 0.03, 0.1),
-    "distinct-3": Meaning("Variety of triples of words. Less repeats itself, more is disorder.", 0.03, 0.1),
-    "byte 3-gram divergence": Meaning("How different the letter patterns are, 0 to 1 bit.", 0.03, 0.15),
-    "longest copied run": Meaning("How long the runs are that also stand in the training text.", 8.0, 40.0),
-    "label agreement": Meaning("Does a classifier see the class that was asked for?", 0.03, 0.1),
-}
+
+_DISTANCES: dict[Grade, str] = {"good": "close to", "fair": "some way from", "poor": "far from"}
 
 
 def read(score: Score) -> Reading:
     """`score` judged against its floor."""
-    meaning = MEANINGS.get(score.name, Meaning("", 0.25 * abs(score.floor or 0.0), abs(score.floor or 0.0)))
+    meaning = meaning_of(score.name) or Meaning("", 0.25 * abs(score.floor or 0.0), abs(score.floor or 0.0))
     grade = _grade(score, meaning)
     return Reading(score, grade, meaning.question, _sentence(score, grade), strips([score])[0])
 
@@ -191,7 +165,7 @@ def _grade(score: Score, meaning: Meaning) -> Grade:
     if score.floor is None:
         return "fact"
     if _reaches_floor(score) or _gap(score) <= meaning.near:
-        return "good"
+        return meaning.best
     return "fair" if _gap(score) <= meaning.far else "poor"
 
 
@@ -200,11 +174,18 @@ def _sentence(score: Score, grade: Grade) -> str:
     value = shown(score.value, score.unit)
     if score.floor is None:
         return f"{value}."
-    floor = shown(score.floor, score.unit)
+    return f"{value}, where the floor is {shown(score.floor, score.unit)}: {remark(score, grade)}"
+
+
+def remark(score: Score, grade: Grade) -> str:
+    """What follows from the value and the floor."""
+    if score.floor is None:
+        return ""
+    if grade == "fact":
+        return "Describes, and proves no privacy." if score.group == "novelty" else "Describes; not graded."
     if _reaches_floor(score):
-        return f"{value}; two sets of real records score {floor}, so {_AT_THE_FLOOR[score.group]}."
-    judgement = {"good": "close to", "fair": "some way from", "poor": "far from", "fact": "against"}[grade]
-    return f"{value}, {judgement} the {floor} that two sets of real records score."
+        return f"{_AT_THE_FLOOR[score.group]}."
+    return f"{_DISTANCES[grade]} what two sets of real records score."
 
 
 def _marks(score: Score) -> list[float]:

@@ -3,20 +3,21 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
-import jinja2
 from markupsafe import Markup
 
 from genwright.data.dataset import Category, Dataset, Identifier, Image, Number, Text, Time
-from genwright.data.write import cells
 from genwright.metrics.score import Score
-from genwright.report import charts, columns, images, passages
-from genwright.report.reading import Reading, Strip, Verdict, read_all, shown, strips, verdict
+from genwright.report import charts
+from genwright.report.evidence import Records
+from genwright.report.pages import clock, kind_of, render
+from genwright.report.reading import Reading, Strip, Verdict, read_all, strips, verdict
+from genwright.report.samples import samples
+from genwright.report.sections import sections
 
-_MISSING = "—"
-_PAGE = Path(__file__).parent / "page"
+__all__ = ["Entry", "Report", "Walk", "clock"]
+
 _MANY = 1000  # test rows from which on charts show the test part; below, all real rows
 
 
@@ -99,14 +100,16 @@ class Report:
 
     def to_html(self) -> str:
         """The whole report as one page with no external parts."""
-        environment = jinja2.Environment(
-            loader=jinja2.FileSystemLoader(_PAGE), autoescape=True, trim_blocks=True, lstrip_blocks=True
+        records = Records(real=self.real, unseen=self.data.test, fake=self.fake, train=self.data.train)
+        walks = [(walk.name, walk.records) for walk in self.walks]
+        return render(
+            "page.html",
+            report=self,
+            kind=kind_of(self.data),
+            part=samples(records, previews=self._previewed(), walks=walks),
+            losses=self._losses(),
+            sections=sections(self.readings, records=records),
         )
-        environment.filters |= {"shown": shown, "clock": clock}
-        style = Markup((_PAGE / "style.css").read_text(encoding="utf-8"))  # our own file, not the user's
-        kind = {Image: "images", Text: "text"}.get(type(self.data.media), "table")
-        page = environment.get_template("page.html")
-        return page.render(report=self, style=style, kind=kind, part=self._part(), losses=self._losses())
 
     @property
     def real(self) -> Dataset:
@@ -139,47 +142,6 @@ class Report:
         alike = f"; the parts have about the same shares of {self.data.label}" if self.data.label else ""
         return f"Equal rows are in the same part{alike}."
 
-    def _part(self) -> dict[str, Any]:
-        """What the section for this kind of data shows."""
-        match self.data.media:
-            case Image():
-                return self._images()
-            case Text() as text:
-                return self._text(text)
-        return self._table()
-
-    def _table(self) -> dict[str, Any]:
-        names = [f.name for f in self.data.fields if not isinstance(f, Text)][:12]
-        fake, train = self.fake.take(slice(6)), self.data.train
-        nearest = train.take(columns.nearest_rows(fake, train.take(slice(20_000))))
-        rows = [list(zip(*pair, strict=True)) for pair in zip(_cells(fake, names), _cells(nearest, names), strict=True)]
-        enough = len(self.data.scalars) >= 2
-        maps = columns.maps(self.real, self.fake) if enough else None
-        return {"panels": columns.panels(self.real, self.fake), "maps": maps, "names": names, "rows": rows}
-
-    def _images(self) -> dict[str, Any]:
-        of = images.image_field(self.data)
-        smooth = of.shape is None or max(of.shape[:2]) > 64
-        walks = [(walk.name, images.tiles(walk.records, of)) for walk in self.walks]
-        previews = [(family, images.tiles(preview.take(slice(10)), of)) for family, preview in self._previewed()]
-        return {
-            "rows": images.rows(self.real, self.fake),
-            "twins": images.twins(self.fake, self.data.train, unseen=self.data.test),
-            "walks": walks,
-            "previews": previews,
-            "smooth": smooth,
-        }
-
-    def _text(self, of: Text) -> dict[str, Any]:
-        source = passages.corpus(self.data.train, of)
-        fakes = passages.marked(self.fake.columns[of.name][:6], source)
-        previews = [(family, passages.shortened(p.columns[of.name][:1])) for family, p in self._previewed()]
-        return {
-            "fakes": fakes,
-            "reals": passages.shortened(self.data.test.columns[of.name][:2]),
-            "previews": previews,
-        }
-
     def _previewed(self) -> list[tuple[str, Dataset]]:
         """Families with some of their records, where there are any."""
         return [(entry.family, entry.preview) for entry in self.leaderboard if entry.preview is not None]
@@ -191,18 +153,6 @@ class Report:
         return [(name, _curve(name, history)) for name, history in of_all if len(history) >= 2]
 
 
-def clock(seconds: float | int) -> str:
-    """A duration in words.
-
-    >>> clock(0.4), clock(42.3), clock(200.0)
-    ('0.4 s', '42 s', '3 min 20 s')
-    """
-    if seconds < 10:
-        return f"{seconds:.1f} s"
-    minutes, rest = divmod(round(seconds), 60)
-    return f"{minutes} min {rest} s" if minutes else f"{rest} s"
-
-
 def _curve(family: str, history: Any) -> Markup:
     """Training and held-out loss of one family."""
     steps = [line["step"] for line in history]
@@ -210,12 +160,6 @@ def _curve(family: str, history: Any) -> Markup:
         name: (steps, [line[key] for line in history]) for name, key in (("training", "loss"), ("held out", "held_out"))
     }
     return charts.curves(series, title=f"Loss of {family} by step")
-
-
-def _cells(data: Dataset, names: list[str]) -> list[tuple[str, ...]]:
-    """The table as text, row by row, as it would be written to a file; a dash for missing values."""
-    columns = [cells(data.field(name), data.columns[name]) for name in names]
-    return list(zip(*([_MISSING if text is None else text for text in column] for column in columns), strict=True))
 
 
 def _counted(count: int, word: str) -> str:

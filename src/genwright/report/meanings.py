@@ -1,0 +1,183 @@
+"""What every score asks, in plain words, and how far from real data it may lie to be called good or fair.
+
+The distances are judgements, in each metric's own unit, chosen so that "good" is what a careful reader could not tell
+from real data and "weak" is what anyone would notice. They are no part of any metric.
+"""
+
+import math
+from dataclasses import dataclass
+from typing import Literal
+
+Grade = Literal["good", "fair", "poor", "fact"]
+
+
+@dataclass(frozen=True)
+class Meaning:
+    """What a metric asks, in words; how far from the floor is still good (`near`) and no longer fair (`far`).
+
+    `best` is the grade of a score at its floor: "fact" where a good value proves nothing and only a bad one speaks.
+    """
+
+    question: str
+    near: float
+    far: float
+    best: Grade = "good"
+
+
+def meaning_of(name: str) -> Meaning | None:
+    """The meaning of the score called `name`, which may go on with ": " and what it is about.
+
+    >>> meaning_of("strength: model A").question
+    'How strong the system is in the eyes of the raters; 400 points more win ten times out of eleven.'
+    """
+    return MEANINGS.get(name) or MEANINGS.get(name.split(":")[0]) or _numbered(name)
+
+
+def _numbered(name: str) -> Meaning | None:
+    """Scores whose name holds a number or a unit that the caller chose."""
+    return next((meaning for start, meaning in _BEGINNINGS.items() if name.startswith(start)), None)
+
+
+def _describes(question: str) -> Meaning:
+    """A score that is reported and never graded."""
+    return Meaning(question, math.inf, math.inf, "fact")
+
+
+_TABLES = {
+    "shape error": Meaning("How far single columns are off, on average.", 1.0, 4.0),
+    "trend error": Meaning("How far pairs of columns are off, on average.", 1.5, 5.0),
+    "mutual information error": Meaning(
+        "How far the dependence between pairs of columns is off, on average.", 1.5, 5.0
+    ),
+    "C2ST": Meaning("Can boosted trees tell generated rows from real ones? 1: not at all, 0: always.", 0.1, 0.5),
+    "logistic C2ST": Meaning(
+        "Can a linear model tell generated rows from real ones? 1: not at all. It is blind to dependence between "
+        "columns, so a good value says little.",
+        *(0.1, 0.5),
+        "fact",
+    ),
+    "alpha-precision": Meaning("Do generated rows lie where typical real ones lie? 1: exactly as real.", 0.05, 0.2),
+    "beta-recall": Meaning(
+        "Are all kinds of real rows, rare ones too, made as often as they occur? 1: yes.", 0.05, 0.2
+    ),
+    "TSTR gap": Meaning(
+        "What a predictive model loses by learning from generated rows instead of real ones (train on synthetic, test "
+        "on real).",
+        *(2.0, 10.0),
+    ),
+}
+_COPIES = {
+    "exact copies": Meaning("Generated records that equal a training record.", 0.1, 2.0),
+    "near copies": Meaning("Generated records nearer to a training record than any unseen real one is.", 0.5, 2.0),
+    "C_T": Meaning(
+        "Are generated records nearer to training records than unseen real ones are? Far below 0: copies; far above: "
+        "they miss the data.",
+        *(3.0, 6.0),
+    ),
+    "nearest training row": Meaning(
+        "Nearer to training rows than to unseen real ones? .5: no, 1: always.", 0.05, 0.15, "fact"
+    ),
+    "nearest training image": Meaning(
+        "Nearer to training images than to unseen real ones? .5: no, 1: always.", 0.05, 0.15, "fact"
+    ),
+    "distance to closest record": _describes("How far the usual generated record lies from its nearest training one."),
+    "authenticity": _describes(
+        "Share of generated records farther from a training record than that one is from its own neighbours."
+    ),
+    "longest copied run": Meaning("How long the runs are that also stand in the training text.", 8.0, 40.0),
+}
+_IMAGES = {
+    "Frechet distance": Meaning(
+        "How far the images are off as a whole: mean and spread of the features that a network sees in them.", 0.5, 3.0
+    ),
+    "Frechet distance at infinity": Meaning(
+        "The same, with the bias of having few images extrapolated away.", 0.5, 3.0
+    ),
+    "Frechet distance (pca)": Meaning("The same in principal components of the pixels, as a control.", 0.5, 3.0),
+    "Frechet distance (random)": Meaning("The same in features of a network that learned nothing.", 0.5, 3.0),
+    "kernel distance": Meaning("The same question, answered without assuming Gaussian features.", 0.05, 0.5),
+    "precision": Meaning("Share of generated images that look like some real one.", 0.05, 0.2),
+    "recall": Meaning("Share of real images that the generator could have made.", 0.05, 0.2),
+    "density": Meaning("Are generated images where real ones are dense? 1: as dense as real.", 0.15, 0.5),
+    "coverage": Meaning("Share of real images with a generated one nearby.", 0.05, 0.2),
+    "Vendi score": Meaning(
+        "How many different kinds of images there are, in effect; real images set the goal.", 0.5, 2.0
+    ),
+    "Inception Score": Meaning(
+        "Does a classifier see clear classes, and all of them alike often? 1 to the number of classes.", 0.5, 2.0
+    ),
+    "label agreement": Meaning("Does a classifier see the class that was asked for?", 0.03, 0.1),
+    "path length": Meaning("How much the image changes for a small step in latent space; less is smoother.", 1.0, 5.0),
+    "PSNR": Meaning("How faithful pixels are to the reference image, in decibels.", 1.0, 5.0),
+    "SSIM": Meaning("How alike local brightness, contrast and structure are to the reference. 1: equal.", 0.02, 0.1),
+    "MS-SSIM": Meaning("Structural likeness to the reference at several sizes. 1: equal.", 0.02, 0.1),
+    "LPIPS": Meaning("How different a network sees the image and its reference. 0: equal.", 0.05, 0.2),
+}
+_TEXT = {
+    "distinct-1": Meaning("Variety of words within 200 words. Less repeats itself, more is disorder.", 0.03, 0.1),
+    "distinct-2": Meaning("Variety of pairs of words. Less repeats itself, more is disorder.", 0.03, 0.1),
+    "distinct-3": Meaning("Variety of triples of words. Less repeats itself, more is disorder.", 0.03, 0.1),
+    "self-BLEU": Meaning("How alike the generated texts are to each other, 0 to 100.", 3.0, 10.0),
+    "seq-rep-4": Meaning("Share of runs of 4 words that stood in the same text before.", 0.03, 0.1),
+    "repetition rate": Meaning("Share of word runs that occur more than once, over runs of 1 to 4 words.", 0.03, 0.1),
+    "compression ratio": Meaning("How many times smaller a file compressor makes the text.", 0.2, 1.0),
+    "lexical coherence": Meaning("Do neighbouring sentences share words more than shuffled ones do?", 0.02, 0.08),
+    "embedding coherence": Meaning("Are neighbouring sentences closer in meaning than shuffled ones?", 0.02, 0.08),
+    "MAUVE": Meaning("How much of the range of real and of generated text overlaps. 1: all of it.", 0.05, 0.2),
+    "MAUVE*": Meaning("How much of the range of real and of generated text overlaps. 1: all of it.", 0.05, 0.2),
+    "BLEU": Meaning("Share of word runs that the reference has too, 0 to 100.", 2.0, 10.0),
+    "chrF": Meaning("Share of letter runs in common with the reference, 0 to 100.", 2.0, 10.0),
+    "chrF++": Meaning("Share of letter and word runs in common with the reference, 0 to 100.", 2.0, 10.0),
+    "TER": Meaning("Edits needed to arrive at the reference, per word of it.", 2.0, 10.0),
+    "ROUGE-1": Meaning("Words in common with the reference. 1: all.", 0.02, 0.1),
+    "ROUGE-2": Meaning("Pairs of words in common with the reference. 1: all.", 0.02, 0.1),
+    "ROUGE-L": Meaning("Longest sequence of words in common with the reference. 1: all.", 0.02, 0.1),
+    "ROUGE-Lsum": Meaning("The same line by line, as for summaries.", 0.02, 0.1),
+}
+_SERIES = {
+    "ACF error": Meaning("How far each series' memory of its own past is off.", 0.02, 0.1),
+    "PACF error": Meaning("How far the direct memory, each lag by itself, is off.", 0.02, 0.1),
+    "cross-correlation error": Meaning("How far channels move together at the wrong lags.", 0.02, 0.1),
+    "spectral distance": Meaning("How far the strengths of slow and fast waves are off, in decibels.", 0.5, 3.0),
+    "discriminative score": Meaning("Can a classifier tell generated series from real ones? 0: no.", 0.05, 0.2),
+    "predictive score": Meaning("Error of forecasts of real series, learned from generated ones.", 0.02, 0.1),
+}
+_LIKELIHOOD = {
+    "bits per byte": Meaning("Bits the model needs for each byte of unseen text; a random byte takes 8.", 0.2, 1.0),
+    "negative log-likelihood": Meaning("How surprised the model is by unseen real records.", 0.1, 1.0),
+    "NLL": Meaning("How surprised the model is by unseen real records.", 0.1, 1.0),
+    "negative ELBO": Meaning("An upper bound of how surprised the model is by unseen real records.", 0.1, 1.0),
+    "CRPS": Meaning("How far whole forecasts lie from what came, in the unit of the data.", 0.05, 0.25),
+    "ECE": Meaning("How far stated probabilities are from what comes true.", 2.0, 10.0),
+}
+_HUMAN = {
+    "strength": Meaning(
+        "How strong the system is in the eyes of the raters; 400 points more win ten times out of eleven.", 30.0, 120.0
+    ),
+    "win rate against real": Meaning("How often raters prefer it to a real one; ties count half.", 5.0, 20.0),
+    "left side chosen": _describes("How often the left one is chosen; 50 % is no leaning."),
+    "ties": _describes("How often raters see no difference."),
+    "called real": Meaning("How often raters take it for real.", 5.0, 20.0),
+    "told from real": Meaning("How often raters tell it from real ones rightly; 50 % is guessing.", 5.0, 20.0),
+    "agreement": _describes("How far raters agree beyond chance (Krippendorff). 1: always, 0: no more than by chance."),
+    "self-consistency": _describes("How often raters answer a repeated question as before."),
+    "aesthetic quality": Meaning("How pleasing raters find it, 1 to 7.", 0.3, 1.0),
+    "creativity": Meaning("How creative and original raters find it, 1 to 7.", 0.3, 1.0),
+    "coherence": Meaning("How well raters find its parts fit together, 1 to 7.", 0.3, 1.0),
+    "emotional impact": Meaning("How strongly it moves raters, 1 to 7.", 0.3, 1.0),
+    "cultural appropriateness": Meaning(
+        "How fitting raters find it for those it shows or addresses, 1 to 7.", 0.3, 1.0
+    ),
+    "technical competence": Meaning("How well made raters find it, 1 to 7.", 0.3, 1.0),
+}
+MEANINGS: dict[str, Meaning] = _TABLES | _COPIES | _IMAGES | _TEXT | _SERIES | _LIKELIHOOD | _HUMAN
+_BEGINNINGS: dict[str, Meaning] = {
+    "byte ": Meaning("How different the letter patterns are, 0 to 1 bit.", 0.03, 0.15),
+    "distinct-": Meaning("Variety of runs of words. Less repeats itself, more is disorder.", 0.03, 0.1),
+    "seq-rep-": Meaning("Share of runs of words that stood in the same text before.", 0.03, 0.1),
+    "perplexity": Meaning("Among how many equally likely choices the model hesitates, on average.", 1.0, 5.0),
+    "negative IWAE": Meaning("A tight upper bound of how surprised the model is by unseen records.", 0.1, 1.0),
+    "BERTScore": Meaning("How much of the meaning of the reference is kept, by an embedding of words.", 0.02, 0.1),
+    "path length": Meaning("How much the image changes for a small step in latent space.", 1.0, 5.0),
+    "predictive score": Meaning("Error of forecasts of real series, learned from generated ones.", 0.02, 0.1),
+}

@@ -1,0 +1,156 @@
+"""What `evaluate` and `compare` found: scores.html is a page that stands alone, scores.json holds every number."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_args
+
+from genwright.data.dataset import Dataset, Image, Text
+from genwright.metrics.align import aligned
+from genwright.metrics.comparison import Comparison
+from genwright.metrics.evaluate import Evaluation
+from genwright.metrics.multiple import LEVEL, Difference
+from genwright.metrics.score import Group, Score
+from genwright.report import images, passages
+from genwright.report.evidence import Records
+from genwright.report.meanings import meaning_of
+from genwright.report.pages import kind_of, render, table_cells
+from genwright.report.reading import Reading, Strip, read, read_all, strips, verdict
+from genwright.report.samples import column_names, is_smooth, samples
+from genwright.report.sections import LEADS, sections
+from genwright.storage import write_json, write_text
+
+RULES = {
+    "table": "Tables are ranked by C2ST: how far boosted trees fail to tell generated rows from real ones, for that "
+    "sees single columns and their dependence alike. With too few rows for it, by trend error, then by shape error.",
+    "images": "Images are ranked by the Frechet distance, for it sees quality and variety at once. With too few images "
+    "for it, by the kernel distance, then by the nearest training image.",
+    "text": "Text is ranked by bits per byte where every likelihood is known, else by the divergence of byte 4-grams, "
+    "then by the variety of words.",
+}
+_SHOWN = {"table": 3, "images": 10, "text": 1}  # samples of each system
+
+
+@dataclass(frozen=True)
+class Place:
+    """One system on the leaderboard, and from which others its score cannot be told apart."""
+
+    rank: int
+    name: str
+    score: Score
+    strip: Strip
+    alike: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One score of all systems: their readings in the order of the ranking, None where it was not measured."""
+
+    name: str
+    question: str
+    first: Score
+    readings: tuple[Reading | None, ...]
+
+
+def write_evaluation(
+    evaluation: Evaluation, *, fake: Dataset, real: Dataset, out: Path, name: str, train: Dataset | None = None
+) -> None:
+    """Write scores.json and scores.html to the folder `out`; `name` says what was measured.
+
+    `train`: what the generator was fitted to, for pictures of copying and of utility.
+    """
+    write_json(out / "scores.json", evaluation.to_json())
+    write_text(out / "scores.html", evaluation_page(evaluation, fake=fake, real=real, name=name, train=train))
+
+
+def write_comparison(comparison: Comparison, *, systems: Mapping[str, Dataset], real: Dataset, out: Path) -> None:
+    """Write scores.json and scores.html, with the leaderboard, to the folder `out`."""
+    write_json(out / "scores.json", comparison.to_json())
+    write_text(out / "scores.html", comparison_page(comparison, systems=systems, real=real))
+
+
+def evaluation_page(
+    evaluation: Evaluation, *, fake: Dataset, real: Dataset, name: str, train: Dataset | None = None
+) -> str:
+    """Scores by group, each with a picture, and samples beside real records, as one page with no external parts."""
+    real = aligned(real, real)  # without identifiers and constants, which are not compared
+    seen = None if train is None else aligned(train, real)
+    records = Records(real=real, unseen=real, fake=aligned(fake, real), train=seen)
+    readings = read_all(evaluation.scores)
+    return render(
+        "evaluation.html",
+        name=name,
+        counts=(len(fake), len(real)),
+        against=real.name,
+        kind=kind_of(real),
+        part=samples(records),
+        readings=readings,
+        verdict=verdict(readings, unseen=len(real)),
+        sections=sections(readings, records=records),
+        notes=evaluation.notes,
+    )
+
+
+def comparison_page(comparison: Comparison, *, systems: Mapping[str, Dataset], real: Dataset) -> str:
+    """The leaderboard, what can be told apart, samples of each system and all scores, as one page."""
+    return render(
+        "comparison.html",
+        found=comparison,
+        places=places(comparison),
+        together=[group for group in comparison.together if len(group) > 1],
+        level=LEVEL,
+        rule=RULES[kind_of(real)],
+        against=real.name,
+        counts=(comparison.ranking[0][1].n, len(real)),
+        kind=kind_of(real),
+        part=_shelves(comparison, systems, real),
+        groups=_by_group(comparison),
+        readings=[read(score) for found in comparison.evaluations.values() for score in found.scores],
+    )
+
+
+def places(comparison: Comparison) -> list[Place]:
+    """The ranking with places on one common line and the systems that each cannot be told apart from."""
+    lines = strips([score for _, score in comparison.ranking])
+    return [
+        Place(rank, name, score, strip, _alike(name, comparison.pairs))
+        for rank, ((name, score), strip) in enumerate(zip(comparison.ranking, lines, strict=True), start=1)
+    ]
+
+
+def _alike(name: str, pairs: Sequence[Difference]) -> tuple[str, ...]:
+    """The systems whose difference from `name` could be chance."""
+    own = [pair for pair in pairs if name in (pair.first, pair.second) and pair.adjusted_p >= LEVEL]
+    return tuple(pair.second if pair.first == name else pair.first for pair in own)
+
+
+def _by_group(comparison: Comparison) -> list[tuple[str, str, list[Line]]]:
+    """Title, meaning and lines of each group of scores that any system has."""
+    systems = [comparison.evaluations[name] for name, _ in comparison.ranking]
+    names = list(dict.fromkeys(score.name for found in systems for score in found.scores))
+    lines = [_line(name, systems) for name in names]
+    groups: list[tuple[Group, list[Line]]] = [
+        (group, [line for line in lines if line.first.group == group]) for group in get_args(Group)
+    ]
+    return [(group.capitalize(), LEADS[group], found) for group, found in groups if found]
+
+
+def _line(name: str, systems: Sequence[Evaluation]) -> Line:
+    readings = tuple(read(found[name]) if name in found else None for found in systems)
+    meaning = meaning_of(name)
+    first = next(reading.score for reading in readings if reading is not None)
+    return Line(name, meaning.question if meaning else "", first, readings)
+
+
+def _shelves(comparison: Comparison, systems: Mapping[str, Dataset], real: Dataset) -> dict[str, Any]:
+    """A few records of the real data and of each system, best first."""
+    named = [("real", real), *((name, aligned(systems[name], real)) for name, _ in comparison.ranking)]
+    shown = [(name, data.take(slice(_SHOWN[kind_of(real)]))) for name, data in named]
+    match real.media:
+        case Image() as of:
+            return {"shelves": [(name, images.tiles(data, of)) for name, data in shown], "smooth": is_smooth(of)}
+        case Text() as text:
+            return {"shelves": [(name, passages.shortened(data.columns[text.name])) for name, data in shown]}
+        case _:
+            names = column_names(aligned(real, real))
+            return {"shelves": [(name, table_cells(data, names)) for name, data in shown], "names": names}
