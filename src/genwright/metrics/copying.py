@@ -59,7 +59,9 @@ def data_copying(
     weighted mean of independent unit normals, so it holds 0 in 95 of 100 samples of an honest generator.
     """
     train, fake = checked(train, fake, fewest=2 * ROWS_PER_CELL)
-    held_out = checked(train, held_out, fewest=ROWS_PER_CELL)[1]
+    held_out = checked(train, held_out, fewest=2)[1]
+    if len(held_out) < ROWS_PER_CELL:
+        raise DataError(f"{len(held_out)} unseen real records, at least {ROWS_PER_CELL} are needed", where="C_T")
     k = cells or max(1, min(MAX_CELLS, len(held_out) // ROWS_PER_CELL, len(fake) // ROWS_PER_CELL))
     means = KMeans(k, n_init=3, random_state=seed).fit(train)
     cell = [means.predict(x) for x in (held_out, fake)]
