@@ -17,6 +17,7 @@ from genwright.errors import ArgumentError, DataError
 from genwright.metrics.coherence import split_sentences
 
 GRID = 4  # patches along each side of an image
+NARROWED = 0.2  # of a number's distance from its mean that is left
 PHRASE = 4  # words of a phrase that is said over and over
 LETTERS = np.array(list("abcdefghijklmnopqrstuvwxyz"))
 BLANK = re.compile(r"(\s+)")
@@ -118,21 +119,28 @@ def labels_shuffled(data: Dataset, amount: float, *, rng: np.random.Generator) -
 
 
 def numbers_noised(table: Dataset, amount: float, *, rng: np.random.Generator) -> Dataset:
-    """Gaussian noise on every number, of `amount` times its standard deviation."""
+    """In a share of the rows, Gaussian noise of one standard deviation on every number.
 
-    def noised(x: np.ndarray) -> np.ndarray:
-        return x + amount * np.nanstd(x) * rng.normal(size=len(x))
-
-    return _with(table, {f.name: _written(f, noised(table.columns[f.name])) for f in _numbers(table)})
+    Graded by rows, not by strength: a column of few values gives the slightest noise away in every row.
+    """
+    rows = chosen(len(table), amount, rng=rng)
+    columns = {}
+    for f in _numbers(table):
+        x = table.columns[f.name]
+        moved = x[rows] + np.nanstd(x) * rng.normal(size=len(x))[: len(rows)]
+        columns[f.name] = _replaced(x, rows, _written(f, moved))
+    return _with(table, columns)
 
 
 def numbers_narrowed(table: Dataset, amount: float, *, rng: np.random.Generator) -> Dataset:
-    """Every number is drawn to its mean by a share `amount` of the way; draws nothing."""
-
-    def narrowed(x: np.ndarray) -> np.ndarray:
-        return np.nanmean(x) + (1 - amount) * (x - np.nanmean(x))
-
-    return _with(table, {f.name: _written(f, narrowed(table.columns[f.name])) for f in _numbers(table)})
+    """In a share of the rows, every number is drawn to its mean by four fifths of the way."""
+    rows = chosen(len(table), amount, rng=rng)
+    columns = {}
+    for f in _numbers(table):
+        x = table.columns[f.name]
+        moved = np.nanmean(x) + NARROWED * (x[rows] - np.nanmean(x))
+        columns[f.name] = _replaced(x, rows, _written(f, moved))
+    return _with(table, columns)
 
 
 def rows_shuffled(table: Dataset, amount: float, *, rng: np.random.Generator) -> Dataset:

@@ -1,0 +1,250 @@
+"""Runs the sanity battery on real data and writes docs/evidence/sanity.md and sanity.jsonl.
+
+    python -m benchmarks.sanity                        # data that ships with scikit-learn and Python
+    python -m benchmarks.sanity --data DIR --studies copies.jsonl type_one.jsonl
+
+DIR holds images_fashion_mnist, table_adult, text_tinyshakespeare and series_etth1. The studies are written by
+`python -m benchmarks.sanity_studies`.
+"""
+
+import argparse
+import json
+import re
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import genwright as gw
+from benchmarks.common import ROOT
+from benchmarks.coverage_tables import _autoregressive
+from genwright.data.dataset import Dataset
+from genwright.errors import MissingDependencyError
+from genwright.metrics import sanity_subjects as subjects
+from genwright.metrics.coherence import PASSAGE, split_sentences
+from genwright.metrics.embedding import TextEncoder
+from genwright.metrics.sanity import DRAWS, MONOTONE, Battery, Curve, Stillness, Subject, battery
+
+EVIDENCE = ROOT / "docs" / "evidence"
+DAY = 24  # hours of a window of ETTh1
+COLUMNS = ("HUFL", "MUFL", "OT")  # of ETTh1: two loads and the oil temperature
+EXPLAINED = {  # (metric, corruption): why it fails, where that is known
+}
+
+
+def some(data: Dataset, rows: int, *, name: str) -> Dataset:
+    """A random part of a data set under a readable name."""
+    return replace(data.take(np.random.default_rng(0).permutation(len(data))[:rows]), name=name)
+
+
+def passages(texts: Sequence[tuple[str, str]]) -> tuple[list[str], list[str]]:
+    """Runs of 9 sentences of each (topic, text), one more than coherence looks at, and the topic of each."""
+    found, topics = [], []
+    for topic, text in texts:
+        sentences = [" ".join(s.split()) for s in split_sentences(text)]
+        for start in range(0, len(sentences) - PASSAGE, PASSAGE + 1):
+            found.append(" ".join(sentences[start : start + PASSAGE + 1]))
+            topics.append(topic)
+    return found, topics
+
+
+def python_manual() -> tuple[list[str], list[str]]:
+    """The Python language reference that ships with Python; its chapters in tenths are the topics."""
+    from pydoc_data.topics import topics
+
+    chapters = [text for _, text in sorted(topics.items())]
+    return passages([(str(10 * i // len(chapters)), text) for i, text in enumerate(chapters)])
+
+
+def shakespeare(path: Path) -> tuple[list[str], list[str]]:
+    """Plays in order; tenths of the file are the topics."""
+    text = path.read_text(encoding="utf-8")
+    size = len(text) // 10
+    return passages([(str(i), text[i * size : (i + 1) * size]) for i in range(10)])
+
+
+def transformer_hours(path: Path) -> np.ndarray:
+    """ETTh1 in windows of one day, one every 12 hours."""
+    table = gw.read(path).frame[list(COLUMNS)].to_numpy(np.float64)
+    return np.stack([table[start : start + DAY] for start in range(0, len(table) - DAY, DAY // 2)])
+
+
+def cases(folder: Path | None, encoder: TextEncoder | None) -> Iterator[tuple[Subject, int]]:
+    """What to run the battery on, and over how many draws: more where records are few and metrics cheap."""
+    yield subjects.image_subject(gw.read("digits"), n=450), DRAWS
+    yield subjects.table_subject(gw.read("wine"), n=59), 12
+    texts, topics = python_manual()
+    n = min(200, len(texts) // 3)
+    yield subjects.text_subject(texts, topics, name="Python reference", n=n, encoder=encoder), DRAWS
+    yield subjects.series_subject(_autoregressive(800, seed=0), name="autoregression", n=200), DRAWS
+    if folder is None:
+        return
+    fashion = gw.read(folder / "images_fashion_mnist" / "train-images-idx3-ubyte.gz")
+    yield subjects.image_subject(some(fashion, 3000, name="Fashion-MNIST"), n=500), DRAWS
+    adult = gw.read(folder / "table_adult" / "adult_train.csv.gz")
+    yield subjects.table_subject(some(adult, 2000, name="Adult"), n=300), DRAWS
+    texts, topics = shakespeare(folder / "text_tinyshakespeare" / "input.txt")
+    yield subjects.text_subject(texts, topics, name="tiny-shakespeare", n=200, encoder=encoder), DRAWS
+    hours = transformer_hours(folder / "series_etth1" / "ETTh1.csv.gz")
+    yield subjects.series_subject(hours, name="ETTh1", n=200), DRAWS
+
+
+def number(value: float | None) -> str:
+    """Three significant digits."""
+    return "–" if value is None else "0" if abs(value) < 1e-9 else f"{value:.3g}"
+
+
+def verdict(curve: Curve) -> str:
+    """One word, or why it could not be measured."""
+    if curve.problem:
+        return f"not measured: {curve.problem}"
+    return "as expected" if curve.passed else "**no**"
+
+
+def curve_rows(curves: Sequence[Curve]) -> Iterator[str]:
+    """A table of curves of one kind of data."""
+    yield "| corruption (strengths) | metric | must | data | real vs real … full strength | Spearman | seen from | verdict |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for c in sorted(curves, key=lambda c: (c.corruption, c.metric, c.data)):
+        values = " ".join(number(v) for v in c.values)
+        strengths = f"{number(c.strengths[1])}–{number(c.strengths[-1])}"
+        rho = "–" if c.spearman is None or c.expected == "stays" else f"{c.spearman:.2f}"
+        cells = (f"{c.corruption} ({strengths})", c.metric, c.expected, f"{c.data}, n={c.n}", values, rho)
+        yield "| " + " | ".join((*cells, number(c.seen_from), verdict(c))) + " |"
+
+
+def still_rows(still: Sequence[Stillness]) -> Iterator[str]:
+    """A table of equal sets and other orders."""
+    yield "| kind | data | metric | set against itself | must be | moved by reordering | half an interval | verdict |"
+    yield "|---|---|---|---|---|---|---|---|"
+    for s in still:
+        wanted = "–" if s.wanted is None else "at most 0" if s.wanted == -1.0 else number(s.wanted)
+        cells = (s.kind, s.data, s.metric, number(s.identical), wanted, number(s.reordered), number(s.half_width))
+        yield "| " + " | ".join((*cells, "as expected" if s.passed else "**no**")) + " |"
+
+
+def study_rows(studies: Sequence[dict[str, Any]]) -> Iterator[str]:
+    """Tables of both studies, as far as they were run."""
+    copied = [row for row in studies if row["study"] == "copies"]
+    if copied:
+        yield "| data | train, unseen, generated | test | flagged with 1 % copies | with none | replications |"
+        yield "|---|---|---|---|---|---|"
+        flagged = {(row["data"], row["test"], row["planted"]): row for row in copied}
+        for (data, test, planted), row in flagged.items():
+            if planted:
+                none = flagged[data, test, 0.0]["flagged"]
+                sizes = ", ".join(map(str, row["train, unseen, generated"]))
+                yield f"| {data} | {sizes} | {test} | {row['flagged']:.1%} | {none:.1%} | {row['replications']} |"
+        yield ""
+    told = [row for row in studies if row["study"] == "type-one"]
+    if told:
+        yield "| metric | told apart at p < 0.05 | standard error of that | replications | 5 % ± 1, up to that error |"
+        yield "|---|---|---|---|---|"
+        for row in told:
+            rate, error = row["told_apart"], row["standard_error"]
+            within = (
+                "yes"
+                if abs(rate - 0.05) <= 0.01
+                else "within its error"
+                if abs(rate - 0.05) <= 0.01 + error
+                else "**no**"
+            )
+            yield f"| {row['score']} | {rate:.1%} | {error:.1%} | {row['replications']} | {within} |"
+
+
+def page(batteries: Sequence[Battery], studies: Sequence[dict[str, Any]], minutes: float) -> str:
+    """The document."""
+    curves = [c for b in batteries for c in b.curves]
+    still = [s for b in batteries for s in b.still]
+    measured = [c for c in curves if not c.problem]
+    told = [c for c in measured if c.expected != "stays"]
+    kept = [c for c in measured if c.expected == "stays"]
+    lines = [INTRODUCTION.format(minutes=minutes, monotone=MONOTONE)]
+    lines += [
+        f"- {sum(c.passed for c in told)} of {len(told)} curves of designated mistakes reach Spearman {MONOTONE};",
+        f"- {sum(c.passed for c in kept)} of {len(kept)} metrics stay within the floor's interval where they must;",
+        f"- {sum(s.passed for s in still)} of {len(still)} metrics of equal and of reordered sets are as they must be.",
+        "",
+    ]
+    failed = [c for c in measured if not c.passed]
+    if failed:
+        lines += ["Not as expected:", ""]
+        for c in failed:
+            why = EXPLAINED.get((c.metric, c.corruption), "")
+            rho = "" if c.spearman is None else f"Spearman {c.spearman:.2f}; "
+            lines.append(f"- {c.metric}, {c.corruption} on {c.data}: {rho}{why}".rstrip("; ") + ".")
+        lines.append("")
+    for kind in dict.fromkeys(c.kind for c in curves):
+        lines += [f"## {kind.capitalize()}", "", *curve_rows([c for c in curves if c.kind == kind]), ""]
+    lines += ["## Equal sets, and rows in another order", "", *still_rows(still), ""]
+    if studies:
+        lines += ["## Planted copies, and two honest generators", "", STUDIES, *study_rows(studies), ""]
+    return re.sub(r"\n{3,}", "\n\n", "\n".join(lines).rstrip()) + "\n"
+
+
+INTRODUCTION = """# Does each metric measure what it says?
+
+Made by `python -m benchmarks.sanity --data DIR --studies copies.jsonl type_one.jsonl` in {minutes:.0f} minutes of one
+core (the studies by `python -m benchmarks.sanity_studies`, about 15 more). Do not edit: run it again. The same numbers,
+with their spread over draws, are in `sanity.jsonl`.
+
+Real records that no metric had seen were spoilt by known amounts and measured as if a generator had made them. Each row
+is one metric on one mistake that it is designated to see (`genwright.metrics.designations` is that table). The first
+value is the floor, real against real; the others stand at five equal steps of strength, each a mean over several draws.
+A metric that *rises* or *falls* must reach a Spearman coefficient of {monotone} with the amount. One that *stays* must
+keep within the floor's 95 % interval: these are blind spots to know of, such as the logistic C2ST's for broken
+dependence and every distance's for copies. "Seen from" is the least strength outside that interval: what the metric can
+see at this n.
+"""
+STUDIES = """Planted copies: generated records are unseen real ones, of which 1 % are replaced by training records with
+noise of 2 % of each feature's standard deviation (exact copies: by the records as they are). A test must flag these, and
+at most 1 % of honest generators. Two honest generators: both of one law, against shared real records of that law,
+compared as `genwright compare` does it; 5 % of such pairs may be told apart.
+"""
+
+
+def compact(curve: Curve) -> dict[str, Any]:
+    """A curve with four digits."""
+    found = curve.to_json()
+    for key in ("values", "spread"):
+        found[key] = [float(f"{v:.4g}") for v in found[key]]
+    return found
+
+
+def main() -> None:
+    """Run everything and write both files."""
+    torch.set_num_threads(1)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--data", type=Path, help="the folder of benchmark data")
+    parser.add_argument("--studies", type=Path, nargs="*", default=[], help="what sanity_studies wrote")
+    parser.add_argument("--out", type=Path, default=EVIDENCE, help="folder to write to")
+    parser.add_argument("--only", default="", help="data sets whose name holds this")
+    options = parser.parse_args()
+    try:
+        encoder: TextEncoder | None = TextEncoder()
+    except MissingDependencyError as error:
+        encoder = None
+        print(f"without embeddings: {error}")
+    start, found = time.process_time(), []
+    for subject, draws in cases(options.data, encoder):
+        if options.only in subject.data:
+            before = time.process_time()
+            found.append(battery(subject, draws=draws))
+            failed = [f"{f.metric} ({getattr(f, 'corruption', 'equal or reordered')})" for f in found[-1].failed]
+            print(f"{subject.data}: {time.process_time() - before:.0f} s; failed: {failed}", flush=True)
+    studies = [json.loads(line) for path in options.studies for line in path.read_text().splitlines()]
+    rows = [{"study": "battery", **compact(c)} for b in found for c in b.curves]
+    rows += [{"study": "still", **s.to_json()} for b in found for s in b.still]
+    options.out.mkdir(parents=True, exist_ok=True)
+    lines = (json.dumps(row) for row in [*rows, *studies])
+    (options.out / "sanity.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
+    text = page(found, studies, (time.process_time() - start) / 60)
+    (options.out / "sanity.md").write_text(text, encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()
