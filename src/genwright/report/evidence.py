@@ -121,7 +121,8 @@ def _framed(
     framed = []
     for k in _far_apart(where, FRAMED):
         data, row = (sets[0], k) if k < n else (sets[1], k - n)
-        framed.append((*map(float, where[k]), bool(k < n), images.small(data.columns[of.name][row], of)))
+        x, y = where[k].tolist()
+        framed.append((x, y, k < n, images.small(data.columns[of.name][row], of)))
     return framed
 
 

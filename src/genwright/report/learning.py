@@ -9,7 +9,7 @@ from genwright.errors import DataError
 from genwright.metrics.learners import Learner, Problem
 from genwright.metrics.score import Score
 from genwright.report import charts
-from genwright.report.plots import Picture
+from genwright.report.plots import WIDTH, Picture
 
 _MOST = 1000  # rows that a learner is taught, and that it is tested on
 _ROUNDS = 40  # of boosting
@@ -34,7 +34,7 @@ def trained_on(
     what = "Share of unseen real rows predicted rightly" if category else "Share of the variance explained (R², from 0)"
     caption = f"{what}: column {target}, learners taught by {n} real or {n} generated rows."
     chart = charts.bars(
-        [each.value for each in Learner], *(np.clip(v, 0.0, 1.0) for v in np.array(right)), title=target, width=6.4
+        [each.value for each in Learner], *(np.clip(v, 0.0, 1.0) for v in np.array(right)), title=target, width=WIDTH
     )
     return Picture(chart, caption)
 

@@ -8,6 +8,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from genwright.metrics.score import Direction
+
 Grade = Literal["good", "fair", "poor", "fact"]
 
 
@@ -16,12 +18,15 @@ class Meaning:
     """What a metric asks, in words; how far from the floor is still good (`near`) and no longer fair (`far`).
 
     `best` is the grade of a score at its floor: "fact" where a good value proves nothing and only a bad one speaks.
+    `graded` is the direction by which it is judged, where that is not the score's own: one whose target is its floor
+    may speak of copying on one side of it only.
     """
 
     question: str
     near: float
     far: float
     best: Grade = "good"
+    graded: Direction | None = None
 
 
 def meaning_of(name: str) -> Meaning | None:
@@ -72,13 +77,14 @@ _COPIES = {
     "C_T": Meaning(
         "Are generated records nearer to training records than unseen real ones are? Far below 0: copies; far above: "
         "they miss the data.",
-        *(3.0, 6.0),
+        *(2.0, 4.0),
+        graded="higher",
     ),
     "nearest training row": Meaning(
-        "Nearer to training rows than to unseen real ones? .5: no, 1: always.", 0.05, 0.15, "fact"
+        "Nearer to training rows than to unseen real ones? .5: no, 1: always.", 0.05, 0.15, "fact", "lower"
     ),
     "nearest training image": Meaning(
-        "Nearer to training images than to unseen real ones? .5: no, 1: always.", 0.05, 0.15, "fact"
+        "Nearer to training images than to unseen real ones? .5: no, 1: always.", 0.05, 0.15, "fact", "lower"
     ),
     "distance to closest record": _describes("How far the usual generated record lies from its nearest training one."),
     "authenticity": _describes(

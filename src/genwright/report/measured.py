@@ -33,13 +33,14 @@ _SHOWN = {"table": 3, "images": 10, "text": 1}  # samples of each system
 
 @dataclass(frozen=True)
 class Place:
-    """One system on the leaderboard, and from which others its score cannot be told apart."""
+    """One system on the leaderboard: from which others its score cannot be told apart, and what says that it copies."""
 
     rank: int
     name: str
     score: Score
     strip: Strip
     alike: tuple[str, ...]
+    copied: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -101,7 +102,7 @@ def comparison_page(comparison: Comparison, *, systems: Mapping[str, Dataset], r
         level=LEVEL,
         rule=RULES[kind_of(real)],
         against=real.name,
-        counts=(comparison.ranking[0][1].n, len(real)),
+        counts=(min(map(len, systems.values())), len(real)),
         kind=kind_of(real),
         part=_shelves(comparison, systems, real),
         groups=_by_group(comparison),
@@ -113,7 +114,7 @@ def places(comparison: Comparison) -> list[Place]:
     """The ranking with places on one common line and the systems that each cannot be told apart from."""
     lines = strips([score for _, score in comparison.ranking])
     return [
-        Place(rank, name, score, strip, _alike(name, comparison.pairs))
+        Place(rank, name, score, strip, _alike(name, comparison.pairs), _copied(comparison.evaluations[name]))
         for rank, ((name, score), strip) in enumerate(zip(comparison.ranking, lines, strict=True), start=1)
     ]
 
@@ -122,6 +123,12 @@ def _alike(name: str, pairs: Sequence[Difference]) -> tuple[str, ...]:
     """The systems whose difference from `name` could be chance."""
     own = [pair for pair in pairs if name in (pair.first, pair.second) and pair.adjusted_p >= LEVEL]
     return tuple(pair.second if pair.first == name else pair.first for pair in own)
+
+
+def _copied(evaluation: Evaluation) -> tuple[str, ...]:
+    """The scores of novelty that are weak; a copy of the training data would win by most other scores."""
+    novelty = [score for score in evaluation.scores if score.group == "novelty"]
+    return tuple(score.name for score in novelty if read(score).grade == "poor")
 
 
 def _by_group(comparison: Comparison) -> list[tuple[str, str, list[Line]]]:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import matplotlib.ticker
 import numpy as np
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from markupsafe import Markup
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
@@ -14,7 +14,7 @@ from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 from genwright.metrics.score import Score
 from genwright.report.charts import FAKE, INK, LINE, MUTED, REAL, short, svg
 
-_WIDE = (6.4, 3.4)  # inches
+WIDTH = 5.0  # inches, so that letters can be read on a phone
 _FEW_POINTS = 150  # below, points are drawn larger
 _LABELLED = 14  # words that are named on a map of words
 
@@ -49,7 +49,7 @@ def point_map(
         axes.spines["bottom"].set_visible(False)
         axes.margins(0.06)
 
-    return svg(draw, size=_WIDE, title=title)
+    return svg(draw, size=(WIDTH, 2.9), title=title)
 
 
 def distances(
@@ -76,13 +76,13 @@ def distances(
         axes.set_xlim(edges[0], edges[-1])
         axes.set_xlabel(label)
 
-    return svg(draw, size=(6.4, 2.4), title=title)
+    return svg(draw, size=(WIDTH, 2.1), title=title)
 
 
 def word_map(words: Sequence[str], real: Float[np.ndarray, "w"], fake: Float[np.ndarray, "w"], *, title: str) -> Markup:
     """How often words occur among a thousand, real against generated, on logarithmic axes; the farthest off named."""
     apart = np.sqrt(real + fake) * np.abs(np.log(fake / real))  # often and far off, about as a test would weigh it
-    named = np.argsort(-apart, kind="stable")[:_LABELLED]
+    named = _apart_enough(np.log(np.stack([real, fake], axis=1)), np.argsort(-apart, kind="stable"))
 
     def draw(figure: Figure) -> None:
         axes = figure.subplots()
@@ -107,7 +107,7 @@ def word_map(words: Sequence[str], real: Float[np.ndarray, "w"], fake: Float[np.
             axis.set_minor_formatter(matplotlib.ticker.NullFormatter())
         axes.margins(0.05)
 
-    return svg(draw, size=(6.4, 4.0), title=title)
+    return svg(draw, size=(WIDTH, 3.6), title=title)
 
 
 def single_bars(names: Sequence[str], values: Sequence[float], *, marked: int, label: str, title: str) -> Markup:
@@ -128,7 +128,7 @@ def single_bars(names: Sequence[str], values: Sequence[float], *, marked: int, l
         axes.spines["bottom"].set_visible(False)
         axes.grid(axis="x")
 
-    return svg(draw, size=(6.4, 0.34 * len(names) + 0.7), title=title)
+    return svg(draw, size=(WIDTH, 0.3 * len(names) + 0.7), title=title)
 
 
 def interval_lines(scores: Sequence[Score], *, title: str) -> Markup:
@@ -151,12 +151,24 @@ def interval_lines(scores: Sequence[Score], *, title: str) -> Markup:
         axes.grid(axis="x")
         axes.set_xlabel(scores[0].unit.strip(), color=MUTED)
 
-    return svg(draw, size=(6.4, 0.3 * len(scores) + 0.7), title=title)
+    return svg(draw, size=(WIDTH, 0.3 * len(scores) + 0.7), title=title)
+
+
+def _apart_enough(places: Float[np.ndarray, "w 2"], order: Int[np.ndarray, "w"]) -> list[int]:
+    """The first points of `order` whose labels would not cover one another."""
+    where = (places - places.min(0)) / np.maximum(np.ptp(places, axis=0), 1e-9)
+    chosen: list[int] = []
+    for k in order:
+        if all(abs(where[k, 0] - where[i, 0]) > 0.14 or abs(where[k, 1] - where[i, 1]) > 0.045 for i in chosen):
+            chosen.append(int(k))
+        if len(chosen) == _LABELLED:
+            break
+    return chosen
 
 
 def _thumbnail(axes: Axes, at: tuple[float, float], pixels: UInt8[np.ndarray, "h w c"], colour: str) -> None:
     """A small framed image on the map, about as large for any number of pixels."""
     height, width, channels = pixels.shape
     shown = np.repeat(pixels, 3, axis=2) if channels == 1 else pixels
-    picture = OffsetImage(shown, zoom=22 / max(height, width), interpolation="nearest")
+    picture = OffsetImage(shown, zoom=19 / max(height, width), interpolation="nearest")
     axes.add_artist(AnnotationBbox(picture, at, pad=0.12, bboxprops={"edgecolor": colour, "linewidth": 1.6}))

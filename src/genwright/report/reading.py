@@ -1,9 +1,9 @@
 """Scores put into plain words: what each one measures, and how far it is from what real data would score."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from genwright.metrics.score import Score
+from genwright.metrics.score import Group, Score
 from genwright.report.meanings import Grade, Meaning, meaning_of
 
 FEW = 100  # real records below which a good score says little
@@ -22,23 +22,27 @@ class Strip:
 
 @dataclass(frozen=True)
 class Reading:
-    """A score with its grade, what it measures, the sentence that judges it, and its place on a line."""
+    """A score with its grade, what it measures, what follows from value and floor, and its place on a line."""
 
     score: Score
     grade: Grade
     question: str
-    sentence: str
+    remark: str
     strip: Strip
-
-    @property
-    def remark(self) -> str:
-        """The sentence without the numbers that stand beside it."""
-        return remark(self.score, self.grade)
 
     @property
     def word(self) -> str:
         """The grade as a word."""
         return WORDS[self.grade]
+
+    @property
+    def sentence(self) -> str:
+        """One sentence: the value, the floor and what follows."""
+        value = shown(self.score.value, self.score.unit)
+        if self.score.floor is None:
+            return f"{value}."
+        floor = shown(self.score.floor, self.score.unit)
+        return f"{value}, where the floor is {floor}: {self.remark[0].lower()}{self.remark[1:]}"
 
 
 @dataclass(frozen=True)
@@ -49,24 +53,23 @@ class Verdict:
     findings: tuple[Reading, ...]
 
 
-_AT_THE_FLOOR = {
-    "fidelity": "no difference from real data can be measured",
-    "diversity": "nothing is found missing",
-    "novelty": "no sign of copying is found, which is no proof of privacy",
-    "utility": "nothing is lost that can be measured",
-    "likelihood": "no model can be expected to do better",
-    "human": "raters are not found to see a difference",
+_AT_THE_FLOOR: dict[Group, str] = {
+    "fidelity": "No difference from real data can be measured.",
+    "diversity": "Nothing is found missing.",
+    "novelty": "No sign of copying is found, which is no proof of privacy.",
+    "utility": "Nothing is lost that can be measured.",
+    "likelihood": "No model can be expected to do better.",
+    "human": "Raters are not found to see a difference.",
 }
-
-
-_DISTANCES: dict[Grade, str] = {"good": "close to", "fair": "some way from", "poor": "far from"}
+_DISTANCES: dict[Grade, str] = {"good": "Close to", "fair": "Some way from", "poor": "Far from"}
 
 
 def read(score: Score) -> Reading:
     """`score` judged against its floor."""
     meaning = meaning_of(score.name) or Meaning("", 0.25 * abs(score.floor or 0.0), abs(score.floor or 0.0))
-    grade = _grade(score, meaning)
-    return Reading(score, grade, meaning.question, _sentence(score, grade), strips([score])[0])
+    judged = replace(score, direction=meaning.graded or score.direction)
+    grade = _grade(judged, meaning)
+    return Reading(score, grade, meaning.question, _remark(judged, grade), strips([score])[0])
 
 
 def read_all(scores: Sequence[Score]) -> list[Reading]:
@@ -169,22 +172,14 @@ def _grade(score: Score, meaning: Meaning) -> Grade:
     return "fair" if _gap(score) <= meaning.far else "poor"
 
 
-def _sentence(score: Score, grade: Grade) -> str:
-    """One sentence: the value, the floor and what follows."""
-    value = shown(score.value, score.unit)
-    if score.floor is None:
-        return f"{value}."
-    return f"{value}, where the floor is {shown(score.floor, score.unit)}: {remark(score, grade)}"
-
-
-def remark(score: Score, grade: Grade) -> str:
+def _remark(score: Score, grade: Grade) -> str:
     """What follows from the value and the floor."""
     if score.floor is None:
         return ""
     if grade == "fact":
-        return "Describes, and proves no privacy." if score.group == "novelty" else "Describes; not graded."
+        return "Reported, not graded: no proof of privacy." if score.group == "novelty" else "Reported, not graded."
     if _reaches_floor(score):
-        return f"{_AT_THE_FLOOR[score.group]}."
+        return _AT_THE_FLOOR[score.group]
     return f"{_DISTANCES[grade]} what two sets of real records score."
 
 

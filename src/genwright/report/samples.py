@@ -47,7 +47,7 @@ def _table(records: Records) -> dict[str, Any]:
     real, fake = records.real, records.fake
     names = [name for name in column_names(real) if name in {f.name for f in fake.fields}]
     enough = len(real.scalars) >= 2
-    shown = {
+    shown: dict[str, Any] = {
         "panels": columns.panels(real, fake),
         "maps": columns.maps(real, fake) if enough else None,
         "names": names,

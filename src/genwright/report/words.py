@@ -50,7 +50,7 @@ def variety(scores: Sequence[Score]) -> Picture | None:
     sizes = {"1": "single words", "2": "pairs of words", "3": "triples of words"}
     names = [sizes.get(score.name.removeprefix("distinct-"), score.name) for score in found]
     real, fake = (np.array(v, dtype=float) for v in ([s.floor for s in found], [s.value for s in found]))
-    chart = charts.bars(names, real, fake, title="different runs of words", width=6.4)
+    chart = charts.bars(names, real, fake, title="different runs of words", width=plots.WIDTH)
     return Picture(chart, "How many of the words, pairs and triples within 200 words are different ones.")
 
 
