@@ -24,12 +24,6 @@ def checked(real: Features, fake: Features, *, fewest: int) -> tuple[Features, F
     return real.astype(np.float64), fake.astype(np.float64)
 
 
-def chunks(n: int, width: int) -> list[slice]:
-    """Runs of rows of an (n, width) matrix, each of at most `CHUNK_CELLS` cells."""
-    step = max(1, CHUNK_CELLS // max(width, 1))
-    return [slice(i, min(i + step, n)) for i in range(0, n, step)]
-
-
 def feature_score(
     name: str,
     value: float,

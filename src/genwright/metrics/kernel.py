@@ -3,9 +3,11 @@
 import numpy as np
 from jaxtyping import Float, Int
 
-from genwright.metrics.feature_sets import Features, checked, chunks, feature_score
+from genwright.metrics.feature_sets import Features, checked, feature_score
 from genwright.metrics.intervals import Replicates, cross_excess, jackknife_groups, pair_excess
 from genwright.metrics.score import Score
+
+BLOCK = 500  # records on each side of a block of kernel values: 2 MB
 
 
 def kernel_distance(real: Features, fake: Features, *, features: str, seed: int = 0) -> Score:
@@ -15,12 +17,13 @@ def kernel_distance(real: Features, fake: Features, *, features: str, seed: int 
     it is 0 for equal laws, at any n. Interval: delete-a-group jackknife, from sums of the kernel over blocks.
     """
     real, fake = checked(real, fake, fewest=4)
-    a, b = jackknife_groups(len(real), seed), jackknife_groups(len(fake), seed + 1)
-    xx, yy, xy = _block_sums(real, a, real, a), _block_sums(fake, b, fake, b), _block_sums(real, a, fake, b)
-    trace = _diagonal_sums(real, a), _diagonal_sums(fake, b)
+    group = jackknife_groups(len(real), seed), jackknife_groups(len(fake), seed + 1)
+    a, b = ([x[which == g] for g in range(int(which.max()) + 1)] for x, which in zip((real, fake), group, strict=True))
+    xx, yy, xy = _block_sums(a), _block_sums(b), _cross_sums(a, b)
+    trace = _diagonal_sums(a), _diagonal_sums(b)
     xx[np.diag_indices_from(xx)] -= trace[0]
     yy[np.diag_indices_from(yy)] -= trace[1]
-    n, m = np.bincount(a), np.bincount(b)
+    n, m = np.array([len(part) for part in a]), np.array([len(part) for part in b])
     ones = np.ones((1, len(n))), np.ones((1, len(m)))
     single = 1.0 - np.eye(len(n)), 1.0 - np.eye(len(m))
 
@@ -62,11 +65,9 @@ def squared_discrepancy(real: Features, fake: Features) -> float:
     True
     """
     n, m = len(real), len(fake)
-    one, other = np.zeros(n, dtype=np.int64), np.zeros(m, dtype=np.int64)
-    xx = float(_block_sums(real, one, real, one)[0, 0] - _diagonal_sums(real, one)[0])
-    yy = float(_block_sums(fake, other, fake, other)[0, 0] - _diagonal_sums(fake, other)[0])
-    xy = float(_block_sums(real, one, fake, other)[0, 0])
-    return xx / (n * (n - 1)) + yy / (m * (m - 1)) - 2 * xy / (n * m)
+    a, b = ([x[i : i + BLOCK] for i in range(0, len(x), BLOCK)] for x in (real, fake))
+    xx, yy = (float(_block_sums(part).sum() - _diagonal_sums(part).sum()) for part in (a, b))
+    return xx / (n * (n - 1)) + yy / (m * (m - 1)) - 2 * float(_cross_sums(a, b).sum()) / (n * m)
 
 
 def _bias(sums: Float[np.ndarray, "g g"], sizes: Int[np.ndarray, "g"], trace: Float[np.ndarray, "g"]) -> float:
@@ -75,24 +76,29 @@ def _bias(sums: Float[np.ndarray, "g g"], sizes: Int[np.ndarray, "g"], trace: Fl
     return float((trace.sum() / n - sums.sum() / (n * (n - 1))) / n)
 
 
-def _kernel(a: Features, b: Features) -> Float[np.ndarray, "n m"]:
-    inner = a @ b.T
-    inner /= a.shape[1]
-    inner += 1.0
-    cubed = inner * inner
-    cubed *= inner
-    return cubed
-
-
-def _block_sums(a: Features, group_a: np.ndarray, b: Features, group_b: np.ndarray) -> Float[np.ndarray, "g h"]:
-    """Sums of the kernel between all pairs of groups."""
-    sums = np.zeros((group_a.max() + 1, group_b.max() + 1))
-    columns = np.eye(sums.shape[1])[group_b]
-    for rows in chunks(len(a), len(b)):
-        np.add.at(sums, group_a[rows], _kernel(a[rows], b) @ columns)
+def _block_sums(parts: list[Features]) -> Float[np.ndarray, "g g"]:
+    """Sums of the kernel within and between all parts of one set; it is symmetric, so half of them is enough."""
+    sums = np.zeros((len(parts), len(parts)))
+    for g, part in enumerate(parts):
+        sums[g, g:] = _cross_sums([part], parts[g:])[0]
+        sums[g:, g] = sums[g, g:]
     return sums
 
 
-def _diagonal_sums(x: Features, group: np.ndarray) -> Float[np.ndarray, "g"]:
-    """Sum of k(x, x) in each group."""
-    return np.bincount(group, weights=((x * x).sum(1) / x.shape[1] + 1.0) ** 3)
+def _cross_sums(a: list[Features], b: list[Features]) -> Float[np.ndarray, "g h"]:
+    """Sums of the kernel between all parts of two sets, a block that fits into the cache at a time."""
+    sums = np.zeros((len(a), len(b)))
+    for g, left in enumerate(a):
+        scaled = left / left.shape[1]
+        for h, right in enumerate(b):
+            for i in range(0, len(left), BLOCK):
+                for j in range(0, len(right), BLOCK):
+                    inner = scaled[i : i + BLOCK] @ right[j : j + BLOCK].T
+                    inner += 1.0
+                    sums[g, h] += np.vdot(inner * inner, inner)
+    return sums
+
+
+def _diagonal_sums(parts: list[Features]) -> Float[np.ndarray, "g"]:
+    """Sum of k(x, x) in each part."""
+    return np.array([(((x * x).sum(1) / x.shape[1] + 1.0) ** 3).sum() for x in parts])
