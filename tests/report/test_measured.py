@@ -10,6 +10,7 @@ import genwright as gw
 from genwright.data.dataset import Category, Dataset, Number, Text
 from genwright.metrics.comparison import ranked
 from genwright.metrics.evaluate import Evaluation
+from genwright.metrics.features import fit_extractor
 from genwright.metrics.intervals import Replicates
 from genwright.metrics.pairs import evaluate_pairs
 from genwright.metrics.score import Score
@@ -55,7 +56,8 @@ def rows():
 def digits():
     data = gw.read("digits")
     real, fake, train = data.test.take(slice(60)), data.valid.take(slice(60)), data.train.take(slice(150))
-    return real, fake, train, gw.evaluate(fake, real=real, train=train)
+    extractor = fit_extractor(data.train.take(slice(150, 300)), kind="pca", dimension=8)  # learned ones take seconds
+    return real, fake, train, gw.evaluate(fake, real=real, train=train, extractor=extractor)
 
 
 @pytest.fixture(scope="module")
@@ -82,7 +84,7 @@ def test_every_score_of_pairs_ratings_series_and_likelihood_has_a_meaning(digits
     names += ["CRPS", "ACF error", "PACF error", "cross-correlation error", "spectral distance", "predictive score"]
     names += ["discriminative score", "MAUVE", "MAUVE*", "embedding coherence", "BERTScore F1", "LPIPS", "path length"]
     names += ["perplexity per word", "bits per byte", "Frechet distance at infinity", "MS-SSIM", "SSIM"]
-    names += ["C_T", "Inception Score", "label agreement"]
+    names += ["C_T", "Inception Score", "label agreement", "Frechet distance (pca)", "Frechet distance (random)"]
     assert [name for name in names if meaning_of(name) is None] == []
 
 

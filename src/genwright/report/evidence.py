@@ -49,7 +49,8 @@ class Records:
         if self.train is not None:
             sets["train"] = spread(self.train, 10 * MOST)
         if isinstance(self.real.media, Image):
-            return {name: _pixel_points(data, self.real) for name, data in sets.items()}
+            points = {name: _pixel_points(data, self.real) for name, data in sets.items()}
+            return points if len({each.shape[1] for each in points.values()}) == 1 else {}  # grey against colour
         if not self.real.scalars or min(map(len, sets.values())) < 2:
             return {}
         return dict(zip(sets, row_points(sets.get("train", sets["real"]), list(sets.values())), strict=True))
