@@ -79,7 +79,7 @@ def evaluate(
     if out is not None:
         from genwright.report.measured import write_evaluation
 
-        write_evaluation(evaluation, fake=generated, real=held_out, out=out, name=fake)
+        write_evaluation(evaluation, fake=generated, real=held_out, train=seen, out=out, name=fake)
     if as_json:
         print_json(evaluation.to_json())
     else:
