@@ -1,9 +1,10 @@
-"""Runs the sanity battery on real data and writes docs/evidence/sanity.md and sanity.jsonl.
+"""Runs the sanity battery on real data, and writes down what was found.
 
-    python -m benchmarks.sanity                        # data that ships with scikit-learn and Python
-    python -m benchmarks.sanity --data DIR --studies copies.jsonl type_one.jsonl
+    python -m benchmarks.sanity run --out battery.jsonl                  # data that ships with scikit-learn and Python
+    python -m benchmarks.sanity run --data DIR --out battery.jsonl
+    python -m benchmarks.sanity write battery.jsonl copies.jsonl type_one.jsonl      # docs/evidence/sanity.{md,jsonl}
 
-DIR holds images_fashion_mnist, table_adult, text_tinyshakespeare and series_etth1. The studies are written by
+DIR holds images_fashion_mnist, table_adult, text_tinyshakespeare and series_etth1. The last two files are written by
 `python -m benchmarks.sanity_studies`.
 """
 
@@ -27,13 +28,14 @@ from genwright.errors import MissingDependencyError
 from genwright.metrics import sanity_subjects as subjects
 from genwright.metrics.coherence import PASSAGE, split_sentences
 from genwright.metrics.embedding import TextEncoder
-from genwright.metrics.sanity import DRAWS, MONOTONE, Battery, Curve, Stillness, Subject, battery
+from genwright.metrics.sanity import DRAWS, MONOTONE, Curve, Stillness, Subject, battery
 
 EVIDENCE = ROOT / "docs" / "evidence"
 DAY = 24  # hours of a window of ETTh1
 COLUMNS = ("HUFL", "MUFL", "OT")  # of ETTh1: two loads and the oil temperature
 EXPLAINED = {  # (metric, corruption): why it fails, where that is known
 }
+EQUAL: dict[str, str] = {}
 
 
 def some(data: Dataset, rows: int, *, name: str) -> Dataset:
@@ -107,7 +109,7 @@ def verdict(curve: Curve) -> str:
 
 def curve_rows(curves: Sequence[Curve]) -> Iterator[str]:
     """A table of curves of one kind of data."""
-    yield "| corruption (strengths) | metric | must | data | real vs real … full strength | Spearman | seen from | verdict |"
+    yield "| corruption (strengths) | metric | must | data | real vs real … full | Spearman | seen from | verdict |"
     yield "|---|---|---|---|---|---|---|---|"
     for c in sorted(curves, key=lambda c: (c.corruption, c.metric, c.data)):
         values = " ".join(number(v) for v in c.values)
@@ -156,28 +158,25 @@ def study_rows(studies: Sequence[dict[str, Any]]) -> Iterator[str]:
             yield f"| {row['score']} | {rate:.1%} | {error:.1%} | {row['replications']} | {within} |"
 
 
-def page(batteries: Sequence[Battery], studies: Sequence[dict[str, Any]], minutes: float) -> str:
+def page(curves: Sequence[Curve], still: Sequence[Stillness], studies: Sequence[dict[str, Any]]) -> str:
     """The document."""
-    curves = [c for b in batteries for c in b.curves]
-    still = [s for b in batteries for s in b.still]
     measured = [c for c in curves if not c.problem]
     told = [c for c in measured if c.expected != "stays"]
     kept = [c for c in measured if c.expected == "stays"]
-    lines = [INTRODUCTION.format(minutes=minutes, monotone=MONOTONE)]
-    lines += [
+    lines = [
+        INTRODUCTION.format(monotone=MONOTONE),
         f"- {sum(c.passed for c in told)} of {len(told)} curves of designated mistakes reach Spearman {MONOTONE};",
         f"- {sum(c.passed for c in kept)} of {len(kept)} metrics stay within the floor's interval where they must;",
         f"- {sum(s.passed for s in still)} of {len(still)} metrics of equal and of reordered sets are as they must be.",
         "",
+        *(f"- Not as expected: {failure(c)}" for c in measured if not c.passed),
+        *(
+            f"- Not as expected: {s.metric} of equal or reordered sets, {s.data}. {EQUAL.get(s.metric, '')}"
+            for s in still
+            if not s.passed
+        ),
+        "",
     ]
-    failed = [c for c in measured if not c.passed]
-    if failed:
-        lines += ["Not as expected:", ""]
-        for c in failed:
-            why = EXPLAINED.get((c.metric, c.corruption), "")
-            rho = "" if c.spearman is None else f"Spearman {c.spearman:.2f}; "
-            lines.append(f"- {c.metric}, {c.corruption} on {c.data}: {rho}{why}".rstrip("; ") + ".")
-        lines.append("")
     for kind in dict.fromkeys(c.kind for c in curves):
         lines += [f"## {kind.capitalize()}", "", *curve_rows([c for c in curves if c.kind == kind]), ""]
     lines += ["## Equal sets, and rows in another order", "", *still_rows(still), ""]
@@ -186,11 +185,18 @@ def page(batteries: Sequence[Battery], studies: Sequence[dict[str, Any]], minute
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines).rstrip()) + "\n"
 
 
+def failure(curve: Curve) -> str:
+    """What a curve did instead, and why where that is known."""
+    rho = "" if curve.expected == "stays" else f": Spearman {curve.spearman:.2f}"
+    why = EXPLAINED.get((curve.metric, curve.corruption), "")
+    return f"{curve.metric}, {curve.corruption}, {curve.data}{rho}. {why}".rstrip()
+
+
 INTRODUCTION = """# Does each metric measure what it says?
 
-Made by `python -m benchmarks.sanity --data DIR --studies copies.jsonl type_one.jsonl` in {minutes:.0f} minutes of one
-core (the studies by `python -m benchmarks.sanity_studies`, about 15 more). Do not edit: run it again. The same numbers,
-with their spread over draws, are in `sanity.jsonl`.
+Made by `python -m benchmarks.sanity run --data DIR --out battery.jsonl`, `python -m benchmarks.sanity_studies` (both
+studies) and `python -m benchmarks.sanity write battery.jsonl copies.jsonl type_one.jsonl`: about 8 and 15 minutes of
+one core. The same numbers, with their spread over draws, are in `sanity.jsonl`.
 
 Real records that no metric had seen were spoilt by known amounts and measured as if a generator had made them. Each row
 is one metric on one mistake that it is designated to see (`genwright.metrics.designations` is that table). The first
@@ -201,8 +207,8 @@ dependence and every distance's for copies. "Seen from" is the least strength ou
 see at this n.
 """
 STUDIES = """Planted copies: generated records are unseen real ones, of which 1 % are replaced by training records with
-noise of 2 % of each feature's standard deviation (exact copies: by the records as they are). A test must flag these, and
-at most 1 % of honest generators. Two honest generators: both of one law, against shared real records of that law,
+noise of 2 % of each feature's standard deviation (exact copies: by the records as they are). A test must flag these
+and at most 1 % of honest generators. Two honest generators: both of one law, against shared real records of that law,
 compared as `genwright compare` does it; 5 % of such pairs may be told apart.
 """
 
@@ -215,35 +221,56 @@ def compact(curve: Curve) -> dict[str, Any]:
     return found
 
 
-def main() -> None:
-    """Run everything and write both files."""
-    torch.set_num_threads(1)
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--data", type=Path, help="the folder of benchmark data")
-    parser.add_argument("--studies", type=Path, nargs="*", default=[], help="what sanity_studies wrote")
-    parser.add_argument("--out", type=Path, default=EVIDENCE, help="folder to write to")
-    parser.add_argument("--only", default="", help="data sets whose name holds this")
-    options = parser.parse_args()
+def run(folder: Path | None, only: str, out: Path) -> None:
+    """Append one line per curve and per metric of equal sets."""
     try:
         encoder: TextEncoder | None = TextEncoder()
     except MissingDependencyError as error:
         encoder = None
         print(f"without embeddings: {error}")
-    start, found = time.process_time(), []
-    for subject, draws in cases(options.data, encoder):
-        if options.only in subject.data:
-            before = time.process_time()
-            found.append(battery(subject, draws=draws))
-            failed = [f"{f.metric} ({getattr(f, 'corruption', 'equal or reordered')})" for f in found[-1].failed]
-            print(f"{subject.data}: {time.process_time() - before:.0f} s; failed: {failed}", flush=True)
-    studies = [json.loads(line) for path in options.studies for line in path.read_text().splitlines()]
-    rows = [{"study": "battery", **compact(c)} for b in found for c in b.curves]
-    rows += [{"study": "still", **s.to_json()} for b in found for s in b.still]
-    options.out.mkdir(parents=True, exist_ok=True)
-    lines = (json.dumps(row) for row in [*rows, *studies])
-    (options.out / "sanity.jsonl").write_text("\n".join(lines) + "\n", encoding="utf-8")
-    text = page(found, studies, (time.process_time() - start) / 60)
-    (options.out / "sanity.md").write_text(text, encoding="utf-8")
+    for subject, draws in cases(folder, encoder):
+        if only not in subject.data:
+            continue
+        before = time.process_time()
+        found = battery(subject, draws=draws)
+        rows = [{"study": "battery", **compact(c)} for c in found.curves]
+        rows += [{"study": "still", **s.to_json()} for s in found.still]
+        with out.open("a", encoding="utf-8") as file:
+            file.writelines(json.dumps(row) + "\n" for row in rows)
+        failed = [f"{f.metric} ({getattr(f, 'corruption', 'equal or reordered')})" for f in found.failed]
+        print(f"{subject.data}: {time.process_time() - before:.0f} s; failed: {failed}", flush=True)
+
+
+def write(rows: Sequence[dict[str, Any]]) -> None:
+    """Both files of evidence, from the rows of all studies."""
+
+    def of(study: str) -> list[dict[str, Any]]:
+        return [{k: v for k, v in row.items() if k != "study"} for row in rows if row["study"] == study]
+
+    curves = [Curve(**row) for row in of("battery")]
+    still = [Stillness(**row) for row in of("still")]
+    studies = [row for row in rows if row["study"] in ("copies", "type-one")]
+    EVIDENCE.mkdir(parents=True, exist_ok=True)
+    lines = "".join(json.dumps(row) + "\n" for row in rows)
+    (EVIDENCE / "sanity.jsonl").write_text(lines, encoding="utf-8")
+    (EVIDENCE / "sanity.md").write_text(page(curves, still, studies), encoding="utf-8")
+
+
+def main() -> None:
+    """Run the battery, or write what was found."""
+    torch.set_num_threads(1)
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    verbs = parser.add_subparsers(dest="verb", required=True)
+    running = verbs.add_parser("run", help="run the battery")
+    running.add_argument("--data", type=Path, help="the folder of benchmark data")
+    running.add_argument("--only", default="", help="data sets whose name holds this")
+    running.add_argument("--out", type=Path, required=True, help="file to append to")
+    verbs.add_parser("write", help="write the evidence").add_argument("files", type=Path, nargs="+")
+    options = parser.parse_args()
+    if options.verb == "run":
+        run(options.data, options.only, options.out)
+    else:
+        write([json.loads(line) for path in options.files for line in path.read_text().splitlines()])
 
 
 if __name__ == "__main__":
