@@ -228,18 +228,18 @@ def _still(subject: Subject, clean: Mapping[tuple[str, ...], list[list[Score]]])
             before = scores[0][at]
             shift, half = abs(other.value - before.value), _half_width([before])
             still = shift <= max(1e-9 * max(abs(before.value), 1.0), half or 0.0)
+            wanted = same.floor if same.direction == "target" else IDENTICAL.get(same.name)
             wanted = (
-                same.floor if same.direction == "target" and same.name not in IDENTICAL else IDENTICAL.get(same.name)
-            )
-            known = wanted is not None and same.group != "novelty"  # those compare with training records
-            fits = not known or _fits(same.value, wanted)
+                None if same.group == "novelty" else IDENTICAL.get(same.name, wanted)
+            )  # those look at training data
+            fits = wanted is None or _fits(same.value, wanted)
             found.append(
                 Stillness(
                     kind=subject.kind,
                     data=subject.data,
                     metric=same.name,
                     identical=same.value,
-                    wanted=wanted if known else None,
+                    wanted=wanted,
                     reordered=shift,
                     half_width=half,
                     passed=still and fits,

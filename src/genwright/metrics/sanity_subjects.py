@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from typing import Any
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -76,7 +77,7 @@ def image_subject(data: Dataset, *, n: int, seed: int = 0) -> Subject:
             train, fake, held_out=real, seed=seed
         ),
     }
-    spoils = {
+    spoils: dict[str, Callable[..., Any]] = {
         "noise": spoil.image_noise,
         "blur": spoil.image_blur,
         "patches shuffled": spoil.patches_shuffled,
@@ -121,7 +122,7 @@ def table_subject(data: Dataset, *, n: int, seed: int = 0) -> Subject:
             train, fake, held_out=real, seed=seed
         ),
     }
-    spoils = {
+    spoils: dict[str, Callable[..., Any]] = {
         "noise": spoil.numbers_noised,
         "dependence broken": spoil.rows_shuffled,
         "rows invented": spoil.rows_invented,
@@ -168,7 +169,7 @@ def text_subject(
             embed(real), embed(fake), features=encoder.signature, seed=seed
         )
         measures["embedding coherence",] = compared(partial(coherence.embedding_coherence, encoder=encoder))
-    spoils = {
+    spoils: dict[str, Callable[..., Any]] = {
         "words shuffled": spoil.words_shuffled,
         "sentences shuffled": spoil.sentences_shuffled,
         "characters at random": spoil.characters_randomised,
@@ -196,7 +197,7 @@ def series_subject(x: Float[np.ndarray, "m t c"], *, name: str, n: int, seed: in
     }
     if x.shape[2] > 1:
         measures["cross-correlation error",] = compared(series.cross_correlation_error)
-    spoils = {
+    spoils: dict[str, Callable[..., Any]] = {
         "noise": spoil.series_noised,
         "time shuffled": spoil.time_shuffled,
         "slowed": spoil.time_slowed,
