@@ -105,7 +105,7 @@ def plan() -> float:
 def outcomes(gap: float) -> tuple[float, float, float]:
     """Probabilities that the left wins, loses and ties, by Davidson's law."""
     weights = np.array([np.exp(gap / 2), np.exp(-gap / 2), TIES])
-    win, lose, tie = weights / weights.sum()
+    win, lose, tie = (weights / weights.sum()).tolist()
     return win, lose, tie
 
 

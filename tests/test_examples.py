@@ -21,6 +21,10 @@ PICTURES = {
     "diffusion": ["diffusion_forward", "diffusion_samples"],
     "autoregressive": ["autoregressive"],
     "losses": ["losses"],
+    "image_metrics": ["image_metrics"],
+    "text_metrics": ["text_metrics"],
+    "general_metrics": ["general_metrics"],
+    "rate": ["rate"],
 }
 
 
