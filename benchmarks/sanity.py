@@ -34,8 +34,8 @@ EVIDENCE = ROOT / "docs" / "evidence"
 DAY = 24  # hours of a window of ETTh1
 COLUMNS = ("HUFL", "MUFL", "OT")  # of ETTh1: two loads and the oil temperature
 SLOWED = (
-    "A window of one day holds one daily cycle; slower, it holds a part of it, whose correlations and spectrum do not move "
-    "away from those of the whole steadily. All strengths are seen; their order is not."
+    "A window of one day holds one daily cycle; slower, it holds a part of it, whose correlations and spectrum do not "
+    "move away from those of the whole steadily. All strengths are seen; their order is not."
 )
 EXPLAINED = {  # (metric, corruption): why it fails, where that is known
     ("precision", "patches shuffled"): (
@@ -52,6 +52,10 @@ EXPLAINED = {  # (metric, corruption): why it fails, where that is known
     ("spectral distance", "slowed"): SLOWED,
 }
 EQUAL = {  # metric: why it fails on equal or reordered sets
+    "self-BLEU": (
+        "Windows are cut from the texts joined in their order, so that another order gives other windows and a value "
+        "that moves by more than its interval says."
+    ),
     "density": (
         "Of equal sets the k-th nearest lies exactly at the reach; whether it counts is left to the rounding of "
         "distances, which differ in the last digit between (a, b) and (b, a)."
@@ -102,12 +106,14 @@ def cases(folder: Path | None, encoder: TextEncoder | None) -> dict[str, tuple[C
     own: dict[str, tuple[Callable[[], Subject], int]] = {
         "digits": (lambda: subjects.image_subject(gw.read("digits"), n=450), DRAWS),
         "wine": (lambda: subjects.table_subject(gw.read("wine"), n=59), 12),
-        "Python reference": (lambda: prose(python_manual(), "Python reference", encoder), DRAWS),
+        "Python reference": (lambda: prose(python_manual(), "Python reference", None), DRAWS),
         "autoregression": (
             lambda: subjects.series_subject(_autoregressive(800, seed=0), name="autoregression", n=200),
             DRAWS,
         ),
     }
+    if encoder is not None:
+        own["embedded"] = (lambda: embedded(python_manual(), "Python reference", encoder), 1)
     if folder is None:
         return own
     return own | {
@@ -124,7 +130,7 @@ def cases(folder: Path | None, encoder: TextEncoder | None) -> dict[str, tuple[C
             DRAWS,
         ),
         "tiny-shakespeare": (
-            lambda: prose(shakespeare(folder / "text_tinyshakespeare" / "input.txt"), "tiny-shakespeare", encoder),
+            lambda: prose(shakespeare(folder / "text_tinyshakespeare" / "input.txt"), "tiny-shakespeare", None),
             DRAWS,
         ),
         "ETTh1": (
@@ -139,7 +145,15 @@ def cases(folder: Path | None, encoder: TextEncoder | None) -> dict[str, tuple[C
 def prose(of: tuple[list[str], list[str]], name: str, encoder: TextEncoder | None) -> Subject:
     """Passages and their topics under test."""
     texts, topics = of
-    return subjects.text_subject(texts, topics, name=name, n=min(200, len(texts) // 3), encoder=encoder)
+    n = 120 if encoder else 200  # a passage costs a run of a network
+    return subjects.text_subject(texts, topics, name=name, n=min(n, len(texts) // 3), encoder=encoder)
+
+
+def embedded(of: tuple[list[str], list[str]], name: str, encoder: TextEncoder) -> Subject:
+    """The same for what needs an encoder only."""
+    subject = prose(of, name, encoder)
+    slow = {names: subject.measures[names] for names in (("MAUVE",), ("embedding coherence",))}
+    return replace(subject, measures=slow)
 
 
 def number(value: float | None) -> str:
