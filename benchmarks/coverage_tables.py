@@ -103,8 +103,9 @@ def _of_series(metric: Callable[..., Score]) -> Simulation:
 
 
 def _predictive(n: int, seed: int, shift: float) -> Score:
-    real, fake = _autoregressive(n, seed=0), _autoregressive(n, seed=1, shift=shift)  # given: the models are too
-    return predictive_score(real, fake, test=_autoregressive(n, seed=2 + seed), seed=seed)
+    real = _autoregressive(n, seed=10**6)  # only the scale, and what to compare with
+    fake, test = _autoregressive(n, seed=2 * seed, shift=shift), _autoregressive(n, seed=2 * seed + 1)
+    return predictive_score(real, fake, test=test, seed=seed)
 
 
 def _ece(n: int, seed: int, shift: float) -> Score:

@@ -91,9 +91,11 @@ def cross_excess(
     """Variance of the interaction between the two sets, which both sides of a jackknife count.
 
     `both` is the statistic with a group of each set left out. What is left of it after taking off the effects of either
-    group alone is the interaction of the two groups, as in the ANOVA decomposition of Efron and Stein 1981.
+    group alone is the interaction of the two groups, as in the ANOVA decomposition of Efron and Stein 1981; unbiased
+    where no more than two records act together.
     """
-    return float(((value - real[:, None] - fake[None, :] + both) ** 2).sum())
+    leaked = (1 - 1 / max(len(real), 1)) * (1 - 1 / max(len(fake), 1))  # other groups' interactions leak into each
+    return float(((value - real[:, None] - fake[None, :] + both) ** 2).sum() * leaked)
 
 
 def pair_excess(value: float, single: Float[np.ndarray, "g"], pairs: Float[np.ndarray, "g g"]) -> float:
