@@ -1,0 +1,154 @@
+"""`genwright evaluate` and `compare` on real files: what they answer, and the exact error for bad input."""
+
+import json
+
+import numpy as np
+import pytest
+from click.testing import CliRunner
+from PIL import Image
+from sklearn.datasets import load_digits
+
+from genwright.app.cli import main
+
+PIXELS = (load_digits().images * 15).astype(np.uint8)
+
+
+def genwright(*arguments):
+    return CliRunner().invoke(main, [str(a) for a in arguments])
+
+
+def answer(*arguments):
+    done = genwright(*arguments, "--json")
+    assert done.exit_code == 0, done.stderr
+    return json.loads(done.stdout, parse_constant=lambda name: pytest.fail(f"{name} is not JSON"))
+
+
+def pictures(folder, rows):
+    folder.mkdir()
+    for i in rows:
+        Image.fromarray(PIXELS[i]).save(folder / f"{i}.png")
+
+
+def table(path, n, seed, *, names=("a", "b", "c")):
+    rows = np.random.default_rng(seed).normal(size=(n, len(names)))
+    path.write_text(",".join(names) + "\n" + "".join(",".join(f"{v:.4f}" for v in row) + "\n" for row in rows))
+
+
+@pytest.fixture(scope="module")
+def files(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("measured")
+    pictures(folder / "real", range(120))
+    pictures(folder / "fake", range(120, 180))
+    pictures(folder / "few", range(3))
+    pictures(folder / "broken", range(12))
+    (folder / "broken" / "5.png").write_bytes(b"\x89PNG and no more")
+    for name, n, seed in (("real.csv", 100, 0), ("fake.csv", 80, 1), ("rival.csv", 80, 2), ("few.csv", 3, 3)):
+        table(folder / name, n, seed)
+    table(folder / "other.csv", 50, 4, names=("x", "y"))
+    (folder / "words.csv").write_text("a,b,c\n" + "u,v,w\n" * 50)
+    (folder / "empty.csv").write_text("")
+    (folder / "real.txt").write_text("\n".join(f"Sentence {i} of the reference is here." for i in range(40)))
+    (folder / "fake.txt").write_text("\n".join(f"Sentence {i} of the answer is there." for i in range(40)))
+    (folder / "garbage.pth").write_bytes(b"garbage")
+    return folder
+
+
+REFUSED = {
+    "images against a table": (("fake.csv", "--real", "real"), 3, ("fake.csv: no images, but", "holds images")),
+    "a table against images": (("fake", "--real", "real.csv"), 3, ("fake: no such file",)),
+    "other columns": (("other.csv", "--real", "real.csv"), 3, ("no column called 'a'", "there are x, y")),
+    "words for numbers": (("words.csv", "--real", "real.csv"), 3, ("column 'a'", "not a number: 'u'")),
+    "too few images": (("few", "--real", "real"), 3, ("3 records are too few to evaluate", "at least 10 are needed")),
+    "too few rows": (("few.csv", "--real", "real.csv"), 3, ("3 records are too few", "at least 10 are needed")),
+    "an empty file": (("empty.csv", "--real", "real.csv"), 3, ("the file is empty",)),
+    "an unreadable image": (("broken", "--real", "real"), 3, ("5.png: cannot be decoded", "replace or remove")),
+    "no such folder": (("absent", "--real", "real"), 3, ("no such file or folder",)),
+    "pairs of other lengths": (
+        ("fake.csv", "--real", "real.csv", "--paired"),
+        3,
+        ("80 generated records for 100 real ones", "leave out --paired"),
+    ),
+    "rows in pairs": (("fake.csv", "--real", "rival.csv", "--paired"), 3, ("not compared in pairs",)),
+    "missing weights": (
+        ("fake", "--real", "real", "--features", "inception=absent.pth"),
+        3,
+        ("absent.pth: no such file", "downloads nothing", "pt_inception-2015-12-05-6726825d.pth", "6726825d0af5"),
+    ),
+    "damaged weights": (
+        ("fake", "--real", "real", "--features", "inception=garbage.pth"),
+        3,
+        ("garbage.pth: not a state dict that can be read safely",),
+    ),
+    "an unknown network": (("fake", "--real", "real", "--features", "resnet=x.pth"), 2, ("KIND=PATH", "dinov2")),
+    "a network without a path": (("fake", "--real", "real", "--features", "vgg16"), 2, ("KIND=PATH",)),
+}
+
+
+@pytest.mark.parametrize("what", REFUSED)
+def test_evaluate_says_what_is_wrong(what, files, monkeypatch):
+    monkeypatch.chdir(files)
+    arguments, code, said = REFUSED[what]
+    done = genwright("evaluate", *arguments)
+    assert done.exit_code == code, done.output
+    assert done.stdout == "" and "Traceback" not in done.stderr
+    for words in said:
+        assert words in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (("fake.csv", "fake.csv"), 2, ("the same samples twice",)),
+        (("fake.csv",), 2, ("give two or more to compare",)),
+        (("fake.csv", "few.csv"), 3, ("3 records are too few to compare", "at least 10 of each")),
+        (("fake.csv", "rival.csv", "--by", "beauty"), 2, ("no score called 'beauty'", "shape error")),
+        (("fake.csv", "other.csv"), 3, ("no column called 'a'",)),
+    ],
+)
+def test_compare_says_what_is_wrong(arguments, code, said, files, monkeypatch):
+    monkeypatch.chdir(files)
+    done = genwright("compare", *arguments, "--real", "real.csv")
+    assert done.exit_code == code and done.stdout == ""
+    for words in said:
+        assert words in done.stderr
+
+
+def test_what_was_too_small_to_measure_is_said_with_the_number_needed(files):
+    done = genwright("evaluate", files / "fake.csv", "--real", files / "real.csv")
+    assert done.exit_code == 0
+    assert "shape error" in done.stdout and "C2ST" not in done.stdout
+    assert "C2ST needs 100 rows of each table, has 80" in done.stderr
+
+
+def test_images_of_anyone_are_measured_and_features_kept(files, tmp_path):
+    command = ("evaluate", files / "fake", "--real", files / "real", "--cache", tmp_path / "features")
+    first = answer(*command)
+    names = {score["name"] for score in first["scores"]}
+    assert names >= {"Frechet distance", "kernel distance", "precision", "recall", "density", "coverage", "Vendi score"}
+    kept = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "features").iterdir()}
+    assert kept and answer(*command) == first
+    assert kept == {path.name: path.stat().st_mtime_ns for path in (tmp_path / "features").iterdir()}
+
+
+def test_paired_texts(files):
+    found = answer("evaluate", files / "fake.txt", "--real", files / "real.txt", "--paired", "--records", "lines")
+    scores = {score["name"]: score["value"] for score in found["scores"]}
+    assert {"BLEU", "chrF", "chrF++", "TER", "ROUGE-L"} <= set(scores)
+    assert 0 < scores["BLEU"] < 100
+
+
+def test_compare_ranks_with_intervals_and_says_what_cannot_be_told_apart(files):
+    found = answer("compare", files / "fake.csv", files / "rival.csv", "--real", files / "real.csv")
+    assert found["rule"] == "trend error, lower is better"
+    (pair,) = found["pairs"]
+    assert pair["interval"][0] <= pair["difference"] <= pair["interval"][1] and 0 <= pair["p"] <= 1
+    assert len(found["best"]) == 2 and found["cannot_tell_apart"] == [[line["system"] for line in found["ranking"]]]
+    told = genwright("compare", files / "fake.csv", files / "rival.csv", "--real", files / "real.csv").stdout
+    assert "cannot tell apart" in told and told.startswith("by trend error")
+
+
+def test_pages_are_written_on_request(files, tmp_path):
+    for verb, fakes in (("evaluate", ("fake.csv",)), ("compare", ("fake.csv", "rival.csv"))):
+        out = tmp_path / verb
+        answer(verb, *(files / name for name in fakes), "--real", files / "real.csv", "--out", out)
+        assert {"scores.html", "scores.json"} <= {path.name for path in out.iterdir()}
