@@ -53,8 +53,8 @@ EXPLAINED = {  # (metric, corruption): why it fails, where that is known
 }
 EQUAL = {  # metric: why it fails on equal or reordered sets
     "self-BLEU": (
-        "Windows are cut from the texts joined in their order, so that another order gives other windows and a value "
-        "that moves by more than its interval says."
+        "At most 1,000 windows of each side are drawn, and not the same ones, so equal sets differ by the draw: by "
+        "0.04 of 53.9, where half an interval is 6.2."
     ),
     "density": (
         "Of equal sets the k-th nearest lies exactly at the reach; whether it counts is left to the rounding of "
