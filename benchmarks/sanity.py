@@ -48,6 +48,9 @@ EXPLAINED = {  # (metric, corruption): why it fails, where that is known
         "noise",
     ): "Saturates: smooth series are told from noisy ones nearly always from a fifth on.",
     ("PACF error", "time shuffled"): "Saturates: nothing is left of the order from three fifths on.",
+    ("MAUVE", "characters at random"): "Saturates: at 120 texts a tenth of the characters takes it to its least value.",
+    ("MAUVE", "modes dropped"): "One draw of 120 texts, at the least n it takes: the first mode is within its noise.",
+    ("lexical coherence", "sentences shuffled"): "One step in its noise: compare the values with the interval.",
     **dict.fromkeys((("ACF error", "slowed"), ("PACF error", "slowed")), SLOWED),
     ("spectral distance", "slowed"): SLOWED,
 }
