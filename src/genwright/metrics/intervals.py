@@ -9,6 +9,7 @@ from scipy.stats import rankdata
 from scipy.stats import t as student
 
 Z95 = 1.959963984540054  # the 97.5 % quantile of the standard normal law
+WIDEST = 50.0  # of a logarithm's interval to either side: beyond, nothing is known
 Skipped = tuple[int, ...]  # numbers of the groups that are left out
 GROUPS = 20  # of the delete-a-group jackknife: enough for a standard error, few enough to be cheap
 
@@ -58,7 +59,7 @@ class Replicates:
         above = value + offset
         if above <= 0 or not self.error:
             return self.interval(value)
-        factor = float(np.exp(student.ppf(0.975, self.degrees) * self.error / above))
+        factor = float(np.exp(min(student.ppf(0.975, self.degrees) * self.error / above, WIDEST)))
         return float(above / factor - offset), float(above * factor - offset)
 
     def minus(self, other: "Replicates") -> "Replicates":

@@ -257,6 +257,5 @@ def _distances(a: Features, b: Features) -> Iterator[tuple[slice, Float[torch.Te
     step = max(1, CHUNK_CELLS // len(y))
     for start in range(0, len(x), step):
         rows = x[start : start + step]
-        apart = torch.addmm(squares[None, :], rows, y.T, alpha=-2.0)
-        apart += (rows * rows).sum(1)[:, None]
-        yield slice(start, start + len(rows)), apart.clamp_(min=0.0)
+        sums = (rows * rows).sum(1)[:, None] + squares[None, :]  # first, so that d(x, y) is d(y, x) to the last bit
+        yield slice(start, start + len(rows)), sums.addmm_(rows, y.T, alpha=-2.0).clamp_(min=0.0)
