@@ -55,7 +55,7 @@ def files(tmp_path_factory):
 
 REFUSED = {
     "images against a table": (("fake.csv", "--real", "real"), 3, ("fake.csv: no images, but", "holds images")),
-    "a table against images": (("fake", "--real", "real.csv"), 3, ("fake: no such file",)),
+    "a table against images": (("fake", "--real", "real.csv"), 3, ("fake: a folder, but the real data is a table",)),
     "other columns": (("other.csv", "--real", "real.csv"), 3, ("no column called 'a'", "there are x, y")),
     "words for numbers": (("words.csv", "--real", "real.csv"), 3, ("column 'a'", "not a number: 'u'")),
     "too few images": (("few", "--real", "real"), 3, ("3 records are too few to evaluate", "at least 10 are needed")),

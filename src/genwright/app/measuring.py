@@ -30,6 +30,7 @@ _EMBED = click.option(
 @click.option("--real", required=True, metavar="DATA", help="The real data to compare with.")
 @click.option("--train", metavar="DATA", help="What the generator was fitted to, to look for copies.")
 @click.option("--paired", is_flag=True, help="Record i of FAKE answers record i of DATA, as a translation does.")
+@click.option("--lpips", metavar="KIND=BACKBONE,HEADS", help="With --paired images: LPIPS by alexnet or vgg16 weights.")
 @_FEATURES
 @_CACHE
 @_EMBED
@@ -42,6 +43,7 @@ def evaluate(
     real: str,
     train: str | None,
     paired: bool,
+    lpips: str | None,
     features: str | None,
     cache: Path | None,
     embed: bool,
@@ -62,6 +64,8 @@ def evaluate(
     the data it was fitted to, which its fit never saw; with all of any other data. A file is compared with all of the
     real data.
     """
+    tools = _tools(features, cache, embed)
+    network = None if lpips is None else _lpips(lpips)
     source = read_data(real, how)
     seen = None if train is None else _read_alike(train, source, how)
     generated, held_out, seen, generator = _generated(fake, source, seen, how, seed)
@@ -69,13 +73,11 @@ def evaluate(
     if paired:
         from genwright.metrics.pairs import evaluate_pairs
 
-        evaluation = evaluate_pairs(generated, real=held_out, encoder=_encoder(embed), seed=seed)
+        evaluation = evaluate_pairs(generated, real=held_out, encoder=tools["encoder"], network=network, seed=seed)
     else:
         from genwright.metrics.evaluate import evaluate as measure
 
-        evaluation = measure(
-            generated, real=held_out, train=seen, generator=generator, **_tools(features, cache, embed), seed=seed
-        )
+        evaluation = measure(generated, real=held_out, train=seen, generator=generator, **tools, seed=seed)
     if out is not None:
         from genwright.report.measured import write_evaluation
 
@@ -125,13 +127,14 @@ def compare(
 
     if len(set(systems)) < len(systems):
         raise ArgumentError("the same samples twice", where="compare", hint="give different files or folders")
+    tools = _tools(features, cache, embed)
     source = read_data(real, how)
     seen = None if train is None else _read_alike(train, source, how)
     held_out = source
     sets: dict[str, Any] = {}
     for name in systems:
         sets[name], held_out, seen, _ = _generated(name, source, seen, how, seed)
-    found = rank(sets, real=held_out, train=seen, by=by, **_tools(features, cache, embed), seed=seed)
+    found = rank(sets, real=held_out, train=seen, by=by, **tools, seed=seed)
     if out is not None:
         from genwright.report.measured import write_comparison
 
@@ -163,6 +166,22 @@ def _network(features: str) -> Any:
         what = f"{features!r} is not of the form KIND=PATH"
         raise ArgumentError(what, where="--features", hint=f"KIND is one of {', '.join(get_args(Kind))}")
     return load_network(path, kind)
+
+
+def _lpips(option: str) -> Any:
+    """`KIND=BACKBONE,HEADS` as a loaded LPIPS."""
+    from genwright.metrics.backbones import Backbone
+    from genwright.metrics.perceptual import load_lpips
+
+    kind: Any
+    kind, _, paths = option.partition("=")
+    backbone, _, heads = paths.partition(",")
+    if kind not in get_args(Backbone) or not heads:
+        what = f"{option!r} is not of the form KIND=BACKBONE,HEADS"
+        raise ArgumentError(
+            what, where="--lpips", hint=f"KIND is one of {', '.join(get_args(Backbone))}; then two files"
+        )
+    return load_lpips(backbone, heads, kind=kind)
 
 
 def _encoder(embed: bool) -> Any:

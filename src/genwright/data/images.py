@@ -3,6 +3,7 @@
 import io
 import os
 import posixpath
+import re
 import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -28,6 +29,9 @@ PARTS = frozenset({"train", "training", "valid", "val", "validation", "test", "t
 MAX_PIXELS = 100_000_000  # of one image; a few kB of PNG can claim more than any memory holds
 SKIPPED_SHARE = 0.01  # so many unreadable files among good ones are left out and reported
 CHANNELS = {"1": 1, "L": 1, "LA": 2, "RGB": 3, "RGBA": 4}
+OBJECT = re.compile(
+    r"\s*<[^<>]* at 0x[0-9a-f]+>"
+)  # how Python prints an object: an address in memory tells nobody anything
 LEVELS_KEY = "levels"  # PNG text chunk that says how many grey levels an image has, if not 2 or 256
 
 
@@ -86,7 +90,7 @@ def _try(job: Callable[[], Any], name: str, bad: dict[str, str]) -> Any:
     except DataError as error:
         bad[name] = error.what
     except Exception as error:  # Pillow's decoders raise nearly every type there is on damaged files
-        bad[name] = f"cannot be decoded: {error}"
+        bad[name] = "cannot be decoded: " + OBJECT.sub("", str(error))
     return None
 
 

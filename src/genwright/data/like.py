@@ -58,6 +58,9 @@ def _raw_table(source: str | os.PathLike[str] | pd.DataFrame, missing: MissingMa
     if isinstance(source, pd.DataFrame):
         return from_frame(source, where="DataFrame", missing=missing)
     path = Path(source)
+    if path.is_dir():
+        hint = "give a table such as samples.csv, or hold it against real data of its own kind"
+        raise DataError("a folder, but the real data is a table", where=str(path), hint=hint)
     if not path.is_file():
         raise DataError("no such file", where=str(path), hint="give a table such as samples.csv")
     if _suffix(path) == ".parquet":

@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 
 from genwright.data.dataset import Dataset
+from genwright.data.split import row_keys
 from genwright.errors import ArgumentError, DataError
 from genwright.metrics.embedding import TextEncoder
 from genwright.metrics.evaluate import HEADLINES, MIN_ROWS, Evaluation, evaluate
@@ -93,6 +94,7 @@ def compare(
     n = min(len(data) for data in systems.values())
     if n < MIN_ROWS and real.media is None:
         raise DataError(f"{n} records are too few to compare", hint=f"at least {MIN_ROWS} of each system are needed")
+    _check_different(systems)
     found = {
         name: evaluate(
             _first(data, n, seed), real=real, train=train, extractor=extractor, cache=cache, encoder=encoder, seed=seed
@@ -118,6 +120,18 @@ def ranked(evaluations: Mapping[str, Evaluation], *, by: str | None = None) -> C
         rule=f"{name}, {direction[order[0][1].direction]}",
         notes=notes,
     )
+
+
+def _check_different(systems: Mapping[str, Dataset]) -> None:
+    """ArgumentError if two systems hold the same records in the same order: one of them was given by mistake."""
+    seen: dict[bytes, str] = {}
+    for name, data in systems.items():
+        content = b"".join(row_keys(data.columns).tolist())
+        if content in seen:
+            raise ArgumentError(
+                f"{seen[content]} and {name} hold the same records", where="systems", hint="give different samples"
+            )
+        seen[content] = name
 
 
 def _told(pair: Difference) -> bool:

@@ -245,6 +245,7 @@ def _score(
     gaps = 2 * smoothed_absolute(shares - ALPHAS, error).mean(axis=1)  # from 0 to 1: no share is outside 0 to 1
     slopes = 2 * erf((shares[0] - ALPHAS) / np.maximum(error, 1e-300)) / len(ALPHAS)
     excess = together.excess(float(gaps[0]), slopes, shares) if together else 0.0
+    gaps = np.minimum(gaps, 1.0)  # rounding
     low, high = share_of_one_interval(float(gaps[0]), split_replicates(gaps, real_groups, excess=excess))
     return Score(
         name=name,
@@ -252,7 +253,7 @@ def _score(
         direction="higher",
         n=len(fake),
         signature=signature(name, protocol=protocol, n=(len(real), len(fake)), seed=seed),
-        interval=(1 - high, 1 - low),
+        interval=(max(1 - high, 0.0), 1 - low),
         group=group,
         replicates=split_replicates(1 - gaps, real_groups, excess=excess),
     )
