@@ -145,6 +145,7 @@ def test_positions_are_stretched_as_published(positions):
         (lambda: Classifier("alexnet"), 4_097_000, 244_408_911),
         (lambda: Classifier("vgg16"), 4_097_000, 553_433_881),
     ],
+    ids=["inception", "dinov2-small", "dinov2-large", "alexnet", "vgg16"],
 )
 def test_as_many_numbers_as_the_published_files(make, beside, published):
     with torch.device("meta"):
