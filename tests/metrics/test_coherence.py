@@ -34,9 +34,9 @@ def test_lexical_coherence_falls_as_sentences_are_shuffled():
     assert abs(scores[0].value - scores[0].floor) < 0.015 and len(scores[0].replicates.fake) == len(TOPICS)
 
 
+@pytest.mark.slow  # with fewer passages the order of the scores is a matter of chance
 def test_embedding_coherence_falls_as_sentences_are_shuffled():
-    texts = TOPICS[:8]
-    scores = [embedding_coherence(texts, shuffled(texts, share), passages=16) for share in (0, 0.5, 1)]
+    scores = [embedding_coherence(TOPICS, shuffled(TOPICS, share), passages=150) for share in (0, 0.5, 1)]
     values = [score.value for score in scores]
     assert values == sorted(values, reverse=True) and values[0] > 0.03 and abs(values[-1]) < 0.02
 

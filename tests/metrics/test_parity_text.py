@@ -41,10 +41,14 @@ def of_sacrebleu(case):
     return SACREBLEU[case["metric"]](*texts(case)).value
 
 
+@cache
+def all_rouge(sides, tokenizer):
+    return {score.name: score.value for score in rouge(*json.loads(sides), tokenizer=tokenizer)}
+
+
 def of_rouge(case):
-    references, hypotheses = texts(case, keep=lambda row: latin(row[0]))
-    scores = {score.name: score.value for score in rouge(references, hypotheses, tokenizer=case["tokenizer"])}
-    return scores[case["metric"]]
+    sides = texts(case, keep=lambda row: latin(row[0]))
+    return all_rouge(json.dumps(sides), case["tokenizer"])[case["metric"]]
 
 
 def of_self_bleu(case):

@@ -173,6 +173,7 @@ def course(page, give, most: int = 100) -> list[str]:
     return given
 
 
+@pytest.mark.slow
 def test_a_whole_study_with_keys_on_a_desktop(studies, opened):
     study = studies("images")
     link = study.link()

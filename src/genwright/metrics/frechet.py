@@ -31,8 +31,8 @@ class Moments:
     """Sums from which the mean and covariance of a set follow; they add up over parts of the set."""
 
     n: int
-    first: Float[np.ndarray, "d"]
-    second: Float[np.ndarray, "d d"]
+    first: np.ndarray  # (d,): shapes of the thousands of these are not checked one by one
+    second: np.ndarray  # (d, d)
 
     @classmethod
     def of(cls, x: Features) -> "Moments":
@@ -46,13 +46,13 @@ class Moments:
         return Moments(self.n - other.n, self.first - other.first, self.second - other.second)
 
     @property
-    def mean(self) -> Float[np.ndarray, "d"]:
-        """Mean of the set."""
+    def mean(self) -> np.ndarray:
+        """Mean of the set, (d,)."""
         return self.first / self.n
 
     @property
-    def covariance(self) -> Float[np.ndarray, "d d"]:
-        """Unbiased covariance of the set."""
+    def covariance(self) -> np.ndarray:
+        """Unbiased covariance of the set, (d, d)."""
         return (self.second - np.outer(self.first, self.first) / self.n) / (self.n - 1)
 
 
@@ -65,9 +65,10 @@ def frechet_distance(real: Features, fake: Features, *, features: str, seed: int
     """
     real, fake = checked(real, fake, fewest=4)
     groups = _grouped_moments(real, fake, seed)
-    from_real = cache(lambda skip: _distance_from(_total(groups[0], skip)))  # the square root is the costly part
+    whole = _window(groups[0], (), 0, len(groups[0])), _window(groups[1], (), 0, len(groups[1]))
+    from_real = cache(lambda skip: _distance_from(_less(whole[0], groups[0], skip)))  # the root is the costly part
     value, replicates = grouped_replicates(
-        lambda out_real, out_fake: from_real(out_real)(_total(groups[1], out_fake)),
+        lambda out_real, out_fake: from_real(out_real)(_less(whole[1], groups[1], out_fake)),
         (len(groups[0]), len(groups[1])),
         interactions=real.shape[1] <= FEW_FEATURES,
     )
@@ -170,9 +171,11 @@ def _grouped_moments(real: Features, fake: Features, seed: int) -> tuple[list[Mo
     return sides[0], sides[1]
 
 
-def _total(parts: list[Moments], skip: Skipped = ()) -> Moments:
-    """Moments of all parts together but those to `skip`."""
-    return _window(parts, skip, 0, len(parts) - len(skip))
+def _less(whole: Moments, parts: list[Moments], skip: Skipped) -> Moments:
+    """Moments of the whole without the parts to `skip`."""
+    for g in skip:
+        whole = whole - parts[g]
+    return whole
 
 
 def _between(a: Moments, b: Moments) -> float:
