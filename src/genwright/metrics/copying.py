@@ -114,8 +114,8 @@ def near_copies(train: Features, fake: Features, *, held_out: Features, features
     Nearness is the distance to the nearest training record as a share of that record's own distance to its nearest.
     For the (j + 1)-th nearest unseen record, j = 0, 1, 2, 4, 8 ..., the k generated records nearer than it are counted:
     if both come from one law, at most j of the k + j nearest of all are unseen ones with a hypergeometric probability.
-    The note says "copies" where one of these p-values is below its part of 1 %: half for j = 0, a quarter for the next,
-    and so on; the value is the excess at that j. Natural near-duplicates hide a few copies, few unseen records more.
+    The note says "copies" where one of these p-values is below its part of 1 %: nine tenths for j = 0, half of the rest
+    for the next, and so on; the value is the excess at that j. Natural near-duplicates hide a few copies, few unseen records more.
     """
     train, fake = checked(train, fake, fewest=2)
     held_out = checked(train, held_out, fewest=2)[1]
@@ -125,7 +125,8 @@ def near_copies(train: Features, fake: Features, *, held_out: Features, features
     allowed = [0, *(2**i for i in range(int(np.log2(m))))]
     counts = np.searchsorted(ours, unseen[allowed])  # strictly nearer
     p = np.array([hypergeom.cdf(j, n + m, m, k + j) if k else 1.0 for j, k in zip(allowed, counts, strict=True)])
-    p = np.minimum(p * 2.0 ** np.arange(1, len(p) + 1), 1.0)
+    part = np.array([0.9, *(0.1 * 0.5**i for i in range(1, len(p)))])
+    p = np.minimum(p / part, 1.0)
     best = int(p.argmin())
     k, j, adjusted = int(counts[best]), allowed[best], float(p[best])
     low, high = share_interval(k / n, n)
