@@ -115,7 +115,8 @@ def near_copies(train: Features, fake: Features, *, held_out: Features, features
     For the (j + 1)-th nearest unseen record, j = 0, 1, 2, 4, 8 ..., the k generated records nearer than it are counted:
     if both come from one law, at most j of the k + j nearest of all are unseen ones with a hypergeometric probability.
     The note says "copies" where one of these p-values is below its part of 1 %: nine tenths for j = 0, half of the rest
-    for the next, and so on; the value is the excess at that j. Natural near-duplicates hide a few copies, few unseen records more.
+    for the next, and so on; the value is the excess at that j. Natural near-duplicates hide a few copies, few unseen
+    records more.
     """
     train, fake = checked(train, fake, fewest=2)
     held_out = checked(train, held_out, fewest=2)[1]
