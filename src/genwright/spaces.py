@@ -4,6 +4,7 @@ A codec stores a whole data set as one compact tensor (`uint8` pixels, `uint8` b
 batch of it into what the family computes with.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
@@ -161,14 +162,19 @@ class Given:
 
     `x`: unpacked values with NaN (reals, columns) or -1 (tokens) where free, or None if nothing in `x` is given.
     `context`: the condition columns with NaN where unknown, or None where the data has no such columns.
+    `allowed`: sets that free entries must lie in, the same for all rows: for the index of a discrete column the levels
+    it may take as booleans (levels,), for a continuous one [low, high], both ends included, which binds only where
+    the column carries a value. The indices are those of columns of `x`, or of `context` where `x` has no columns.
     """
 
     x: Tensor | None = None
     context: Float[Tensor, "n c"] | None = None
+    allowed: Mapping[int, Tensor] | None = None
 
     def rows(self, index: slice) -> "Given":
         """The rows at `index`."""
         return Given(
             None if self.x is None else self.x[index],
             None if self.context is None else self.context[index],
+            self.allowed,
         )

@@ -50,6 +50,7 @@ class Family(abc.ABC):
     name: ClassVar[str]
     spaces: ClassVar[tuple[type, ...]]
     density: ClassVar[Density]
+    restricts: ClassVar[bool] = False  # whether `sample` draws columns from their exact law within `given.allowed`
     refusal: ClassVar[Callable[[Space], str | None]] = staticmethod(no_refusal)  # why not, beyond the type of space
 
     @abc.abstractmethod
@@ -62,7 +63,10 @@ class Family(abc.ABC):
 
     @abc.abstractmethod
     def sample(self, net: nn.Module, n: int, given: Given, rng: torch.Generator) -> Tensor:
-        """Draw n unpacked records, shape (n, *space.shape), that agree with `given`."""
+        """Draw n unpacked records, shape (n, *space.shape), that agree with `given`.
+
+        Only families that declare `restricts` are given an `allowed`.
+        """
 
     @abc.abstractmethod
     def log_prob(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, "n"]:
