@@ -393,6 +393,9 @@ def test_contrast_labels_and_language(studies, opened, scheme):
 def test_a_link_without_an_invite_says_so(studies, opened):
     page = opened(studies("images").server.links[0].split("#")[0], **PHONE)
     page.wait_for_selector("text=An invite is needed")
+    said = page.inner_text("body")
+    assert "Open this page through the link you were given." in said
+    assert not page.is_visible("#agree") and "Question" not in said
 
 
 @pytest.mark.slow

@@ -73,7 +73,11 @@ _TABLES = {
 }
 _COPIES = {
     "exact copies": Meaning("Generated records that equal a training record.", 0.1, 2.0),
-    "near copies": Meaning("Generated records nearer to a training record than any unseen real one is.", 0.5, 2.0),
+    "near copies": Meaning(
+        "Generated records nearer to a training record, for how crowded it is there, than unseen real ones come; those "
+        "that chance would put so near are taken off.",
+        *(0.5, 2.0),
+    ),
     "C_T": Meaning(
         "Are generated records nearer to training records than unseen real ones are? Far below 0: copies; far above: "
         "they miss the data.",
