@@ -8,7 +8,9 @@ from click.testing import CliRunner
 from PIL import Image
 from sklearn.datasets import load_digits
 
+import genwright as gw
 from genwright.app.cli import main
+from genwright.metrics import comparison
 
 PIXELS = (load_digits().images * 15).astype(np.uint8)
 
@@ -42,7 +44,13 @@ def files(tmp_path_factory):
     pictures(folder / "few", range(3))
     pictures(folder / "broken", range(12))
     (folder / "broken" / "5.png").write_bytes(b"\x89PNG and no more")
-    for name, n, seed in (("real.csv", 100, 0), ("fake.csv", 80, 1), ("rival.csv", 80, 2), ("few.csv", 3, 3)):
+    for name, n, seed in (
+        ("real.csv", 100, 0),
+        ("fake.csv", 80, 1),
+        ("rival.csv", 80, 2),
+        ("few.csv", 3, 3),
+        ("large.csv", 300, 5),
+    ):
         table(folder / name, n, seed)
     table(folder / "other.csv", 50, 4, names=("x", "y"))
     (folder / "words.csv").write_text("a,b,c\n" + "u,v,w\n" * 50)
@@ -118,6 +126,7 @@ def test_what_was_too_small_to_measure_is_said_with_the_number_needed(files):
     assert done.exit_code == 0
     assert "shape error" in done.stdout and "C2ST" not in done.stdout
     assert "C2ST needs 100 rows of each table, has 80" in done.stderr
+    assert "the same records" not in done.stderr and "finite" not in done.stderr
 
 
 def test_images_of_anyone_are_measured_and_features_kept(files, tmp_path):
@@ -152,3 +161,51 @@ def test_pages_are_written_on_request(files, tmp_path):
         out = tmp_path / verb
         answer(verb, *(files / name for name in fakes), "--real", files / "real.csv", "--out", out)
         assert {"scores.html", "scores.json"} <= {path.name for path in out.iterdir()}
+
+
+@pytest.mark.parametrize("copy", ["real.csv", "shuffled.csv", "real.txt"])
+def test_the_same_records_on_both_sides_are_pointed_out(copy, files):
+    real = files / ("real.txt" if copy.endswith("txt") else "real.csv")
+    if copy == "shuffled.csv":
+        header, *rows = real.read_text().splitlines()
+        (files / copy).write_text("\n".join([header, *sorted(rows)]) + "\n")
+    how = ("--paired", "--records", "lines") if copy.endswith("txt") else ()
+    done = genwright("evaluate", files / copy, "--real", real, *how)
+    assert done.exit_code == 0
+    assert f"note: {copy} and {real.name} hold the same records" in done.stderr
+
+
+def test_a_column_that_is_infinite_throughout_is_pointed_out(files):
+    header, *rows = (files / "fake.csv").read_text().splitlines()
+    infinite = [f"{row.rsplit(',', 1)[0]},inf" for row in rows]
+    (files / "infinite.csv").write_text("\n".join([header, *infinite]) + "\n")
+    generated = genwright("evaluate", files / "infinite.csv", "--real", files / "real.csv")
+    assert generated.exit_code == 0 and "note: infinite.csv holds no finite number in 'c'" in generated.stderr
+    real = genwright("evaluate", files / "fake.csv", "--real", files / "infinite.csv")
+    assert real.exit_code == 0 and "holds one value or none in it: c" in real.stderr
+
+
+def test_systems_are_compared_on_the_same_real_records_in_whatever_order_they_are_given(files, tmp_path, monkeypatch):
+    """Two generators fitted to the data, one fitted to other data, and a file: all against the unseen test part."""
+    data = gw.read(files / "large.csv")
+    for name, seed, fitted in (("one", 0, data), ("two", 1, data), ("elsewhere", 2, gw.read(files / "real.csv"))):
+        gw.fit(fitted, family=gw.Mixture(components=1), seed=seed).save(tmp_path / name)
+    held = []
+    real_compare = comparison.compare
+
+    def spied(sets, *, real, train, **options):
+        held.append((real.columns, train.columns, {name: len(made) for name, made in sets.items()}))
+        return real_compare(sets, real=real, train=train, **options)
+
+    monkeypatch.setattr(comparison, "compare", spied)
+    systems = [tmp_path / "one", files / "fake.csv", tmp_path / "two", tmp_path / "elsewhere"]
+    found = [answer("compare", *order, "--real", files / "large.csv") for order in (systems, systems[::-1])]
+    assert [found[0][key] for key in ("rule", "best")] == [found[1][key] for key in ("rule", "best")]
+    assert [line["value"] for line in found[0]["ranking"]] == [line["value"] for line in found[1]["ranking"]]
+    for real, train, sizes in held:
+        np.testing.assert_array_equal(real["a"], data.test.columns["a"])
+        np.testing.assert_array_equal(train["a"], data.train.columns["a"])
+        assert sizes == held[0][2]
+    alone = answer("evaluate", tmp_path / "two", "--real", files / "large.csv")
+    (shape,) = (score for score in alone["scores"] if score["name"] == "shape error")
+    assert f"|n={len(data.test)}+" in shape["signature"]

@@ -1,7 +1,8 @@
 """`genwright evaluate` and `genwright compare`: generated data held against real data."""
 
+from collections.abc import Callable, Iterable
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, get_args
+from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 
@@ -11,31 +12,45 @@ from genwright.errors import ArgumentError
 
 if TYPE_CHECKING:
     from genwright.data.dataset import Dataset
+    from genwright.generator import Generator
     from genwright.metrics.comparison import Comparison
     from genwright.metrics.evaluate import Evaluation
 
-_FEATURES = click.option(
-    "--features",
-    metavar="KIND=PATH",
-    help="Measure images by a published network: inception, dinov2, vgg16 or alexnet, and its weights file.",
-)
-_CACHE = click.option("--cache", type=click.Path(path_type=Path), help="Keep features of images in this folder.")
-_EMBED = click.option(
-    "--embed", is_flag=True, help="Also measure text by an embedding (MAUVE, coherence); minutes rather than seconds."
-)
+Verb = TypeVar("Verb", bound=Callable[..., Any])
+
+_OPTIONS = [
+    click.option("--real", required=True, metavar="DATA", help="The real data to hold the generated against."),
+    click.option("--train", metavar="DATA", help="What the generators were fitted to, to look for copies."),
+    click.option(
+        "--features",
+        metavar="KIND=PATH",
+        help="Measure images by a published network: inception, dinov2, vgg16 or alexnet, and its weights file.",
+    ),
+    click.option("--cache", type=click.Path(path_type=Path), help="Keep features of images in this folder."),
+    click.option(
+        "--embed",
+        is_flag=True,
+        help="Also measure text by an embedding (MAUVE, coherence); minutes rather than seconds.",
+    ),
+    click.option(
+        "--out", type=click.Path(path_type=Path), help="Also write scores.html and scores.json to this folder."
+    ),
+    click.option("--seed", type=int, default=0, show_default=True, help="Seed of samples and metrics."),
+]
+
+
+def _measuring(verb: Verb) -> Verb:
+    """The options of both verbs: the real data, what to measure with, and where to write."""
+    for option in reversed(_OPTIONS):
+        verb = option(verb)
+    return verb
 
 
 @click.command()
 @click.argument("fake", metavar="FAKE_OR_DIR")
-@click.option("--real", required=True, metavar="DATA", help="The real data to compare with.")
-@click.option("--train", metavar="DATA", help="What the generator was fitted to, to look for copies.")
+@_measuring
 @click.option("--paired", is_flag=True, help="Record i of FAKE answers record i of DATA, as a translation does.")
 @click.option("--lpips", metavar="KIND=BACKBONE,HEADS", help="With --paired images: LPIPS by alexnet or vgg16 weights.")
-@_FEATURES
-@_CACHE
-@_EMBED
-@click.option("--out", type=click.Path(path_type=Path), help="Also write scores.html and scores.json to this folder.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of samples and metrics.")
 @reading
 @answering
 def evaluate(
@@ -68,7 +83,9 @@ def evaluate(
     network = None if lpips is None else _lpips(lpips)
     source = read_data(real, how)
     seen = None if train is None else _read_alike(train, source, how)
-    generated, held_out, seen, generator = _generated(fake, source, seen, how, seed)
+    generator = _saved(fake)
+    held_out, seen = _held_out([generator], source, seen)
+    generated = _generated(fake, generator, held_out, how, seed)
     click.echo(f"{len(generated):,} generated records against {len(held_out):,} real ones", err=True)
     if paired:
         from genwright.metrics.pairs import evaluate_pairs
@@ -90,14 +107,8 @@ def evaluate(
 
 @click.command()
 @click.argument("systems", metavar="FAKE_OR_DIR...", nargs=-1, required=True)
-@click.option("--real", required=True, metavar="DATA", help="The real data that all are held against.")
-@click.option("--train", metavar="DATA", help="What the generators were fitted to, to look for copies.")
+@_measuring
 @click.option("--by", metavar="SCORE", help="The score that decides.  [default: the headline of this kind of data]")
-@_FEATURES
-@_CACHE
-@_EMBED
-@click.option("--out", type=click.Path(path_type=Path), help="Also write scores.html and scores.json to this folder.")
-@click.option("--seed", type=int, default=0, show_default=True, help="Seed of samples and metrics.")
 @reading
 @answering
 def compare(
@@ -121,7 +132,8 @@ def compare(
     genwright compare a/ b/ c/ --real photos/ --by "kernel distance" --out comparison
 
     Every difference has an interval and a p-value corrected for the number of pairs. Systems that the data cannot tell
-    apart are said to be so. As many records of each are used.
+    apart are said to be so. As many records of each are used. Where a saved generator among them was fitted to DATA,
+    all are held against the test part of it, which that fit never saw.
     """
     from genwright.metrics.comparison import compare as rank
 
@@ -130,10 +142,10 @@ def compare(
     tools = _tools(features, cache, embed)
     source = read_data(real, how)
     seen = None if train is None else _read_alike(train, source, how)
-    held_out = source
-    sets: dict[str, Any] = {}
-    for name in systems:
-        sets[name], held_out, seen, _ = _generated(name, source, seen, how, seed)
+    generators = {name: _saved(name) for name in systems}
+    held_out, seen = _held_out(generators.values(), source, seen)
+    click.echo(f"all against {len(held_out):,} real records", err=True)
+    sets = {name: _generated(name, generator, held_out, how, seed) for name, generator in generators.items()}
     found = rank(sets, real=held_out, train=seen, by=by, **tools, seed=seed)
     if out is not None:
         from genwright.report.measured import write_comparison
@@ -190,20 +202,36 @@ def _encoder(embed: bool) -> Any:
     return TextEncoder() if embed else None
 
 
-def _generated(fake: str, source: Any, seen: Any, how: dict[str, Any], seed: int) -> tuple[Any, Any, Any, Any]:
-    """Generated records, the real ones they are held against, what was fitted to, and the generator if it is known."""
-    from genwright.contest import drawn
+def _saved(name: str) -> "Generator | None":
+    """The generator saved in the folder `name`; None if it is anything else."""
     from genwright.generator import load
 
-    folder = Path(fake)
-    if not (folder.is_dir() and (folder / "recipe.json").is_file()):
-        return _read_alike(fake, source, how), source, seen, None
-    generator = load(folder)
-    fitted_to = generator.record["data"]
-    held_out = source
-    if seen is None and (fitted_to["name"], fitted_to["rows"]) == (source.name, len(source)):
-        held_out, seen = source.test, source.train
-    return generator.sample(drawn(held_out), seed=seed), held_out, seen, generator
+    folder = Path(name)
+    return load(folder) if folder.is_dir() and (folder / "recipe.json").is_file() else None
+
+
+def _held_out(
+    generators: "Iterable[Generator | None]", source: "Dataset", seen: "Dataset | None"
+) -> "tuple[Dataset, Dataset | None]":
+    """The real records that all are held against, and those that were fitted to, if they are known.
+
+    All of `source`; where one of the generators was fitted to just that, its test and training parts.
+    """
+    fitted_to = [generator.record["data"] for generator in generators if generator is not None]
+    if seen is None and any((data["name"], data["rows"]) == (source.name, len(source)) for data in fitted_to):
+        return source.test, source.train
+    return source, seen
+
+
+def _generated(
+    name: str, generator: "Generator | None", held_out: "Dataset", how: dict[str, Any], seed: int
+) -> "Dataset":
+    """What the file or folder `name` holds, or as many records from the generator as `held_out` asks for."""
+    from genwright.contest import drawn
+
+    if generator is None:
+        return _read_alike(name, held_out, how)
+    return generator.sample(drawn(held_out), seed=seed)
 
 
 def _read_alike(name: str, real: "Dataset", how: dict[str, Any]) -> "Dataset":

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from genwright.data.dataset import Category, Constant, Dataset, Field, Identifier, Image, Number, Text, Time
+from genwright.data.split import row_keys
 from genwright.errors import DataError
 
 
@@ -30,6 +31,25 @@ def aligned(fake: Dataset, real: Dataset) -> Dataset:
     columns = {f.name: _converted(fake.columns[f.name], have[f.name], f, fake.name) for f in wanted}
     label = real.label if real.label in columns else None
     return replace(fake, fields=tuple(wanted), columns=columns, label=label, fixed_split=None)
+
+
+def same_records(a: Dataset, b: Dataset) -> bool:
+    """Whether two sets of one kind hold equal records as often, in whatever order: scalars of tables, else the media.
+
+    >>> from genwright.data.read import read
+    >>> wine = read("wine")
+    >>> same_records(wine, wine.take(slice(None, None, -1))), same_records(wine.train, wine.test)
+    (True, False)
+    """
+    one, other = (np.sort(row_keys(_content(data))) for data in (a, b))
+    return np.array_equal(one, other)
+
+
+def _content(data: Dataset) -> dict[str, np.ndarray]:
+    """The columns that hold what is measured; the field of the media may be called differently in another set."""
+    if data.media is not None:
+        return {"media": data.columns[data.media.name]}
+    return {f.name: data.columns[f.name] for f in data.scalars}
 
 
 def _listed(names: list[str]) -> str:

@@ -1,13 +1,16 @@
 """evaluate: every metric that suits the data and that its size can bear, each beside its floor."""
 
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, get_args
 
-from genwright.data.dataset import Dataset, Image, Text
+import numpy as np
+
+from genwright.data.dataset import Constant, Dataset, Image, Number, Text
 from genwright.errors import ArgumentError, DataError
 from genwright.generator import Generator
-from genwright.metrics.align import aligned
+from genwright.metrics.align import aligned, same_records
 from genwright.metrics.collect import Found
 from genwright.metrics.embedding import TextEncoder
 from genwright.metrics.feature_cache import FeatureCache
@@ -90,10 +93,9 @@ def evaluate(
                 f"{len(data)} records are too few to evaluate", where=data.name, hint=f"at least {fewest} are needed"
             )
     found = Found()
-    extra = [f.name for f in fake.fields if f.name not in {g.name for g in real.fields}]
-    if extra:
-        found.notes.append(f"not compared, since the real data has no such field: {', '.join(extra)}")
+    found.notes.extend(_not_compared(fake, real))
     fake = aligned(fake, real)
+    found.notes.extend(_suspicious(fake, real))
     if train is not None:
         train = aligned(train, real)
     match real.media:
@@ -104,6 +106,27 @@ def evaluate(
         case _:
             score_tables(found, fake, real, train, seed)
     return Evaluation(tuple(found.scores), tuple(found.notes))
+
+
+def _not_compared(fake: Dataset, real: Dataset) -> Iterator[str]:
+    """What reading changed in the generated records, and the fields that only one side can say anything about."""
+    yield from (f"{fake.name}: {note}" for note in fake.notes)
+    extra = [f.name for f in fake.fields if f.name not in {g.name for g in real.fields}]
+    if extra:
+        yield f"not compared, since the real data has no such field: {', '.join(extra)}"
+    constant = [f.name for f in real.fields if isinstance(f, Constant)]
+    if constant:
+        yield f"not compared, since the real data holds one value or none in it: {', '.join(constant)}"
+
+
+def _suspicious(fake: Dataset, real: Dataset) -> Iterator[str]:
+    """What the scores alone would not show of records with the same fields."""
+    if same_records(fake, real):
+        yield f"{fake.name} and {real.name} hold the same records: the scores say nothing about a generator"
+    for field in real.scalars:
+        column = fake.columns[field.name]
+        if isinstance(field, Number) and not np.isfinite(column).any():
+            yield f"{fake.name} holds no finite number in {field.name!r}"
 
 
 _CACHE = FeatureCache()  # families of one contest are held against the same real images

@@ -9,6 +9,7 @@ import numpy as np
 from genwright.data.dataset import Dataset, Image, Text
 from genwright.errors import DataError
 from genwright.metrics import bertscore, perceptual, references, signals
+from genwright.metrics.align import same_records
 from genwright.metrics.collect import Found
 from genwright.metrics.embedding import TextEncoder
 from genwright.metrics.evaluate import Evaluation
@@ -34,6 +35,8 @@ def evaluate_pairs(
             hint="paired records correspond one by one; leave out --paired if yours do not",
         )
     found = Found()
+    if fake.media is not None and same_records(fake, real):
+        found.notes.append(f"{fake.name} and {real.name} hold the same records")
     match real.media:
         case Text():
             _texts(found, fake, real, encoder, seed)
