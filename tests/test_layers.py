@@ -17,6 +17,7 @@ LAYERS = [
     "nets",
     "families",
     "train",
+    "drawing",
     "generator",
     "classify",
     "metrics",

@@ -16,6 +16,7 @@ from genwright.codecs import codec_from_json, fit_codec
 from genwright.codecs.codec import Codec
 from genwright.codecs.text import END, TextCodec
 from genwright.data.dataset import Dataset
+from genwright.drawing import Drawer, draw_given
 from genwright.errors import ArgumentError, DataError, StorageError, UnsupportedError
 from genwright.families.autoregressive import Autoregressive
 from genwright.families.family import Density, Encodes, Family, HasLatent, Work
@@ -58,23 +59,16 @@ class Generator:
     def sample(
         self, n: int, *, given: Mapping[str, Any] | None = None, seed: int = 0, listener: Listener = silent
     ) -> Dataset:
-        """Draw `n` records that agree with `given`, a mapping of field names to a value or to n values.
+        """Draw `n` records that agree with `given`, a mapping of field names to values, `Between`, `OneOf` or `Shares`.
 
-        A text prompt is given as the text field's value. The same seed gives the same records. Raises ArgumentError
-        for unknown fields or values, UnsupportedError where the family cannot condition on what is given.
+        Values and conditions are one for all records, or a list of n. A text prompt is given as the text field's
+        value. The same seed gives the same records. Raises ArgumentError for unknown fields or values, UnsupportedError
+        where the family cannot condition on what is given.
         """
         if n < 1:
             raise ArgumentError(f"cannot draw {n} records", where="n", hint="ask for at least 1")
-        rng = self._rng(seed)
-        partial = self._complete(self.codec.given(given or {}, n, rng=rng), n, rng)
-        space = self.codec.space
-        packed = []
         with seeded(seed):
-            for rows in _chunks(n, space):
-                part = partial.rows(rows)
-                packed.append(space.pack(self.family.sample(self.net, rows.stop - rows.start, part, rng)))
-                listener(Progress("sampling", rows.stop, n))
-        return self.codec.decode(Encoded(torch.cat(packed), partial.context), rng=rng)
+            return draw_given(self._drawer(self._rng(seed), listener), given or {}, n, seed=seed)
 
     @torch.no_grad()
     def log_prob(self, data: Dataset, *, seed: int = 0) -> np.ndarray:
@@ -190,11 +184,26 @@ class Generator:
     def _rng(self, seed: int) -> torch.Generator:
         return torch.Generator(_device_of(self.net)).manual_seed(seed)
 
+    def _drawer(self, rng: torch.Generator, listener: Listener) -> Drawer:
+        """What draws packed records; ranges and sets of columns are a matter of the prior where there is one."""
+        space = self.codec.space
+
+        def draw(given: Given, n: int) -> Encoded:
+            partial, packed = self._complete(given, n, rng), []
+            for rows in _chunks(n, space):
+                part = partial.rows(rows)
+                packed.append(space.pack(self.family.sample(self.net, rows.stop - rows.start, part, rng)))
+                listener(Progress("sampling", rows.stop, n))
+            return Encoded(torch.cat(packed), partial.context)
+
+        restricts = self.prior is not None or self.family.restricts
+        return Drawer(self.codec, draw, restricts, self.family.name, rng)
+
     def _complete(self, partial: Given, n: int, rng: torch.Generator) -> Given:
         """Draw the scalar fields that are not given."""
         if self.prior is None:
             return partial
-        drawn = self.prior.family.sample(self.prior.net, n, Given(x=partial.context), rng)
+        drawn = self.prior.family.sample(self.prior.net, n, Given(partial.context, allowed=partial.allowed), rng)
         return Given(partial.x, drawn)
 
     def _latent_family(self, verb: str) -> HasLatent:

@@ -171,7 +171,7 @@ class Given:
     context: Float[Tensor, "n c"] | None = None
     allowed: Mapping[int, Tensor] | None = None
 
-    def rows(self, index: slice) -> "Given":
+    def rows(self, index: Tensor | slice) -> "Given":
         """The rows at `index`."""
         return Given(
             None if self.x is None else self.x[index],

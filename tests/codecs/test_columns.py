@@ -13,7 +13,8 @@ from hypothesis import strategies as st
 from scipy.stats import ks_2samp, kstest
 
 from genwright.codecs import codec_from_json, fit_codec
-from genwright.codecs.scalars import Atoms, Levels, Smooth
+from genwright.codecs.scalars import Atoms, Levels
+from genwright.codecs.smooth import Smooth
 from genwright.data.dataset import Category, Constant, Identifier, Number, Time
 from genwright.data.read import read
 from genwright.errors import DataError, StorageError

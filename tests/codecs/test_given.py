@@ -57,10 +57,11 @@ def test_given_full_precision_comes_back_as_written():
         assert codec.decode(Encoded(partial), rng=rng()).columns["x"][0] == value
 
 
-def test_a_rare_level_cannot_be_given_since_it_would_not_come_back():
-    codec = fit_codec(table((Category("c"), [f"l{k}" for k in range(400)] + ["l0"])), rng=rng())
-    with pytest.raises(ArgumentError, match="rare values that are modelled as one"):
-        codec.given({"c": codec.coders[0].rare[0]}, 1, rng=rng())
+def test_a_level_of_a_rare_bucket_can_be_given():
+    codec = fit_codec(table((Category("c"), [f"l{k}" for k in range(300)] * 10 + ["rare1", "rare2"])), rng=rng())
+    fixed = {"c": ["rare1", "l7"]}
+    rows = codec.decode(Encoded(codec.given(fixed, 2, rng=rng()).x), rng=rng())
+    assert codec.hold(rows, fixed).columns["c"].tolist() == ["rare1", "l7"]
 
 
 def test_nothing_given_is_none():

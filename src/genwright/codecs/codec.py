@@ -30,7 +30,10 @@ class Codec(abc.ABC):
 
     @abc.abstractmethod
     def given(self, fixed: Mapping[str, Any], n: int, *, rng: torch.Generator) -> Given:
-        """`{field: value}` (one value, or n of them) as a partial observation of n rows; raises on unknown fields."""
+        """`{field: value}` as a partial observation of n rows: one value, n of them, or a condition on a scalar field.
+
+        Raises ArgumentError on unknown fields and values.
+        """
 
     @abc.abstractmethod
     def to_json(self) -> dict[str, Any]:

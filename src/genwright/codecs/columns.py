@@ -1,27 +1,28 @@
 """Tables: number, category and time fields to `Columns` and back; the condition fields beside media likewise."""
 
-import difflib
 import warnings
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self, final
 
 import numpy as np
-import pandas as pd
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor
 
 from genwright.codecs.codec import Codec
-from genwright.codecs.scalars import Levels, ScalarCoder, coder_from_json, fit_number
-from genwright.codecs.schema import field_from_json, field_to_json, from_numbers, grid_scale, show, to_numbers
-from genwright.data.dataset import SCALARS, Category, Constant, Dataset, Field, Identifier, Number, Time
-from genwright.data.times import parse_as
-from genwright.errors import ArgumentError, DataError
+from genwright.codecs.coders import coder_from_json, fit_coders
+from genwright.codecs.conditions import as_condition, value_set
+from genwright.codecs.grouped import Grouped
+from genwright.codecs.scalars import Levels, ScalarCoder
+from genwright.codecs.schema import field_from_json, field_to_json, show
+from genwright.codecs.smooth import Smooth
+from genwright.codecs.value_sets import Interval, ValueSet
+from genwright.codecs.values import column_of, differ, fixed_values, unknown_field, values_of
+from genwright.data.dataset import SCALARS, Constant, Dataset, Field, Identifier
+from genwright.errors import DataError
 from genwright.spaces import Columns, Continuous, Discrete, Encoded, Given
-
-LARGEST = 1e100  # beyond that sums and slopes overflow
 
 
 @final
@@ -44,7 +45,7 @@ class ColumnsCodec(Codec):
         if len(data) == 0:
             raise DataError("no rows to fit to", where=data.name, hint="give at least one row")
         fields = tuple(f for f in data.fields if isinstance(f, (*SCALARS, Identifier, Constant)))
-        coders = tuple(_fit_coder(f, data.columns[f.name], rng) for f in fields)
+        coders = fit_coders(fields, data.columns, rng)
         label = data.label if any(f.name == data.label for f in fields) else None
         return cls(fields, coders, data.name, label)
 
@@ -78,7 +79,7 @@ class ColumnsCodec(Codec):
         x = np.empty((len(data), len(self.space.columns)), dtype=np.float32)
         replaced = []
         for field, coder in self._modelled:
-            values = _values(field, data.columns[field.name])
+            values = values_of(field, data.columns[field.name])
             known = coder.snap(values)
             replaced += _replaced(field, values, known)
             x[:, self._places[field.name]] = coder.encode(known, rng)
@@ -99,28 +100,76 @@ class ColumnsCodec(Codec):
         columns = {}
         for field, coder in zip(self.fields, self.coders, strict=True):
             if coder is None:
-                columns[field.name] = _restore(field, len(rows))
+                columns[field.name] = restored(field, len(rows))
             else:
-                columns[field.name] = _column(field, coder.decode(rows[:, self._places[field.name]], rng))
+                columns[field.name] = column_of(field, coder.decode(rows[:, self._places[field.name]], rng))
         return columns
 
     def given(self, fixed: Mapping[str, Any], n: int, *, rng: torch.Generator) -> Given:
         """`{field: value}` as n partial rows, NaN where free; None (or NaN) fixes a field to be missing.
 
+        A `Between`, `OneOf` or Python set restricts a field, the same for all rows: see `Given.allowed`.
         Raises ArgumentError for unknown fields and for values that decoding could not give back exactly.
         """
         x = np.full((n, len(self.space.columns)), np.nan, dtype=np.float32)
+        limits = self.limits(fixed)
         for name, value in fixed.items():
             field, coder = self._known(name)
-            x[:, self._places[name]] = coder.encode(_fixed_values(field, coder, value, n), None)
-        return Given(x=torch.from_numpy(x) if fixed else None)
+            if name not in limits:
+                x[:, self._places[name]] = coder.encode(fixed_values(field, coder, value, n), None)
+        plain = len(fixed) > len(limits)
+        return Given(x=torch.from_numpy(x) if plain else None, allowed=self.allowed(limits) or None)
 
-    def rows_given(self, fixed: Mapping[str, Any], n: int, *, rng: torch.Generator) -> Float[Tensor, "n c"] | None:
-        """`given` as context beside media: always rows, all NaN where nothing is fixed; None without any column."""
+    def given_beside(self, x: Tensor | None, fixed: Mapping[str, Any], n: int, *, rng: torch.Generator) -> Given:
+        """`given` as the context beside media: always rows, all NaN where nothing is fixed; None without any column."""
         if not self.space.columns and not fixed:
-            return None
-        partial = self.given(fixed, n, rng=rng).x
-        return torch.full((n, len(self.space.columns)), torch.nan) if partial is None else partial
+            return Given(x)
+        beside = self.given(fixed, n, rng=rng)
+        free = torch.full((n, len(self.space.columns)), torch.nan)
+        return Given(x, free if beside.x is None else beside.x, beside.allowed)
+
+    def limits(self, fixed: Mapping[str, Any]) -> dict[str, ValueSet]:
+        """The sets of values that conditions in `fixed` restrict fields to; raises where one has no known value."""
+        conditions = {name: as_condition(value) for name, value in fixed.items()}
+        return {name: value_set(*self._known(name), c) for name, c in conditions.items() if c is not None}
+
+    def allowed(self, limits: Mapping[str, ValueSet]) -> dict[int, Tensor]:
+        """The sets that keep columns to `limits`, or to little more, by column."""
+        sets: dict[int, Tensor] = {}
+        for name, limit in limits.items():
+            each = self._known(name)[1].restrict(limit)
+            assert each is not None, "a limit without any known value"
+            sets |= {self._places[name].start + i: s for i, s in enumerate(each) if s is not None}
+        return sets
+
+    def meets(self, data: Dataset, limits: Mapping[str, ValueSet]) -> Bool[np.ndarray, " n"]:
+        """Which decoded rows keep to `limits`."""
+        kept = np.ones(len(data), dtype=bool)
+        for name, limit in limits.items():
+            kept &= limit.holds(values_of(self._known(name)[0], data.columns[name]))
+        return kept
+
+    def settle(self, data: Dataset, limits: Mapping[str, ValueSet], *, rng: torch.Generator) -> Dataset:
+        """Decoded rows with numbers moved to the ends of ranges that rounding left, and to sets of values off any grid."""
+        return self.mend(data, {k: s for k, s in limits.items() if _settles(self._known(k)[1], s)}, rng=rng)
+
+    def mend(self, data: Dataset, limits: Mapping[str, ValueSet], *, rng: torch.Generator) -> Dataset:
+        """Decoded rows with values outside of `limits` replaced by the nearest inside, or levels by chance."""
+        columns = dict(data.columns)
+        for name, limit in limits.items():
+            field, coder = self._known(name)
+            columns[name] = column_of(field, coder.mend(values_of(field, columns[name]), limit, rng))
+        return replace(data, columns=columns)
+
+    def hold(self, data: Dataset, fixed: Mapping[str, Any]) -> Dataset:
+        """Decoded rows with single levels in `fixed` as they were given, which codes of rare ones leave open."""
+        columns = dict(data.columns)
+        for name, value in fixed.items():
+            if name in self._places and as_condition(value) is None:
+                field, coder = self._known(name)
+                if isinstance(coder, (Levels, Grouped)):
+                    columns[name] = fixed_values(field, coder, value, len(data))
+        return replace(data, columns=columns)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -148,54 +197,7 @@ class ColumnsCodec(Codec):
         raise unknown_field(name, self._places, where=self.name)
 
 
-def unknown_field(name: str, known: Iterable[str], *, where: str) -> ArgumentError:
-    """The error for a field in `given` that cannot be fixed."""
-    known = list(known)
-    return ArgumentError(f"no field called {name!r} can be given", where=where, hint=did_you_mean(name, known))
-
-
-def did_you_mean(text: str, known: Sequence[str]) -> str:
-    """A hint with the closest of `known`, or the first of them."""
-    close = difflib.get_close_matches(text, known, n=3, cutoff=0.6)
-    if close:
-        return f"did you mean {' or '.join(map(repr, close))}?"
-    shown = ", ".join(map(repr, known[:20])) + (f" and {len(known) - 20} more" if len(known) > 20 else "")
-    return f"there are: {shown}" if known else "there are none"
-
-
-def entries(value: Any, n: int, *, where: str) -> list[Any]:
-    """One value for all, or a sequence of n, as a list of n."""
-    if isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, np.ndarray, pd.Series, Tensor)):
-        return [value] * n
-    if len(value) != n:
-        raise ArgumentError(f"{len(value)} values given for {n} records", where=where, hint=f"give one value, or {n}")
-    return list(value)
-
-
-def _fit_coder(field: Field, column: np.ndarray, rng: torch.Generator) -> ScalarCoder | None:
-    if isinstance(field, (Identifier, Constant)):
-        return None
-    if isinstance(field, Category):
-        return Levels.fit(column)
-    assert isinstance(field, (Number, Time))
-    if isinstance(field, Number) and (np.abs(column) > LARGEST).any():
-        what = f"infinite numbers, or beyond {LARGEST:g}, cannot be modelled"
-        raise DataError(what, where=field.name, hint="replace or drop them, or take their logarithm")
-    values = to_numbers(field, column)
-    return fit_number(values, grid=grid_scale(field) is not None, rng=rng)
-
-
-def _values(field: Field, column: np.ndarray) -> np.ndarray:
-    """A column as its coder takes it."""
-    return to_numbers(field, column) if isinstance(field, (Number, Time)) else column
-
-
-def _column(field: Field, values: np.ndarray) -> np.ndarray:
-    """The inverse of `_values`."""
-    return from_numbers(field, values) if isinstance(field, (Number, Time)) else values
-
-
-def _restore(field: Field, n: int) -> np.ndarray:
+def restored(field: Field, n: int) -> np.ndarray:
     """n entries of a field that is not modelled."""
     column = np.empty(n, dtype=object)
     if isinstance(field, Identifier):
@@ -207,93 +209,15 @@ def _restore(field: Field, n: int) -> np.ndarray:
     return column
 
 
-def _differ(a: np.ndarray, b: np.ndarray) -> np.ndarray:
-    """Where two columns differ; missing equals missing."""
-    return (a != b) & ~(pd.isna(a) & pd.isna(b))
+def _settles(coder: ScalarCoder, limit: ValueSet) -> bool:
+    """Whether drawing again would not do: ends of ranges, and single values among infinitely many."""
+    return isinstance(coder, Smooth) and (isinstance(limit, Interval) or not coder.step)
 
 
 def _replaced(field: Field, values: np.ndarray, known: np.ndarray) -> list[str]:
     """How many values had to be replaced, with an example; nothing if none had to be."""
-    changed = np.flatnonzero(_differ(values, known))
+    changed = np.flatnonzero(differ(values, known))
     if not len(changed):
         return []
-    example, instead = (show(field, _column(field, v[changed[:1]])[0]) for v in (values, known))
+    example, instead = (show(field, column_of(field, v[changed[:1]])[0]) for v in (values, known))
     return [f"{field.name}: {len(changed)} of {len(values)}, such as {example} to {instead}"]
-
-
-def _fixed_values(field: Field, coder: ScalarCoder, value: Any, n: int) -> np.ndarray:
-    """A given value (or n) as the coder takes it; raises where decoding would not give it back."""
-    column = _parse(field, coder, entries(value, n, where=field.name))
-    values = _values(field, column)
-    known = coder.snap(values)
-    wrong = np.flatnonzero(_differ(_column(field, known), column))
-    if len(wrong):
-        raise _unknown_value(field, coder, column[wrong[0]], _column(field, known)[wrong[0]])
-    if isinstance(coder, Levels) and not set(values).isdisjoint(coder.rare):
-        rare = next(v for v in values if v in coder.rare)
-        what = f"{rare!r} is one of {len(coder.rare)} rare values that are modelled as one"
-        raise ArgumentError(what, where=field.name, hint=f"the common ones are {', '.join(coder.frequent[:20])} ...")
-    return values
-
-
-def _unknown_value(field: Field, coder: ScalarCoder, value: Any, nearest: Any) -> ArgumentError:
-    if pd.isna(value):
-        return ArgumentError("is never missing in this data", where=field.name, hint="give a value")
-    if isinstance(coder, Levels):
-        what = f"no level {value!r}"
-        return ArgumentError(what, where=field.name, hint=did_you_mean(value, coder.frequent))
-    what = f"{show(field, value) if not isinstance(field, Number) else f'{value:g}'} is not a value this data takes"
-    return ArgumentError(what, where=field.name, hint=f"the nearest is {show(field, nearest)}")
-
-
-def _parse(field: Field, coder: ScalarCoder, values: list[Any]) -> np.ndarray:
-    """Given values of outside types as a Dataset column."""
-    match field:
-        case Number():
-            return np.array([_parse_number(field, v) for v in values], dtype=np.float64)
-        case Time():
-            return np.array([_parse_time(field, v) for v in values], dtype="datetime64[ns]")
-    assert isinstance(field, Category) and isinstance(coder, Levels)
-    levels = coder.frequent + coder.rare
-    parsed = {v: _parse_level(field, levels, v) for v in {None if pd.isna(v) else v for v in values}}
-    column = np.empty(len(values), dtype=object)
-    column[:] = [parsed[None if pd.isna(v) else v] for v in values]
-    return column
-
-
-def _parse_number(field: Number, value: Any) -> float:
-    try:
-        return np.nan if value is None or value is pd.NA else float(value)
-    except (TypeError, ValueError):
-        raise ArgumentError(f"{value!r} is not a number", where=field.name, hint="give a number, or None") from None
-
-
-def _parse_time(field: Time, value: Any) -> np.datetime64:
-    if value is None or value is pd.NaT:
-        return np.datetime64("NaT")
-    written = parse_as([value], field.format) if isinstance(value, str) else None
-    if written is not None:
-        return written[0]
-    try:
-        return pd.Timestamp(value).tz_localize(None).to_datetime64()
-    except (TypeError, ValueError):
-        hint = f"write it like {field.low or field.format}"
-        raise ArgumentError(f"{value!r} is not a time", where=field.name, hint=hint) from None
-
-
-def _parse_level(field: Category, levels: Sequence[str], value: Any) -> str | None:
-    """The level that `value` means: by its text, else as the number or truth value that the level stands for."""
-    if value is None or str(value) in levels:
-        return None if value is None else str(value)
-    truths = ("true", "yes", "t", "y", "1")
-    for level in levels:
-        if field.dtype == "bool" and str(value).lower() in ("true", "false"):
-            if (level.lower() in truths) == (str(value).lower() == "true"):
-                return level
-        elif field.dtype in ("int", "float"):
-            try:
-                if float(level) == float(value):
-                    return level
-            except (TypeError, ValueError):
-                continue
-    return str(value)

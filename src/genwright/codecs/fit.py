@@ -38,6 +38,14 @@ def fit_codec(data: Dataset, *, rng: torch.Generator) -> Codec:
     return ColumnsCodec.fit(data, rng=rng)
 
 
+def scalar_codec(codec: Codec) -> ColumnsCodec:
+    """The codec of the scalar fields: `codec` itself for a table, otherwise the one for what is beside the media."""
+    if isinstance(codec, ColumnsCodec):
+        return codec
+    assert isinstance(codec, (ImageCodec, TextCodec))
+    return codec.beside
+
+
 def codec_from_json(mapping: Mapping[str, Any]) -> Codec:
     """The codec that `to_json` described; raises StorageError where the description is damaged."""
     try:

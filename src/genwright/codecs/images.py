@@ -77,7 +77,7 @@ class ImageCodec(Codec):
         """
         scalars = {name: value for name, value in fixed.items() if name != self.image.name}
         x = self._partial(fixed[self.image.name], n) if self.image.name in fixed else None
-        return Given(x, self.beside.rows_given(scalars, n, rng=rng))
+        return self.beside.given_beside(x, scalars, n, rng=rng)
 
     def to_json(self) -> dict[str, Any]:
         return {

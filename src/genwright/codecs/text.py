@@ -12,9 +12,10 @@ from jaxtyping import Integer
 from torch import Tensor
 
 from genwright.codecs.codec import Codec
-from genwright.codecs.columns import ColumnsCodec, entries
+from genwright.codecs.columns import ColumnsCodec
 from genwright.codecs.images import join, left_out
 from genwright.codecs.schema import field_from_json, field_to_json
+from genwright.codecs.values import entries
 from genwright.data.dataset import MEDIA, Dataset, Text
 from genwright.errors import ArgumentError, DataError
 from genwright.spaces import Columns, Encoded, Given, Tokens
@@ -110,10 +111,10 @@ class TextCodec(Codec):
     def given(self, fixed: Mapping[str, Any], n: int, *, rng: torch.Generator) -> Given:
         """The text field as a prompt that records begin with (one, or n of them), scalar fields as context."""
         scalars = {name: value for name, value in fixed.items() if name != self.text.name}
-        context = self.beside.rows_given(scalars, n, rng=rng)
-        if self.text.name not in fixed:
-            return Given(None, context)
-        return Given(self._prompts(entries(fixed[self.text.name], n, where=self.text.name)), context)
+        prompts = None
+        if self.text.name in fixed:
+            prompts = self._prompts(entries(fixed[self.text.name], n, where=self.text.name))
+        return self.beside.given_beside(prompts, scalars, n, rng=rng)
 
     def to_json(self) -> dict[str, Any]:
         return {

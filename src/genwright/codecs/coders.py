@@ -1,0 +1,104 @@
+"""Which coder a scalar field takes, and coders read back from JSON."""
+
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
+
+import numpy as np
+import torch
+from jaxtyping import Float
+
+from genwright.codecs.grouped import Grouped
+from genwright.codecs.scalars import MOST_LEVELS, Atoms, Levels, ScalarCoder
+from genwright.codecs.schema import grid_scale
+from genwright.codecs.smooth import Smooth
+from genwright.codecs.values import values_of
+from genwright.data.dataset import SCALARS, Category, Field, Number, Time
+from genwright.errors import DataError
+from genwright.spaces import Continuous
+
+LARGEST = 1e100  # beyond that sums and slopes overflow
+MOST_RARE = 0.05  # share of the rows that may hold levels told apart by their counts alone
+MOST_FEATURES = 32  # columns that very many levels are grouped by
+MOST_INDICATORS = 3  # of these, for one category
+
+ALWAYS_ATOMS = 100  # up to this many distinct numbers are kept as atoms ...
+SPARSE_SHARE = 0.1  # ... and up to MOST_LEVELS where they fill less than this share of their grid
+ROWS_PER_ATOM = 5  # with fewer rows per distinct value, atoms would be copies of single rows
+
+
+def fit_coders(
+    fields: Sequence[Field], columns: Mapping[str, np.ndarray], rng: torch.Generator
+) -> tuple[ScalarCoder | None, ...]:
+    """The coder of each field, None where it is not modelled; `rng` draws the dequantisation noise.
+
+    Categories of very many levels come last: their levels are grouped by what the other columns say of them.
+    """
+    coders = {f.name: _fit_coder(f, columns[f.name], rng) for f in fields if isinstance(f, SCALARS)}
+    known = {name: coder for name, coder in coders.items() if not _crowded(coder, len(columns[name]))}
+    for field in fields:
+        if field.name in coders and field.name not in known:
+            features = islice(_features(fields, known, columns, rng), MOST_FEATURES)
+            coders[field.name] = Grouped.fit(columns[field.name], features)
+    return tuple(coders.get(f.name) for f in fields)
+
+
+def _crowded(coder: ScalarCoder, rows: int) -> bool:
+    """Whether too many rows would share the bucket of rare levels, in which nothing tells them apart."""
+    return isinstance(coder, Levels) and sum(coder.rare_counts) > MOST_RARE * rows
+
+
+def _features(
+    fields: Sequence[Field], coders: Mapping[str, ScalarCoder], columns: Mapping[str, np.ndarray], rng: torch.Generator
+) -> Iterator[Float[np.ndarray, " n"]]:
+    """What other columns say of each row: continuous and ordered values, and indicators of the commonest levels."""
+    for field in fields:
+        if field.name not in coders:
+            continue
+        coder = coders[field.name]
+        x = coder.encode(values_of(field, columns[field.name]), rng)
+        for j, column in enumerate(coder.columns(field.name, 0)):
+            if isinstance(column, Continuous) or column.ordered:
+                yield x[:, j]
+            else:  # levels are numbered by falling frequency; of two levels, one says it all
+                for level in range(min(column.levels - 1, MOST_INDICATORS)):
+                    yield (x[:, j] == level).astype(np.float32)
+
+
+def _fit_coder(field: Field, column: np.ndarray, rng: torch.Generator) -> ScalarCoder:
+    if isinstance(field, Category):
+        return Levels.fit(column)
+    assert isinstance(field, (Number, Time))
+    if isinstance(field, Number) and (np.abs(column) > LARGEST).any():
+        what = f"infinite numbers, or beyond {LARGEST:g}, cannot be modelled"
+        raise DataError(what, where=field.name, hint="replace or drop them, or take their logarithm")
+    return fit_number(values_of(field, column), grid=grid_scale(field) is not None, rng=rng)
+
+
+def fit_number(values: Float[np.ndarray, " n"], *, grid: bool, rng: torch.Generator) -> ScalarCoder:
+    """The coder that suits these numbers; `grid` says that they are whole numbers, not anything in between."""
+    distinct = np.unique(values[~np.isnan(values)])
+    exact = grid and np.abs(distinct).max(initial=0) < 2**52  # float64 has no halves beyond
+    step = _common_step(distinct) if exact else 0.0
+    crowded = len(values) < ROWS_PER_ATOM * len(distinct)
+    if len(distinct) <= 2 or (len(distinct) <= ALWAYS_ATOMS and not crowded):
+        return Atoms.fit(values)
+    cells = 1 + (distinct[-1] - distinct[0]) / step if step else np.inf
+    if len(distinct) < MOST_LEVELS and not crowded and len(distinct) < SPARSE_SHARE * cells:
+        return Atoms.fit(values)
+    return Smooth.fit(values, step=step, rng=rng)
+
+
+def coder_from_json(mapping: Mapping[str, Any]) -> ScalarCoder:
+    """The inverse of `ScalarCoder.to_json`."""
+    kinds: dict[str, type[ScalarCoder]] = {"atoms": Atoms, "levels": Levels, "smooth": Smooth, "grouped": Grouped}
+    values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in mapping.items()}
+    build: Callable[..., ScalarCoder] = kinds[values.pop("kind")]
+    return build(**values)
+
+
+def _common_step(distinct: Float[np.ndarray, " k"]) -> float:
+    """The greatest step that all values share, so that prices in hundreds stay so; 1 where that may be chance."""
+    if len(distinct) <= ALWAYS_ATOMS:
+        return 1.0
+    return float(np.gcd.reduce(np.diff(distinct).astype(np.int64)))

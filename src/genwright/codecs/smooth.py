@@ -1,0 +1,212 @@
+"""Numbers with many distinct values, made smooth and standard normal.
+
+Missing marks and spikes are split off as states, since no smooth law has them.
+"""
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Self, final
+
+import numpy as np
+import torch
+from jaxtyping import Float
+from scipy.special import ndtri
+from torch import Tensor
+
+from genwright.codecs.scalars import ScalarCoder, state_numbers, uniform
+from genwright.codecs.value_sets import ValueSet
+from genwright.spaces import Continuous, Discrete
+
+SPIKE_SHARE = 0.005  # a spike holds more than this share of the rows,
+SPIKE_ROWS = 30  # at least this many rows (in small tables, round numbers are often that common by chance),
+SPIKE_RATIO = 3.0  # and so many times the mean count of its two neighbours on each side
+MOST_KNOTS = 960  # evenly spaced quantiles; with the tails' extra ones a table stays below 1000
+ROUNDINGS = 4  # float32 steps that the bounds of a range of scores may be off
+TAIL_ROWS = 8  # the outermost inner knot leaves at least this many rows outside
+
+
+@final
+@dataclass(frozen=True)
+class Smooth(ScalarCoder):
+    """Numbers with many distinct values: a state column, where there is need for one, and a standard normal column.
+
+    State 0 is an ordinary value; then come missing, if any is, and one state for each of `spikes`. Ordinary values
+    lie on a grid of `step` (0: anywhere), are spread uniformly over their cell, and pass through the piecewise linear
+    quantile map from `knots` to the normal scores `scores`; outside of it they are clipped. Values come back exactly,
+    unless they have more digits than float32 scores tell apart: then to about a millionth of their range.
+    """
+
+    step: float
+    low: float
+    high: float
+    knots: tuple[float, ...]
+    scores: tuple[float, ...]
+    spikes: tuple[float, ...] = ()
+    missing: bool = False
+
+    @classmethod
+    def fit(cls, values: Float[np.ndarray, " n"], *, step: float, rng: torch.Generator) -> Self:
+        """Fit to at least one value that is not missing."""
+        present = values[~np.isnan(values)]
+        spikes = find_spikes(present)
+        ordinary = np.sort(present[~np.isin(present, spikes)])
+        low, high = float(ordinary[0]), float(ordinary[-1])
+        spread = np.sort(ordinary + (uniform(len(ordinary), rng) - 0.5) * step) if step else ordinary
+        shares = _shares(len(spread))
+        knots = np.interp(shares * (len(spread) - 1), np.arange(len(spread)), spread)
+        knots[0], knots[-1] = low - step / 2, high + step / 2  # so that every cell lies wholly inside
+        outermost = min(0.5 / len(spread), shares[1] / 4)
+        scores = ndtri(np.concatenate([[outermost], shares[1:-1], [1 - outermost]])).round(6)
+        return cls(
+            step,
+            low,
+            high,
+            tuple(knots.tolist()),
+            tuple(scores.tolist()),
+            tuple(spikes.tolist()),
+            len(present) < len(values),
+        )
+
+    @cached_property
+    def _map(self) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"]]:
+        return np.array(self.knots), np.array(self.scores)
+
+    @property
+    def _states(self) -> int:
+        return 1 + self.missing + len(self.spikes)
+
+    def columns(self, name: str, first: int) -> tuple[Discrete | Continuous, ...]:
+        if self._states == 1:
+            return (Continuous(name),)
+        return (Discrete(f"{name}:state", self._states), Continuous(name, state=first))
+
+    def snap(self, values: np.ndarray) -> np.ndarray:
+        snapped = np.clip(values, self.low, self.high)
+        if self.step:
+            snapped = self._on_grid(snapped)
+        absent = np.isnan(values)
+        if not self.missing:
+            snapped[absent] = self._from_scores(np.zeros(1))[0]
+        return np.where(np.isin(values, self.spikes), values, snapped)
+
+    def encode(self, values: np.ndarray, rng: torch.Generator | None) -> Float[np.ndarray, "n width"]:
+        state = np.zeros(len(values), dtype=np.float32)
+        state[np.isnan(values)] = 1
+        for number, spike in enumerate(self.spikes, start=1 + self.missing):
+            state[values == spike] = number
+        ordinary = state == 0
+        scores = np.zeros(len(values), dtype=np.float32)
+        scores[ordinary] = self._to_scores(values[ordinary], rng)
+        return scores[:, None] if self._states == 1 else np.stack([state, scores], axis=1)
+
+    def decode(self, x: Float[np.ndarray, "n width"], rng: torch.Generator) -> np.ndarray:
+        values = self._from_scores(x[:, -1].astype(np.float64))
+        if self._states == 1:
+            return values
+        special = np.array([np.nan] * (1 + self.missing) + list(self.spikes))
+        state = state_numbers(x, self._states)
+        return np.where(state == 0, values, special[state])
+
+    def restrict(self, allowed: ValueSet) -> tuple[Tensor | None, ...] | None:
+        low, high = allowed.hull(self.low, self.high)
+        if self.step and low <= high:  # whole cells of the grid
+            steps = np.ceil((low - self.low) / self.step - 1e-9), np.floor((high - self.low) / self.step + 1e-9)
+            low, high = (self.low + each * self.step for each in steps)
+        ordinary = low <= high
+        special = allowed.holds(np.array([np.nan] * self.missing + list(self.spikes)))
+        states = torch.tensor([ordinary, *special], dtype=torch.bool)
+        if not states.any():
+            return None
+        scores = self._score_range(low, high) if ordinary else None
+        return (scores,) if self._states == 1 else (None if states.all() else states, scores)
+
+    def mend(self, values: np.ndarray, allowed: ValueSet, rng: torch.Generator) -> np.ndarray:
+        return np.where(allowed.holds(values), values, allowed.nearest(values))
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kind": "smooth",
+            "step": self.step,
+            "low": self.low,
+            "high": self.high,
+            "knots": list(self.knots),
+            "scores": list(self.scores),
+            "spikes": list(self.spikes),
+            "missing": self.missing,
+        }
+
+    def _to_scores(self, values: Float[np.ndarray, " n"], rng: torch.Generator | None) -> Float[np.ndarray, " n"]:
+        """Ordinary values to float32 normal scores that `_from_scores` maps back to the same values."""
+        knots, scores = self._map
+        place = np.full(len(values), 0.5) if rng is None else uniform(len(values), rng)
+        if self.step:
+            z = np.interp(values + (place - 0.5) * self.step, knots, scores).astype(np.float32)
+            moved = self._from_scores(z.astype(np.float64)) != values  # rounding took the outermost places of a cell
+            z[moved] = np.interp(values[moved], knots, scores)
+            return z
+        z = np.interp(values, knots, scores)
+        first, last = np.searchsorted(knots, values, side="left"), np.searchsorted(knots, values, side="right") - 1
+        tied = first < last  # a repeated value takes a stretch of scores: any place in it will do
+        z[tied] = (scores[first] + place * (scores[np.maximum(last, 0)] - scores[first]))[tied]
+        return z.astype(np.float32)
+
+    def _from_scores(self, z: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+        """The roundest of the values that share each float32 score, on the grid and in range."""
+        knots, scores = self._map
+        half = np.spacing(np.abs(z).astype(np.float32)).astype(np.float64) / 2
+        blur = np.interp(z + half, scores, knots) - np.interp(z - half, scores, knots)
+        values = _rounded(np.interp(z, scores, knots), blur)
+        return np.clip(self._on_grid(values) if self.step else values, self.low, self.high)
+
+    def _score_range(self, low: float, high: float) -> Tensor | None:
+        """The scores [low, high] that decode to the values from `low` to `high`; None where these are all."""
+        knots, scores = self._map
+        cell = self.step / 2
+        first = -np.inf if low <= self.low else np.interp(np.nextafter(low - cell, -np.inf), knots, scores)
+        last = np.inf if high >= self.high else np.interp(np.nextafter(high + cell, np.inf), knots, scores)
+        first, last = np.float32(first), np.float32(last)
+        for _ in range(ROUNDINGS):  # the bounds are float32, and a score on the border of a cell may be rounded out
+            decoded = self._from_scores(np.array([first, last], dtype=np.float64))
+            first = np.nextafter(first, np.float32(np.inf)) if decoded[0] < low else first
+            last = np.nextafter(last, np.float32(-np.inf)) if decoded[1] > high else last
+        if np.isinf(first) and np.isinf(last):
+            return None
+        return torch.tensor([min(first, last), max(first, last)], dtype=torch.float32)
+
+    def _on_grid(self, values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+        return self.low + np.rint((values - self.low) / self.step) * self.step
+
+
+def find_spikes(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " k"]:
+    """The values that hold clearly more rows than their neighbours: inflated zeros, bounds, defaults; ascending.
+
+    >>> find_spikes(np.array([0.0] * 50 + list(range(1, 200)))).tolist()
+    [0.0]
+    """
+    distinct, counts = np.unique(values, return_counts=True)
+    padded = np.pad(counts, 2)
+    around = padded[:-4] + padded[1:-3] + padded[3:-1] + padded[4:]
+    inside = np.pad(np.ones_like(counts), 2)
+    neighbours = np.maximum(inside[:-4] + inside[1:-3] + inside[3:-1] + inside[4:], 1)
+    many = counts > max(SPIKE_SHARE * len(values), SPIKE_ROWS)
+    return distinct[many & (counts > SPIKE_RATIO * around / neighbours)]
+
+
+def _shares(n: int) -> Float[np.ndarray, " k"]:
+    """Quantile levels from 0 to 1: clip(n / 30, 10, 960) evenly spaced, and towards each end halving further while
+    some rows are left outside: heavy tails need their own knots.
+    """
+    even = np.linspace(0, 1, int(np.clip(n // 30, 10, MOST_KNOTS)))
+    halves = even[1] / 2.0 ** np.arange(1, 20)
+    tail = halves[halves * n >= TAIL_ROWS]
+    return np.unique(np.concatenate([even, tail, 1 - tail]))
+
+
+def _rounded(values: Float[np.ndarray, " n"], blur: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Values to the decimal place just above twice their blur, so that 0.1 is 0.1 and not 0.10000000149."""
+    with np.errstate(divide="ignore"):
+        places = np.floor(-np.log10(2 * blur))
+    sharp = ~(np.abs(places) <= 15)  # exact already, or powers of ten that are not exact
+    scale = 10.0 ** np.abs(np.where(sharp, 0, places))
+    rounded = np.where(places < 0, np.rint(values / scale) * scale, np.rint(values * scale) / scale)
+    return np.where(sharp, values, rounded)
