@@ -3,7 +3,7 @@
 import shlex
 import sys
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 
@@ -31,8 +31,8 @@ def main() -> None:
     genwright evaluate fake.csv --real patients.csv
     genwright inspect patients.csv          what genwright sees in the data
 
-    DATA is a table (.csv, .tsv, .parquet, .jsonl), images (a folder, .zip, IDX or .npz), text (.txt, .jsonl, a
-    folder of .txt), or a built-in set: digits, wine, diabetes, python-stdlib.
+    DATA is a table (.csv, .tsv, .parquet, .jsonl, or the URL of a database), images (a folder, .zip, IDX or .npz),
+    text (.txt, .jsonl, a folder of .txt), or a built-in set: digits, wine, diabetes, python-stdlib.
 
     Data goes to standard output, everything else to standard error. Every verb takes --json.
     """
@@ -69,10 +69,11 @@ def run(
     (README.md) and report.html. Stopped with Ctrl-C, the same command goes on where it was.
     """
     from genwright.contest import run as contest
+    from genwright.data.sql import without_password
 
     source = read_data(data, how)
     folder = claimed(out, source.name, force=force)
-    command = shlex.join(["genwright", *sys.argv[1:]])
+    command = without_password(shlex.join(["genwright", *sys.argv[1:]]))
     chosen = [_family(name, source) for name in dict.fromkeys(families)] or None
     with resumable(folder), shown() as listener:
         done = contest(
@@ -101,7 +102,7 @@ def run(
 @click.option("--family", type=click.Choice(FAMILY_NAMES), default="auto", show_default=True, help="What to fit.")
 @click.option("--minutes", type=float, help="Training time in minutes.  [default: 5]")
 @click.option("--steps", type=int, help="Training steps, instead of --minutes: the same result on any day.")
-@click.option("--out", type=click.Path(path_type=Path), help="The folder to write.  [default: runs/NAME]")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="The folder to write.  [default: runs/NAME]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--force", is_flag=True, help="Replace what is in the folder.")
@@ -124,6 +125,7 @@ def fit(
     \b
     genwright fit digits --family vae --minutes 2 --out runs/digits
     genwright fit patients.csv --label outcome --missing -200
+    genwright fit "postgresql://ann@host/shop?table=orders" --out runs/orders
 
     Stopped with Ctrl-C, the same command goes on where it was.
     """
@@ -159,13 +161,29 @@ def fit(
 @main.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("-n", "--number", "n", type=int, default=100, show_default=True, help="How many records to draw.")
-@click.option("--out", type=click.Path(path_type=Path), help="Where to write; standard output if not given.")
+@click.option("-o", "--out", help="File, folder or database URL to write; standard output if not given.")
+@click.option("--table", metavar="NAME", help="The table to write, where --out is the URL of a database.")
+@click.option(
+    "--if-exists",
+    type=click.Choice(["fail", "replace", "append"]),
+    default="fail",
+    show_default=True,
+    help="What becomes of a table that is there.",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same records.")
 @click.option("--given", multiple=True, metavar="K=V", help="Fix a field: a column, a label, a prompt. Repeatable.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @answering
 def sample(
-    folder: Path, n: int, out: Path | None, seed: int, given: tuple[str, ...], device: str, as_json: bool
+    folder: Path,
+    n: int,
+    out: str | None,
+    table: str | None,
+    if_exists: Literal["fail", "replace", "append"],
+    seed: int,
+    given: tuple[str, ...],
+    device: str,
+    as_json: bool,
 ) -> None:
     """Draw records from the generator saved in DIR.
 
@@ -173,10 +191,12 @@ def sample(
     genwright sample runs/patients -n 1000 --out fake.csv --given sex=F
     genwright sample runs/digits -n 100 --out fake/ --given digit=7
     genwright sample runs/prose -n 1 --given text="It was a dark"
+    genwright sample runs/orders -n 1000 --out postgresql://ann@host/shop --table orders_synthetic
 
     Tables are written as .csv, .tsv, .parquet or .jsonl, images as a folder of PNGs with labels.csv, text as .jsonl
     or .txt. Without --out, tables go to standard output as CSV and text as JSON lines.
     """
+    from genwright.data.sql import without_password
     from genwright.data.write import write
     from genwright.generator import load
 
@@ -186,9 +206,10 @@ def sample(
     if out is None:
         print_dataset(fake, as_json=as_json)
         return
-    write(fake, out)
+    write(fake, out, table=table, if_exists=if_exists)
+    out = without_password(out)
     if as_json:
-        print_json({"out": str(out), "n": len(fake), "seed": seed, "given": fixed})
+        print_json({"out": out, "n": len(fake), "seed": seed, "given": fixed})
     else:
         click.echo(f"wrote {len(fake):,} records to {out}", err=True)
 

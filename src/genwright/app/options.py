@@ -28,6 +28,15 @@ _READING = [
         multiple=True,
         help="Read COL as number, category, time, identifier or text, or drop it. Repeatable.",
     ),
+    click.option("--table", metavar="NAME", help="The table to read, where DATA is the URL of a database."),
+    click.option("--query", metavar="SQL", help="Or the query whose rows to read."),
+    click.option(
+        "--max-rows",
+        type=click.IntRange(min=1),
+        default=1_000_000,
+        show_default=True,
+        help="Of a longer table, draw so many rows at random.",
+    ),
     click.option("--field", metavar="NAME", help="The field of a .jsonl that holds the text."),
     click.option("--size", metavar="WxH", help="Resize images to this many pixels, e.g. 32x32. Never done unasked."),
     click.option(
@@ -102,6 +111,9 @@ def read_data(source: str, how: dict[str, Any]) -> "Dataset":
         field=how["field"],
         size=size,
         records=how["records"],
+        table=how["table"],
+        query=how["query"],
+        max_rows=how["max_rows"],
     )
 
 

@@ -1,6 +1,8 @@
 """Bytes in and out: folders, zips and gz files read alike, text decoded, files written whole or not at all."""
 
+import codecs
 import gzip
+import io
 import lzma
 import os
 import shutil
@@ -11,12 +13,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import BinaryIO
 
 import numpy as np
 
 from genwright.errors import ArgumentError, DataError
 
-MAX_BYTES = 4 << 30  # of one file after decompression: data must fit in memory several times over
+MAX_BYTES = 4 << 30  # of one file after decompression that is read at once; tables are streamed
+BLOCK = 1 << 20  # bytes of a stream decoded at a time
 GZIP_MAGIC = b"\x1f\x8b"
 BINARY_HINT = "genwright reads tables, images and text; see `genwright run --help` for the formats"
 
@@ -78,6 +82,67 @@ def read_bytes(path: Path) -> bytes:
     return _checked_size(raw, str(path))
 
 
+@dataclass(frozen=True)
+class Stream:
+    """Bytes that can be read from their beginning as often as need be, without all being in memory."""
+
+    where: str
+    open: Callable[[], BinaryIO]
+
+    @classmethod
+    def of(cls, raw: bytes, where: str) -> "Stream":
+        """Bytes that are in memory."""
+        return cls(where, lambda: io.BytesIO(raw))
+
+    @classmethod
+    def at(cls, path: Path) -> "Stream":
+        """A file, unzipped if it is gzip; raises DataError if it is not there, or empty."""
+        try:
+            with path.open("rb") as stream:
+                zipped = stream.read(2) == GZIP_MAGIC
+                if not stream.seek(0, io.SEEK_END):
+                    raise DataError("the file is empty", where=str(path))
+        except OSError as error:
+            raise DataError(error.strerror or str(error), where=str(path)) from None
+        return cls(str(path), lambda: gzip.open(path) if zipped else path.open("rb"))  # type: ignore[arg-type,return-value]
+
+    def blocks(self) -> Iterator[bytes]:
+        """All bytes, a block at a time."""
+        try:
+            with self.open() as stream:
+                while block := stream.read(BLOCK):
+                    yield block
+        except (EOFError, zlib.error, gzip.BadGzipFile) as error:
+            hint = "it may be cut short; fetch it again"
+            raise DataError(f"damaged gzip file: {error}", where=self.where, hint=hint) from None
+        except OSError as error:
+            raise DataError(error.strerror or str(error), where=self.where) from None
+
+    def text(self, encoding: str) -> io.TextIOWrapper:
+        """Decoded, line ends as they are."""
+        return io.TextIOWrapper(self.open(), encoding=encoding, newline="")
+
+
+def table_encoding(stream: Stream) -> str:
+    """The encoding of a table: UTF-8, UTF-16, or Latin-1 where it is neither. Looks at every byte."""
+    first = next(stream.blocks(), b"")
+    if not first:
+        raise DataError("the file is empty", where=stream.where)
+    encoding = unicode_encoding(first)
+    if encoding is not None:
+        decoder = codecs.getincrementaldecoder(encoding)()
+        try:
+            for block in stream.blocks():
+                _refuse_binary(decoder.decode(block), stream.where)
+            decoder.decode(b"", final=True)
+            return encoding
+        except UnicodeDecodeError:
+            pass
+    for block in stream.blocks():
+        _refuse_binary(block.decode("latin-1"), stream.where)
+    return "latin-1"
+
+
 def _checked_size(raw: bytes, where: str) -> bytes:
     if len(raw) > MAX_BYTES:
         raise DataError(f"larger than {MAX_BYTES >> 30} GiB", where=where, hint="give a sample of the data")
@@ -109,23 +174,30 @@ def decode_exact(raw: bytes, where: str) -> tuple[str, tuple[str, ...]]:
 
 def decode_unicode(raw: bytes, where: str) -> str | None:
     """Text in UTF-8 or UTF-16, without its byte-order mark; None if it is neither."""
+    encoding = unicode_encoding(raw)
+    if encoding is None:
+        return None
     try:
-        if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-            text = raw.decode("utf-16")
-        elif raw.startswith(b"\xef\xbb\xbf"):
-            text = raw.decode("utf-8-sig")
-        elif b"\0" in raw[:4096]:
-            # UTF-16 without its mark: in Western text every other byte is zero, and few of the rest.
-            first, second = raw[0:4096:2].count(0), raw[1:4096:2].count(0)
-            if max(first, second) < 0.3 * len(raw[:4096:2]) or min(first, second) > 0.1 * len(raw[:4096:2]):
-                return None
-            text = raw.decode("utf-16-be" if first > second else "utf-16-le")
-        else:
-            text = raw.decode("utf-8")
+        text = raw.decode(encoding)
     except UnicodeDecodeError:
         return None
     _refuse_binary(text, where)
     return text
+
+
+def unicode_encoding(raw: bytes) -> str | None:
+    """UTF-8 or UTF-16 by the byte-order mark and the zeros among the first bytes; None if it can be neither."""
+    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
+        return "utf-16"
+    if raw.startswith(b"\xef\xbb\xbf"):
+        return "utf-8-sig"
+    if b"\0" not in raw[:4096]:
+        return "utf-8"
+    # UTF-16 without its mark: in Western text every other byte is zero, and few of the rest.
+    first, second = raw[0:4096:2].count(0), raw[1:4096:2].count(0)
+    if max(first, second) < 0.3 * len(raw[:4096:2]) or min(first, second) > 0.1 * len(raw[:4096:2]):
+        return None
+    return "utf-16-be" if first > second else "utf-16-le"
 
 
 def _refuse_binary(text: str, where: str) -> None:

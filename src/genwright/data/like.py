@@ -9,18 +9,19 @@ import numpy as np
 import pandas as pd
 
 from genwright.data.dataset import Dataset, Field, Image, Text
-from genwright.data.files import read_bytes
+from genwright.data.files import Stream, read_bytes
 from genwright.data.images import recast
 from genwright.data.read import Source, read
 from genwright.data.schema import Typed, as_identifier, conform, type_columns
+from genwright.data.sql import Address, is_url, read_sql
 from genwright.data.table import (
     MissingMarks,
     RawColumn,
     RawTable,
     from_frame,
     missing_marks,
-    parse_delimited,
     parse_json_lines,
+    read_delimited,
     read_parquet,
 )
 from genwright.data.text import text_fields
@@ -57,6 +58,8 @@ def _suffix(path: Path) -> str:
 def _raw_table(source: str | os.PathLike[str] | pd.DataFrame, missing: MissingMarks) -> RawTable:
     if isinstance(source, pd.DataFrame):
         return from_frame(source, where="DataFrame", missing=missing)
+    if is_url(str(source)):
+        return read_sql(Address.of(str(source)), missing=missing)
     path = Path(source)
     if path.is_dir():
         hint = "give a table such as samples.csv, or hold it against real data of its own kind"
@@ -65,8 +68,9 @@ def _raw_table(source: str | os.PathLike[str] | pd.DataFrame, missing: MissingMa
         raise DataError("no such file", where=str(path), hint="give a table such as samples.csv")
     if _suffix(path) == ".parquet":
         return read_parquet(path, missing=missing)
-    parse = parse_json_lines if _suffix(path) in (".jsonl", ".ndjson") else parse_delimited
-    return parse(read_bytes(path), where=str(path), missing=missing)
+    if _suffix(path) in (".jsonl", ".ndjson"):
+        return parse_json_lines(read_bytes(path), where=str(path), missing=missing)
+    return read_delimited(Stream.at(path), missing=missing)
 
 
 def _table_like(table: RawTable, real: Dataset) -> Dataset:

@@ -13,21 +13,24 @@ from genwright.data import images as image_files
 from genwright.data.arrays import idx_images_in, is_idx, read_idx, read_npz
 from genwright.data.builtin import BUILTIN
 from genwright.data.dataset import Constant, Dataset, Field, Identifier, Image
-from genwright.data.files import files_in, read_bytes
+from genwright.data.files import Stream, files_in, read_bytes
 from genwright.data.images import read_images, resized
 from genwright.data.schema import as_identifier, type_columns
+from genwright.data.sql import Address, is_url, read_sql, without_password
 from genwright.data.table import (
     MissingMarks,
+    Part,
     RawTable,
     from_frame,
     missing_marks,
-    parse_delimited,
     parse_json_lines,
+    read_delimited,
     read_parquet,
 )
 from genwright.data.text import Records, parse_text, read_text_files, text_dataset, text_fields
 from genwright.errors import ArgumentError, DataError
 
+MAX_ROWS = 1_000_000  # of a table that are used unless told otherwise: more hardly teach a model more
 Source = str | os.PathLike[str] | pd.DataFrame | Dataset
 
 
@@ -41,6 +44,9 @@ class Options:
     size: tuple[int, int] | None
     records: Records | None
     field: str | None
+    table: str | None
+    query: str | None
+    part: Part
     given: tuple[str, ...]
 
     def allow(self, *used: str, where: str) -> None:
@@ -60,18 +66,24 @@ def read(
     size: tuple[int, int] | None = None,
     records: Records | None = None,
     field: str | None = None,
+    table: str | None = None,
+    query: str | None = None,
+    max_rows: int | None = MAX_ROWS,
     seed: int = 0,
 ) -> Dataset:
     """Read a table, images or text.
 
-    `source` is a path (CSV, TSV, Parquet, JSON lines, TXT, IDX, npz, zip or a folder; gzipped or not), a DataFrame, or
-    the name of a built-in set: digits, wine, diabetes, python-stdlib. An existing path comes before a built-in name.
+    `source` is a path (CSV, TSV, Parquet, JSON lines, TXT, IDX, npz, zip or a folder; gzipped or not), the URL of a
+    database (sqlite:///shop.db, postgresql://user@host/shop), a DataFrame, or the name of a built-in set: digits, wine,
+    diabetes, python-stdlib. An existing path comes before a built-in name.
 
     `label`: the field to predict; by default one called "label" beside images and text, none in tables.
     `missing`: further marks for "no value", such as `(-200, "unknown")`.
     `schema`: `{column: kind}` where inference errs: number, category, time, identifier, text or drop.
     `size`: (height, width) to resize images to. `records`: "lines" or "running", how a .txt is cut into rows.
-    `field`: the text in JSON lines. `seed`: of the split into train, valid and test.
+    `field`: the text in JSON lines. `table` or `query`: what to read from a database (also as `?table=` of the URL).
+    `max_rows`: of a CSV, Parquet file or database more rows are streamed, and as many drawn from them at random; None
+    takes all. `seed`: of that draw, and of the split into train, valid and test.
 
     Raises DataError for what cannot be read, ArgumentError for options that do not fit.
 
@@ -79,10 +91,14 @@ def read(
     (8, 8, 1)
     """
     _check_size(size)
+    if max_rows is not None and max_rows < 1:
+        raise ArgumentError(f"max_rows={max_rows}", hint="give a number of rows, or None for all")
     marks = missing_marks(missing)
     said = {"missing": marks != missing_marks(()), "schema": schema, "records": records, "field": field}
+    said |= {"table": table, "query": query, "max_rows": max_rows != MAX_ROWS}
     given = tuple(name for name, value in said.items() if value)
-    options = Options(label, marks, schema or {}, size, records, field, given)
+    part = Part(max_rows, seed)
+    options = Options(label, marks, schema or {}, size, records, field, table, query, part, given)
     if isinstance(source, Dataset):
         options.allow(where=source.name)
         data = source
@@ -99,6 +115,8 @@ def read(
 
 
 def _read_path(source: str, options: Options) -> Dataset:
+    if is_url(source):
+        return _read_database(source, options)
     path = Path(source).expanduser()
     try:
         exists = path.exists()
@@ -161,7 +179,7 @@ def _read_files(path: Path, options: Options) -> Dataset:
 
 
 def _read_table(path: Path, options: Options) -> Dataset:
-    table = parse_delimited(read_bytes(path), where=str(path), missing=options.missing)
+    table = read_delimited(Stream.at(path), missing=options.missing, part=options.part)
     return _typed(table, options, path.name)
 
 
@@ -179,7 +197,14 @@ def _typed(table: RawTable, options: Options, name: str) -> Dataset:
 
 
 def _read_parquet(path: Path, options: Options) -> Dataset:
-    return _typed(read_parquet(path, missing=options.missing), options, path.name)
+    return _typed(read_parquet(path, missing=options.missing, part=options.part), options, path.name)
+
+
+def _read_database(source: str, options: Options) -> Dataset:
+    options.allow(*STREAMED, "table", "query", where=without_password(source))
+    address = Address.of(source, table=options.table, query=options.query)
+    table = read_sql(address, missing=options.missing, part=options.part)
+    return _typed(table, options, table.where.rpartition(", ")[2])
 
 
 def _read_npz(path: Path, options: Options) -> Dataset:
@@ -191,12 +216,13 @@ def _read_text(path: Path, options: Options) -> Dataset:
 
 
 TABLE = ("missing", "schema")
+STREAMED = (*TABLE, "max_rows")
 READERS: Mapping[str, tuple[Callable[[Path, Options], Dataset], tuple[str, ...]]] = {
-    ".csv": (_read_table, TABLE),
-    ".tsv": (_read_table, TABLE),
-    ".tab": (_read_table, TABLE),
-    ".data": (_read_table, TABLE),
-    ".parquet": (_read_parquet, TABLE),
+    ".csv": (_read_table, STREAMED),
+    ".tsv": (_read_table, STREAMED),
+    ".tab": (_read_table, STREAMED),
+    ".data": (_read_table, STREAMED),
+    ".parquet": (_read_parquet, STREAMED),
     ".jsonl": (_read_json_lines, (*TABLE, "field")),
     ".ndjson": (_read_json_lines, (*TABLE, "field")),
     ".txt": (_read_text, ("records",)),

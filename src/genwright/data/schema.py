@@ -8,7 +8,7 @@ import numpy as np
 
 from genwright.data.dataset import Category, Constant, Field, Identifier, Number, Text, Time
 from genwright.data.table import RawColumn, RawTable
-from genwright.data.times import format_times, parse_as, parse_times
+from genwright.data.times import fitting_formats, format_times, parse_as, parse_times, split_zone
 from genwright.errors import ArgumentError, DataError
 
 NUMBER = re.compile(r"[+-]?([0-9]+\.?([0-9]*)|\.([0-9]+))([eE]([+-]?[0-9]{1,4}))?")
@@ -18,6 +18,8 @@ EXACT_DIGITS = 15  # decimal digits that a float64 always keeps
 TRUTHS = tuple(frozenset(pair) for pair in (("true", "false"), ("yes", "no"), ("t", "f"), ("y", "n")))
 KEY_NAME = re.compile(r"(?i:(^|[_\W])(id|key|uuid|guid|index|idx|rowid|row|nr|no)($|[_\W]))|[a-z]I[Dd]$")
 KEY_TEXT = re.compile(r"([^0-9{}]*)([0-9]+)([^0-9{}]*)")
+DASHES = frozenset({"-", "--", "\N{EN DASH}", "\N{EM DASH}", "."})
+MOSTLY_TIMES = 0.5  # a column of words with more times than this share is meant to hold times
 FEW_ROWS = 20  # below this, being different in every row says little
 UNIQUE_SHARE = 0.9  # strings different in at least this share of rows describe rows one by one
 FULL_RUN = 100  # so many consecutive whole numbers in any order are row numbers, wherever they start
@@ -97,12 +99,22 @@ def _few_whole_numbers(raw: RawColumn) -> bool:
 
 
 def infer(raw: RawColumn, *, free: Callable[[RawColumn], Typed]) -> Typed:
-    """The type that the values speak for; in doubt the one that keeps most: number, time, category."""
+    """The type that the values speak for; in doubt the one that keeps most: number, time, category.
+
+    A dash or a point among nothing but numbers or times means that there is no value.
+    """
+    dashes = DASHES & set(raw.texts)
+    if dashes and len(raw.texts) > len(dashes) and not raw.words:
+        bare = infer(raw.renamed([None if t in dashes else t for t in raw.texts]), free=free)
+        if isinstance(bare.field, Number | Time):
+            return bare._replace(notes=(f"{_shown(sorted(dashes))} is read as missing", *bare.notes))
     if len(raw.texts) == 0 or (len(raw.texts) == 1 and raw.present == len(raw.codes)):
         return as_constant(raw)
     if any(t <= truth for truth in TRUTHS for t in [frozenset(map(str.lower, raw.texts))]):
         return as_category(raw)
     numeric = [bool(NUMBER.fullmatch(t) or INFINITE.fullmatch(t)) for t in raw.texts]
+    if raw.words:
+        return as_time(raw) if not any(numeric) and parse_times(raw.texts) is not None else _words(raw, free)
     if all(numeric) and not any(CODE.fullmatch(t) for t in raw.texts):
         compact = len(raw.texts) >= 10 and all(len(t) == 8 for t in raw.texts) and parse_times(raw.texts)
         if compact:
@@ -113,6 +125,8 @@ def infer(raw: RawColumn, *, free: Callable[[RawColumn], Typed]) -> Typed:
         return as_identifier(raw) if _runs(raw) else as_number(raw)
     if not any(numeric) and parse_times(raw.texts) is not None:
         return as_time(raw)
+    if not any(numeric):
+        _refuse_mixed_times(raw)
     found = _words(raw, free)
     share = raw.counts[np.array(numeric)].sum() / raw.present
     if share > 0.5 and not any(CODE.fullmatch(t) for t in raw.texts):
@@ -198,7 +212,7 @@ def as_category(raw: RawColumn) -> Typed:
     levels = sorted(raw.texts)
     if any(frozenset(map(str.lower, raw.texts)) <= truth for truth in TRUTHS) and raw.texts:
         dtype = "bool"
-    elif levels and all(NUMBER.fullmatch(t) and not CODE.fullmatch(t) for t in levels):
+    elif levels and not raw.words and all(NUMBER.fullmatch(t) and not CODE.fullmatch(t) for t in levels):
         plain = all(re.fullmatch("-?[0-9]{1,15}", t) for t in levels)
         dtype, levels = ("int" if plain else "float"), sorted(levels, key=lambda t: (float(t), t))
     return Typed(Category(raw.name, tuple(levels), dtype), raw.spread(np.array(raw.texts, dtype=object), None))
@@ -208,13 +222,40 @@ def as_time(raw: RawColumn) -> Typed:
     """Dates or moments; raises DataError if no known format fits all of them."""
     parsed = parse_times(raw.texts)
     if parsed is None:
-        raise DataError(
-            f"no date format fits all values, for example {_shown(raw.texts)}",
-            hint="write them like 2024-12-31 or 2024-12-31 23:59:59, between the years 1678 and 2261",
-        )
+        raise _no_times(raw, fitting_formats(raw.texts))
     form, values, note = parsed
     low, high = format_times(np.array([values.min(), values.max()]), form)
     return Typed(Time(raw.name, form, low, high), raw.spread(values, np.datetime64("NaT")), (note,) if note else ())
+
+
+def _refuse_mixed_times(raw: RawColumn) -> None:
+    """Raise where all values are times, but written in several formats: read as words they would lose their order."""
+    sample = raw.texts[:50]
+    if raw.texts and sum(map(bool, fitting_formats(sample))) > MOSTLY_TIMES * len(sample):
+        formats = fitting_formats(raw.texts)
+        zones = {split_zone(text)[1:] for text in raw.texts}
+        if all(formats) and (len(set(formats)) > 1 or len(zones) > 1):
+            raise _no_times(raw, formats)
+
+
+def _no_times(raw: RawColumn, formats: list[str]) -> DataError:
+    """Which value, in which row, is not written as most others are."""
+    named = [form for form in formats if form]
+    if not named:
+        example = f"row {raw.row_of(raw.texts[0])} holds {raw.texts[0][:40]!r}" if raw.texts else "there are none"
+        hint = "write them like 2024-12-31 or 2024-12-31 23:59:59, between the years 1678 and 2261"
+        return DataError(f"no date format fits the values: {example}", hint=hint)
+    usual = max(dict.fromkeys(named), key=named.count)
+    odd = next((t for t, form in zip(raw.texts, formats) if form != usual), None)
+    if odd is None:
+        zones = [split_zone(t)[1:] for t in raw.texts]
+        usual_zone = max(dict.fromkeys(zones), key=zones.count)
+        odd = next((t for t, zone in zip(raw.texts, zones) if zone != usual_zone), raw.texts[0])
+        what = "times with and without a zone, or of several zones"
+    else:
+        what = f"not written as the other times ({usual})"
+    hint = 'write all alike, or name the mark with missing=[...], or say schema: "category"'
+    return DataError(f"row {raw.row_of(odd)} holds {odd[:40]!r}: {what}", hint=hint)
 
 
 def as_identifier(raw: RawColumn) -> Typed:

@@ -1,37 +1,46 @@
 """Tables from files and data frames, as columns of text that `schema.py` gives their types."""
 
 import csv
-import io
+import datetime
 import json
 import math
-from array import array
-from collections import defaultdict
 from collections.abc import Hashable, Iterable, Iterator, Sequence
-from dataclasses import dataclass
-from itertools import count, islice
+from dataclasses import dataclass, replace
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from jaxtyping import Int
 
-from genwright.data.files import decode_table
+from genwright.data.files import Stream, decode_table, table_encoding
+from genwright.data.reservoir import Reservoir
+from genwright.data.times import format_times
 from genwright.errors import DataError
 
 MISSING = frozenset({"", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "?"})
 CHUNK = 4096  # rows taken at a time, so that columns are filled by C code rather than cell by cell
+BATCH = 2**16  # rows of a Parquet file decoded at a time
 DELIMITERS = (",", ";", "\t", "|")
 HEADER_HINT = "the first line must hold the column names, for example: age,sex,income"
 
 
 @dataclass(frozen=True)
 class RawColumn:
-    """A column before it has a type: each distinct text once, and which of them each row holds (-1: missing)."""
+    """A column before it has a type: each distinct text once, and which of them each row holds (-1: missing).
+
+    `words`: the source says that these are words, even where they look like numbers. `rows`: the place of each row in
+    the source, from 0, where some were left out.
+    """
 
     name: str
     codes: Int[np.ndarray, "n"]
     texts: tuple[str, ...]
+    words: bool = False
+    rows: Int[np.ndarray, "n"] | None = None
 
     @classmethod
     def of(cls, name: str, cells: Iterable[str | None]) -> "RawColumn":
@@ -60,7 +69,12 @@ class RawColumn:
         used = self.counts > 0
         codes = [new.setdefault(t, len(new)) if t is not None and u else -1 for t, u in zip(texts, used, strict=True)]
         table = np.array([*codes, -1], dtype=np.int64)
-        return RawColumn(self.name, table[self.codes], tuple(new))
+        return replace(self, codes=table[self.codes], texts=tuple(new))
+
+    def row_of(self, text: str) -> int:
+        """The first row of the source, counted from 1, that holds `text`."""
+        row = int(np.flatnonzero(self.codes == self.texts.index(text))[0])
+        return 1 + (row if self.rows is None else int(self.rows[row]))
 
 
 @dataclass(frozen=True)
@@ -94,6 +108,10 @@ class MissingMarks:
     texts: frozenset[str]
     numbers: frozenset[float]
 
+    def was_named(self, text: str) -> bool:
+        """Whether the user said that `text` means no value; for sources that have a missing value of their own."""
+        return text not in MISSING and self.matches(text)
+
     def matches(self, text: str) -> bool:
         """Whether `text` means that there is no value."""
         if text in self.texts:
@@ -106,34 +124,78 @@ class MissingMarks:
             return False
 
 
+@dataclass(frozen=True)
+class Part:
+    """How much of a table is read: at most `most` rows (None: all), drawn at random with `seed`."""
+
+    most: int | None = None
+    seed: int = 0
+
+    def reservoir(self) -> Reservoir:
+        """Takes the rows."""
+        return Reservoir(self.most, rng=np.random.default_rng(self.seed))
+
+    def notes(self, pool: Reservoir) -> tuple[str, ...]:
+        """What was left out, if anything was."""
+        if not pool.sampled:
+            return ()
+        return (f"of {pool.seen:,} rows, {self.most:,} drawn at random are used; max_rows= says how many",)
+
+
+ALL = Part()
+
+
 def parse_delimited(raw: bytes, *, where: str, missing: MissingMarks) -> RawTable:
+    """`read_delimited` of bytes in memory."""
+    return read_delimited(Stream.of(raw, where), missing=missing)
+
+
+def read_delimited(stream: Stream, *, missing: MissingMarks, part: Part = ALL) -> RawTable:
     """A CSV or TSV table with a header line; its delimiter is the commonest of , ; tab | in that line.
 
-    Raises DataError, with the line number, for a row of another length or a broken quotation.
+    Rows are streamed. Raises DataError, with the line number, for a row of another length or a broken quotation.
     """
-    text, notes = decode_table(raw, where)
-    first = next((line for line in text.splitlines() if line.strip()), "")
+    where, encoding = stream.where, table_encoding(stream)
+    notes = ("not UTF-8: read as Latin-1, so check accented letters",) if encoding == "latin-1" else ()
+    with stream.text(encoding) as text:
+        first = next((line for line in text if line.strip()), "")
     delimiter = max(DELIMITERS, key="".join(first.split('"')[::2]).count)
-    lines = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
-    try:
-        header = next((row for row in lines if row), [])
-        names, more = _names([cell.strip() for cell in header], where)
-        seen = [defaultdict[str, int](count().__next__) for _ in names]  # looking up a new text numbers it
-        codes = [array("i") for _ in names]
-        rows = _rows(lines, width=len(names), where=where)
-        while chunk := list(islice(rows, CHUNK)):
-            for known, column, cells in zip(seen, codes, zip(*chunk, strict=True), strict=True):
-                column.extend(map(known.__getitem__, cells))
-    except csv.Error as error:
-        raise DataError(str(error), where=f"{where}, line {lines.line_num}", hint="check its quotation marks") from None
-    if not names or not codes[0]:
+    pool = part.reservoir()
+    with stream.text(encoding) as text:
+        lines = csv.reader(text, delimiter=delimiter, strict=True)
+        try:
+            header = next((row for row in lines if row), [])
+            names, more = _names([cell.strip() for cell in header], where)
+            rows = _rows(lines, width=len(names), where=where)
+            while chunk := list(islice(rows, CHUNK)):
+                pool.add(text_table(names, list(zip(*chunk, strict=True))))
+        except csv.Error as error:
+            at = f"{where}, line {lines.line_num}"
+            raise DataError(str(error), where=at, hint="check its quotation marks") from None
+    if not names or not pool.seen:
         raise DataError("no rows below the header line", where=where, hint=HEADER_HINT)
-    columns = [RawColumn(n, np.array(c, dtype=np.int64), tuple(s)) for n, c, s in zip(names, codes, seen)]
+    columns = raw_columns(pool)
     _refuse_data_as_header(header, columns, where)
     bare = [_stripped(c) for c in columns]
     if any(a is not b for a, b in zip(columns, bare)):
         notes += ("blanks around values were left out",)
-    return RawTable(tuple(_marked(c, missing) for c in bare), where, notes + more)
+    return RawTable(tuple(_marked(c, missing) for c in bare), where, notes + more + part.notes(pool))
+
+
+def text_table(names: Sequence[str], columns: Sequence[Sequence[str | None]]) -> pa.Table:
+    """Columns of texts as an Arrow table, which holds them in a fraction of the memory of Python's strings."""
+    return pa.table([pa.array(cells, pa.large_string()) for cells in columns], names=list(names))
+
+
+def raw_columns(pool: Reservoir) -> list[RawColumn]:
+    """Columns of texts that were streamed."""
+    table, columns = pool.table(), []
+    rows = pool.rows() if pool.sampled else None
+    for name in table.column_names:
+        encoded = table.column(name).combine_chunks().dictionary_encode()
+        codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
+        columns.append(RawColumn(name, codes, tuple(encoded.dictionary.to_pylist()), rows=rows))
+    return columns
 
 
 def _rows(lines: Any, *, width: int, where: str) -> Iterator[list[str]]:
@@ -259,13 +321,19 @@ def _cell(value: Any) -> str | None:
     return str(value)
 
 
-def read_parquet(path: Path, *, missing: MissingMarks) -> RawTable:
-    """A Parquet file."""
+def read_parquet(path: Path, *, missing: MissingMarks, part: Part = ALL) -> RawTable:
+    """A Parquet file, streamed."""
+    pool = part.reservoir()
     try:
-        frame = pd.read_parquet(path)
+        with pq.ParquetFile(path) as file:
+            pool.add(file.schema_arrow.empty_table())
+            for batch in file.iter_batches(BATCH):
+                pool.add(pa.Table.from_batches([batch]))
+        frame = pool.table().to_pandas()
     except Exception as error:  # Arrow's and pandas' errors on damaged files share no base class
         raise DataError(f"cannot read Parquet: {error}", where=str(path), hint="is the file complete?") from None
-    return from_frame(frame, where=str(path), missing=missing)
+    table = from_frame(frame, where=str(path), missing=missing)
+    return replace(table, notes=table.notes + part.notes(pool))
 
 
 def from_frame(frame: pd.DataFrame, *, where: str, missing: MissingMarks) -> RawTable:
@@ -289,7 +357,7 @@ def _from_series(name: str, series: pd.Series) -> RawColumn:
 def _texts(distinct: pd.Series) -> list[str | None]:
     """Distinct values as the shortest text that reads back as the same value."""
     if isinstance(distinct.dtype, pd.DatetimeTZDtype):
-        distinct = distinct.dt.tz_convert("UTC").dt.tz_localize(None)
+        return _zoned(distinct, distinct.dtype.tz)
     if pd.api.types.is_datetime64_dtype(distinct.dtype):
         day = (distinct.dt.normalize() == distinct).all()
         second = (distinct.dt.floor("s") == distinct).all()
@@ -298,3 +366,14 @@ def _texts(distinct: pd.Series) -> list[str | None]:
     if distinct.dtype in (np.float16, np.float32):
         return [str(v) for v in distinct.to_numpy()]  # as Python floats they would show digits they do not have
     return [_cell(v) for v in distinct]
+
+
+def _zoned(distinct: pd.Series, zone: datetime.tzinfo) -> list[str | None]:
+    """Moments of one zone, each with its offset and, if it is a named zone, the name."""
+    utc = distinct.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype("datetime64[ns]")
+    clock = "%Y-%m-%d %H:%M:%S" + (".%f" if (utc != utc.astype("datetime64[s]")).any() else "")
+    name = getattr(zone, "key", getattr(zone, "zone", None)) or ""
+    if "/" in name:
+        return list(format_times(utc, f"{clock}%:z[{name}]"))
+    offset = distinct.iloc[0].strftime("%z")
+    return list(format_times(utc, f"{clock}{offset[:3]}:{offset[3:5]}"))

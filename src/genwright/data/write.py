@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import pandas as pd
@@ -19,16 +19,24 @@ from PIL.PngImagePlugin import PngInfo
 from genwright.data.dataset import Category, Dataset, Field, Identifier, Image, Number, Text, Time
 from genwright.data.files import new_folder
 from genwright.data.images import LEVELS_KEY, scale_levels
-from genwright.data.times import format_times
+from genwright.data.sql import Address, is_url
+from genwright.data.times import format_times, zone_of
 from genwright.errors import ArgumentError
 from genwright.storage import write_bytes
 
 ISO_TIMES = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S.%f")
+ZONED = re.compile(r"%Y-%m-%d %H:%M:%S(\.%f)?([+-]\d\d:\d\d|%:z\[.+\])")  # as Parquet's moments with a zone are read
+IfExists = Literal["fail", "replace", "append"]
 OUR_FILES = re.compile(r"[0-9]{5,}\.png|labels\.csv|captions\.jsonl")
 
 
-def write(data: Dataset, path: str | PathLike[str]) -> tuple[str, ...]:
+def write(
+    data: Dataset, path: str | PathLike[str], *, table: str | None = None, if_exists: IfExists = "fail"
+) -> tuple[str, ...]:
     """Write `data` to `path`, and return notes on anything that the format could not hold.
+
+    `path` may be the URL of a database: `table` (or `?table=`) is then written in one transaction, and `if_exists` says
+    what becomes of one that is there.
 
     Tables: .csv, .tsv, .jsonl (each also with .gz) or .parquet. Text: .txt or .jsonl. Images: a folder of PNGs with
     `labels.csv` (file, label and other scalars) and, if there are texts, `captions.jsonl`. Numbers keep their
@@ -36,6 +44,13 @@ def write(data: Dataset, path: str | PathLike[str]) -> tuple[str, ...]:
 
     Raises ArgumentError for a suffix that does not fit the data, or a folder that holds other files.
     """
+    if isinstance(path, str) and is_url(path):
+        from genwright.data.sql_write import write_sql
+
+        write_sql(data, Address.of(path, table=table), if_exists=if_exists)
+        return ()
+    if table is not None or if_exists != "fail":
+        raise ArgumentError("table= and if_exists= are for databases", where=str(path), hint="leave them out")
     path = Path(path)
     if isinstance(data.media, Image):
         if path.suffix and not path.is_dir():
@@ -125,6 +140,9 @@ def _parquet_values(field: Field, column: np.ndarray) -> Any:
             return pd.array([None if t is None else int(t) for t in texts], dtype="Int64")
         case Number():
             return np.array([np.nan if t is None else float(t) for t in texts])
+        case Time() if ZONED.fullmatch(field.format):
+            moments = pd.DatetimeIndex(column.astype("datetime64[us]")).tz_localize("UTC")
+            return moments.tz_convert(zone_of(field.format))
         case Time() if field.format in ISO_TIMES:
             return column
         case Category(dtype="bool", levels=levels) if set(levels) <= {"True", "False"}:

@@ -1,0 +1,161 @@
+"""A Dataset into a table of an SQL database, by URL: column types that fit, all rows or none."""
+
+import datetime
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from decimal import Decimal
+from typing import Any
+
+import numpy as np
+
+from genwright.data.dataset import Category, Constant, Dataset, Field, Identifier, Image, Number, Time
+from genwright.data.sql import Address, connected
+from genwright.data.times import has_clock, has_day, zone_of
+from genwright.data.write import IfExists, cells
+from genwright.errors import ArgumentError
+
+BATCH = 5000  # rows sent at a time
+WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,17})")  # fits 64 bits
+EXACT_DIGITS = 15  # of a number kept in float64
+
+
+def write_sql(data: Dataset, address: Address, *, if_exists: IfExists = "fail") -> None:
+    """Write `data` to the table of `address` within one transaction.
+
+    A new table gets the types that fit the fields: integers, numerics with their decimals, dates, timestamps (with time
+    zone where times have one), booleans, text. An existing one is an error, or is replaced, or gets the rows appended
+    as its own columns have them. Raises ArgumentError for a table in the way or without a column for some field,
+    DataError with the database's own words where it refuses.
+    """
+    if isinstance(data.media, Image):
+        raise ArgumentError("images do not go into a database", where=address.shown, hint="give a folder")
+    if address.table is None:
+        raise ArgumentError("which table?", where=address.shown, hint="say table=, or add ?table=NAME to the URL")
+    with connected(address, writing=True) as connection:
+        insert(connection, data, made_ready(connection, data, address, if_exists=if_exists))
+
+
+def made_ready(connection: Any, data: Dataset, address: Address, *, if_exists: IfExists) -> Any:
+    """The table to insert into, created, replaced or found as told."""
+    import sqlalchemy as sa
+
+    schema, name = address.place
+    there = sa.inspect(connection).has_table(name, schema=schema)
+    if there and if_exists == "fail":
+        hint = "say if_exists='append' or 'replace' (--if-exists), or another table"
+        raise ArgumentError(f"there is a table {name!r} already", where=address.shown, hint=hint)
+    if there and if_exists == "append":
+        table = sa.Table(name, sa.MetaData(), schema=schema, autoload_with=connection)
+        lost = [f.name for f in data.fields if f.name not in table.columns]
+        if lost:
+            hint = f"it has {', '.join(c.name for c in table.columns)}"
+            raise ArgumentError(f"table {name!r} has no column {lost[0]!r}", where=address.shown, hint=hint)
+        return table
+    table = sa.Table(name, sa.MetaData(), *described(data, connection.dialect), schema=schema)
+    if there:
+        table.drop(connection)
+    table.create(connection)
+    return table
+
+
+def described(data: Dataset, dialect: Any, *, keys: Sequence[str] = ()) -> list[Any]:
+    """A column of the fitting type for each field; `keys` become the primary key."""
+    import sqlalchemy as sa
+
+    return [
+        sa.Column(f.name, column_type(f, data.columns[f.name], dialect), primary_key=f.name in keys)
+        for f in data.fields
+        if not isinstance(f, Image)
+    ]
+
+
+def column_type(field: Field, column: np.ndarray, dialect: Any) -> Any:
+    """The SQL type that holds the values of `field` without loss."""
+    import sqlalchemy as sa
+
+    match field:
+        case Number(decimals=0, min_decimals=0) | Category(dtype="int"):
+            return sa.BigInteger()
+        case Number(decimals=int(decimals)):
+            digits = len(f"{max(abs(field.low), abs(field.high)):.0f}")
+            if digits + decimals > EXACT_DIGITS:
+                return sa.Double()
+            scale = max(decimals, field.min_decimals)
+            return sa.Numeric(digits + scale + 3, scale, asdecimal=bool(dialect.supports_native_decimal))
+        case Number() | Category(dtype="float"):
+            return sa.Double()
+        case Category(dtype="bool", levels=levels) if {level.lower() for level in levels} <= {"true", "false"}:
+            return sa.Boolean()
+        case Time():
+            return _time_type(field, dialect)
+        case Identifier() | Constant() if column.size and all(v is None or WHOLE.fullmatch(v) for v in column):
+            return sa.BigInteger()
+    return sa.Text()
+
+
+def _time_type(field: Time, dialect: Any) -> Any:
+    import sqlalchemy as sa
+    from sqlalchemy.dialects import sqlite
+
+    day, clock, zone = has_day(field.format), has_clock(field.format), zone_of(field.format)
+    if not day and not clock:
+        return sa.Text()  # a month or a year
+    if dialect.name == "sqlite":  # it has no zones, and shows the text that is stored
+        plain = sqlite.DATETIME(truncate_microseconds="%f" not in field.format)
+        return sa.Text() if zone or not day else plain if clock else sa.Date()
+    if not day:
+        return sa.Text() if zone else sa.Time()
+    return sa.DateTime(timezone=zone is not None) if clock else sa.Date()
+
+
+def insert(connection: Any, data: Dataset, table: Any) -> None:
+    """All rows of `data` into the columns of `table` with the fields' names."""
+    fields = [f for f in data.fields if not isinstance(f, Image)]
+    for rows in _batches(data, fields, {f.name: table.columns[f.name].type for f in fields}):
+        connection.execute(table.insert(), rows)
+
+
+def _batches(data: Dataset, fields: Sequence[Field], types: Mapping[str, Any]) -> Iterator[list[dict[str, Any]]]:
+    names = [f.name for f in fields]
+    for start in range(0, len(data), BATCH):
+        part = data.take(slice(start, start + BATCH))
+        columns = [sql_values(f, part.columns[f.name], types[f.name]) for f in fields]
+        yield [dict(zip(names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def sql_values(field: Field, column: np.ndarray, kind: Any) -> list[Any]:
+    """A column as Python values that a database column of type `kind` takes; None where missing."""
+    import sqlalchemy as sa
+
+    if isinstance(field, Time) and isinstance(kind, sa.Date | sa.DateTime | sa.Time):
+        return _moments(field, column, kind)
+    texts = cells(field, column)
+    match kind:
+        case sa.Boolean():
+            return [None if t is None else t.lower() in ("true", "yes", "t", "y", "1") for t in texts]
+        case sa.Integer():
+            return [None if t is None else _whole(t) for t in texts]
+        case sa.Float():
+            return [None if t is None else float(t) for t in texts]
+        case sa.Numeric():
+            return [None if t is None else Decimal(t) if kind.asdecimal else float(t) for t in texts]
+    return texts
+
+
+def _whole(text: str) -> int | str:
+    """A whole number; other texts as they are, for the database to refuse with its own words."""
+    number = float(text) if re.fullmatch(r"[+-]?[0-9]+\.[0-9]*", text) else None
+    return int(text) if re.fullmatch(r"[+-]?[0-9]+", text) else round(number) if number is not None else text
+
+
+def _moments(field: Time, column: np.ndarray, kind: Any) -> list[Any]:
+    """Dates, datetimes or times of day; with the zone UTC where the database keeps zones."""
+    import sqlalchemy as sa
+
+    moments = column.astype("datetime64[us]").tolist()
+    if isinstance(kind, sa.Date):
+        return [None if m is None else m.date() for m in moments]
+    if isinstance(kind, sa.Time):
+        return [None if m is None else m.time() for m in moments]
+    zone = datetime.UTC if kind.timezone and zone_of(field.format) else None
+    return [None if m is None else m.replace(tzinfo=zone) for m in moments]
