@@ -17,6 +17,7 @@ LAYERS = [
     "nets",
     "families",
     "train",
+    "constraints",
     "drawing",
     "generator",
     "classify",

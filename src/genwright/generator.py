@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -15,6 +15,7 @@ from torch import Tensor, nn
 from genwright.codecs import codec_from_json, fit_codec
 from genwright.codecs.codec import Codec
 from genwright.codecs.text import END, TextCodec
+from genwright.constraints import Constraints, Rule
 from genwright.data.dataset import Dataset
 from genwright.drawing import Drawer, draw_given
 from genwright.errors import ArgumentError, DataError, StorageError, UnsupportedError
@@ -23,12 +24,14 @@ from genwright.families.family import Density, Encodes, Family, HasLatent, Work
 from genwright.families.flow import FlowMatching
 from genwright.families.mixture import Mixture
 from genwright.families.recipe import recipe_from_json, recipe_to_json
+from genwright.maths.interpolation import slerp
 from genwright.randomness import seeded
 from genwright.spaces import Columns, Encoded, Given, Reals, Space, Tokens
 from genwright.storage import read_json, read_tensors, sha256, write_json, write_tensors
-from genwright.train.devices import choose_device, environment, peak_memory_mb
+from genwright.train.devices import choose_device
 from genwright.train.fit import Fitted, fit_family
 from genwright.train.progress import Listener, Progress, silent
+from genwright.train.record import circumstances
 
 SCHEMA = 1  # of the saved folder; raised when an older genwright could no longer read it
 CHUNK_NUMBERS = 2**18  # numbers in x that are sampled or scored at once, about
@@ -54,6 +57,7 @@ class Generator:
     net: nn.Module
     prior: Fitted | None
     record: dict[str, Any]
+    constraints: Constraints | None = None
 
     @torch.no_grad()
     def sample(
@@ -63,12 +67,27 @@ class Generator:
 
         Values and conditions are one for all records, or a list of n. A text prompt is given as the text field's
         value. The same seed gives the same records. Raises ArgumentError for unknown fields or values, UnsupportedError
-        where the family cannot condition on what is given.
+        where the family cannot condition on what is given. With constraints, they hold in every record; the notes of
+        the Dataset say how many were drawn again for that.
         """
         if n < 1:
             raise ArgumentError(f"cannot draw {n} records", where="n", hint="ask for at least 1")
+        if self.constraints is None:
+            return self._draw(n, given=given or {}, seed=seed, listener=listener)
+        return self.constraints.sample(self._draw, n, given=given or {}, seed=seed, listener=listener)
+
+    def _draw(self, n: int, *, given: Mapping[str, Any], seed: int, listener: Listener) -> Dataset:
+        """n records as the model knows them, constraints or not."""
         with seeded(seed):
-            return draw_given(self._drawer(self._rng(seed), listener), given or {}, n, seed=seed)
+            return draw_given(self._drawer(self._rng(seed), listener), given, n, seed=seed)
+
+    def _inner(self, data: Dataset) -> Dataset:
+        """Data as the model knows it: without columns that constraints determine."""
+        return data if self.constraints is None else self.constraints.inner(data)
+
+    def _outer(self, data: Dataset, seed: int) -> Dataset:
+        """The inverse of `_inner`, every constraint kept."""
+        return data if self.constraints is None else self.constraints.restored(data, seed=seed)
 
     @torch.no_grad()
     def log_prob(self, data: Dataset, *, seed: int = 0) -> np.ndarray:
@@ -84,7 +103,7 @@ class Generator:
                 hint="mixture and autoregressive have exact ones, vae and diffusion lower bounds",
             )
         rng = self._rng(seed)
-        return self.score(self.codec.encode(data, rng=rng), rng=rng)
+        return self.score(self.codec.encode(self._inner(data), rng=rng), rng=rng)
 
     @torch.no_grad()
     def score(self, rows: Encoded, *, rng: torch.Generator) -> np.ndarray:
@@ -121,7 +140,7 @@ class Generator:
         """The latent of each record, shape (n, ...); for families with an encoder (vae, flow)."""
         if not isinstance(self.family, Encodes):
             raise UnsupportedError(f"{self.family.name} has no encoder", where="encode", hint="vae and flow have one")
-        rows = self.codec.encode(data, rng=self._rng(0))
+        rows = self.codec.encode(self._inner(data), rng=self._rng(0))
         space, parts = self.codec.space, []
         for index in _chunks(len(rows), space):
             part = rows.rows(index)
@@ -139,7 +158,7 @@ class Generator:
             space.pack(family.decode(self.net, z[rows], None if context is None else context[rows]))
             for rows in _chunks(n, space)
         ]
-        return self.codec.decode(Encoded(torch.cat(packed), context), rng=rng)
+        return self._outer(self.codec.decode(Encoded(torch.cat(packed), context), rng=rng), seed)
 
     @torch.no_grad()
     def interpolate(self, n: int, *, steps: int = 8, given: Mapping[str, Any] | None = None, seed: int = 0) -> Dataset:
@@ -158,7 +177,7 @@ class Generator:
             space.pack(family.decode(self.net, walk[rows], None if context is None else context[rows]))
             for rows in _chunks(len(walk), space)
         ]
-        return self.codec.decode(Encoded(torch.cat(packed), context), rng=rng)
+        return self._outer(self.codec.decode(Encoded(torch.cat(packed), context), rng=rng), seed)
 
     def save(self, folder: str | Path) -> None:
         """Write recipe.json, codec.json and weights.safetensors; recipe.json holds the hashes of the other two."""
@@ -176,6 +195,7 @@ class Generator:
             "genwright": __version__,
             **recipe_to_json(self.family),
             "prior": None if self.prior is None else recipe_to_json(self.prior.family),
+            "constraints": None if self.constraints is None else self.constraints.to_json(),
             "sha256": {name: sha256(folder / name) for name in files},
             "record": self.record,
         }
@@ -221,6 +241,7 @@ def fit(
     steps: int | None = None,
     seed: int = 0,
     device: str = "auto",
+    constraints: Sequence[Rule] = (),
     folder: str | Path | None = None,
     listener: Listener = silent,
 ) -> Generator:
@@ -228,7 +249,8 @@ def fit(
 
     `minutes` (5 if neither is given) or `steps` bounds the work. With a `folder`, progress is checkpointed and logged
     there and an interrupted fit of the same data and recipe goes on where it stopped. `family` None takes the family
-    that does best on this kind of data at short budgets.
+    that does best on this kind of data at short budgets. `constraints` are rules of `genwright.constraints` that every
+    record will keep; they are checked against each other and the data first.
     """
     started = time.monotonic()
     if minutes is None and steps is None:
@@ -237,15 +259,13 @@ def fit(
     if len(data.train) < 2:
         raise DataError(f"{len(data)} rows are too few to fit", where=data.name, hint="give at least 10 rows")
     listener(Progress("encoding"))
-    rng = torch.Generator().manual_seed(seed)
-    train_rows, valid_rows = data.train, data.valid if len(data.valid) else data.train
-    codec = fit_codec(train_rows, rng=rng)
-    encoded, held_out = codec.encode(train_rows, rng=rng), codec.encode(valid_rows, rng=rng)
+    rules = Constraints.of(data, constraints) if constraints else None
+    codec, encoded, held_out = _encode(data, rules, torch.Generator().manual_seed(seed))
     family = family or default_family(codec.space)
     family.check(codec.space)
     target = choose_device(device)
     prior = _fit_prior(codec.context, encoded, held_out, minutes=minutes, seed=seed, device=target)
-    work = Work(rows=len(train_rows), minutes=minutes, steps=steps)
+    work = Work(rows=len(encoded), minutes=minutes, steps=steps)
     fitted = fit_family(
         family,
         codec.space,
@@ -260,9 +280,9 @@ def fit(
         fingerprint=_fingerprint(family, codec, work, seed),
         listener=listener,
     )
-    record = {"minutes": minutes, "steps": steps, "seed": seed} | fitted.record | _circumstances(data, started=started)
+    record = {"minutes": minutes, "steps": steps, "seed": seed} | fitted.record | circumstances(data, started=started)
     listener(Progress("done", 1, 1))
-    return Generator(codec=codec, family=fitted.family, net=fitted.net, prior=prior, record=record)
+    return Generator(codec=codec, family=fitted.family, net=fitted.net, prior=prior, record=record, constraints=rules)
 
 
 def load(folder: str | Path, *, device: str = "auto") -> Generator:
@@ -294,7 +314,8 @@ def load(folder: str | Path, *, device: str = "auto") -> Generator:
         prior_family = recipe_from_json(recipe["prior"])
         prior_net = _rebuild(prior_family, codec.context, None, tensors, "prior/", target)
         prior = Fitted(prior_family, prior_net, {})
-    return Generator(codec=codec, family=family, net=net, prior=prior, record=recipe["record"])
+    rules = None if recipe.get("constraints") is None else Constraints.from_json(recipe["constraints"])
+    return Generator(codec=codec, family=family, net=net, prior=prior, record=recipe["record"], constraints=rules)
 
 
 def default_family(space: Space) -> Family:
@@ -306,13 +327,13 @@ def default_family(space: Space) -> Family:
             return Autoregressive()
 
 
-def slerp(a: Tensor, b: Tensor, t: float) -> Tensor:
-    """Great-circle interpolation between rows of two tensors of one shape (Shoemake 1985)."""
-    flat_a, flat_b = a.flatten(1), b.flatten(1)
-    cosine = nn.functional.cosine_similarity(flat_a, flat_b, dim=1).clamp(-0.9999, 0.9999)
-    angle = torch.acos(cosine)[:, None]
-    mixed = torch.sin((1 - t) * angle) * flat_a + torch.sin(t * angle) * flat_b
-    return (mixed / torch.sin(angle)).view_as(a)
+def _encode(data: Dataset, rules: Constraints | None, rng: torch.Generator) -> tuple[Codec, Encoded, Encoded]:
+    """A codec fitted to the training part, and the training and validation parts (if there is one) encoded."""
+    train_rows, valid_rows = data.train, data.valid if len(data.valid) else data.train
+    if rules is not None:
+        train_rows, valid_rows = rules.inner(train_rows), rules.inner(valid_rows)
+    codec = fit_codec(train_rows, rng=rng)
+    return codec, codec.encode(train_rows, rng=rng), codec.encode(valid_rows, rng=rng)
 
 
 def _fit_prior(
@@ -356,18 +377,6 @@ def _fingerprint(family: Family, codec: Codec, work: Work, seed: int) -> str:
     """Identifies a fit, so that only the same fit is resumed."""
     parts = [recipe_to_json(family), codec.to_json(), vars(work), seed]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
-
-
-def _circumstances(data: Dataset, *, started: float) -> dict[str, Any]:
-    """Time and memory taken, on which machine, for which data."""
-    took = {"seconds": round(time.monotonic() - started, 2), "peak_memory_mb": round(peak_memory_mb())}
-    return took | {"environment": environment(), "data": _summary(data)}
-
-
-def _summary(data: Dataset) -> dict[str, Any]:
-    split = {"train": len(data.split.train), "valid": len(data.split.valid), "test": len(data.split.test)}
-    fields = [{"name": f.name, "kind": type(f).__name__.lower()} for f in data.fields]
-    return {"name": data.name, "rows": len(data), "label": data.label, "split": split, "fields": fields}
 
 
 def _chunks(n: int, space: Space) -> Iterator[slice]:

@@ -1,0 +1,254 @@
+"""Constraints: the rules of a generator, checked before training and kept in every row that is drawn."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any, Protocol, Self, runtime_checkable
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from genwright.codecs.schema import field_from_json, field_to_json
+from genwright.constraints.checking import check_rules
+from genwright.constraints.feasible import point
+from genwright.constraints.grids import ordinal, rounded, unscaled
+from genwright.constraints.repair import apart, into_bounds, pulled, split_up
+from genwright.constraints.reshaping import Reshaping, reshaping
+from genwright.constraints.rulefile import rule_to_json, rules_from_json
+from genwright.constraints.rules import Order, Range, Rule, Unique
+from genwright.constraints.wishes import Wishes, wishes
+from genwright.data.dataset import Dataset, Field, Identifier, Number, Time
+from genwright.errors import ArgumentError, StorageError
+from genwright.train.progress import Listener, Progress, silent
+
+MOST_TURNS = 40
+MOST_DRAWS = 10  # rows drawn for each row that is asked for, on average, ...
+SPARE_DRAWS = 4096  # ... and so many more, for when few are asked for
+TURN_ROWS = 65_536  # rows drawn in one turn, unless more are missing
+SURPLUS = 1.5  # rows drawn for each that is expected to be needed
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """Draws rows that know nothing of the rules."""
+
+    def __call__(self, n: int, *, given: Mapping[str, Any], seed: int, listener: Listener) -> Dataset: ...
+
+
+@dataclass(frozen=True)
+class Constraints:
+    """Rules over the outer `fields` of a table.
+
+    Rules that determine columns hold by construction (see `Reshaping`). The others, ranges, orders and uniqueness, are
+    kept by drawing rows again that break them, which conditions the model on the rules exactly; the number of draws is
+    bounded, and what is left then is moved to where the rules hold.
+    """
+
+    fields: tuple[Field, ...]
+    label: str | None
+    rules: tuple[Rule, ...]
+    levels: Mapping[str, tuple[str, ...]]  # the combinations seen in training, by joint category
+
+    @classmethod
+    def of(cls, data: Dataset, rules: Sequence[Rule]) -> Self:
+        """Rules for `data`, checked: ArgumentError for rules that make no sense for it or contradict each other,
+        DataError where rows of the training or validation part break one.
+        """
+        check_rules(data, rules)
+        shape, train = reshaping(data, rules), data.train
+        levels = {joint.name: tuple(np.unique(joint.combined(train)).tolist()) for joint in shape.joints}
+        return cls(data.fields, data.label, tuple(rules), levels)
+
+    @cached_property
+    def shape(self) -> Reshaping:
+        """How columns are left out of the model and put back."""
+        return reshaping(self._blank, self.rules)
+
+    def inner(self, data: Dataset) -> Dataset:
+        """What the model sees of the user's rows."""
+        return self.shape.inner(data)
+
+    def sample(
+        self,
+        draw: Sampler,
+        n: int,
+        *,
+        given: Mapping[str, Any],
+        seed: int,
+        listener: Listener = silent,
+    ) -> Dataset:
+        """n rows in which every rule holds, and that agree with `given`.
+
+        Its notes say how many rows were drawn again, and how many moved. Raises ArgumentError naming the rules that
+        cannot be kept with what is `given`.
+        """
+        rng = np.random.default_rng([seed, n])
+        wished = wishes(self.shape, self.levels, given, n, rng)
+        rows = self.shape.outer(draw(n, given=wished.inner, seed=seed, listener=listener))
+        good = self._good(rows, wished)
+        again, drawn, met = ~good, n, int(good.sum())
+        for turn in range(1, MOST_TURNS):
+            room = MOST_DRAWS * n + SPARE_DRAWS - drawn
+            if good.all() or room <= 0:
+                break
+            slots = _slots(np.flatnonzero(~good), share=max(met, 1) / drawn, room=room)
+            more = self.shape.outer(
+                draw(len(slots), given=wished.inner_at(slots), seed=_seed(seed, turn), listener=silent)
+            )
+            fine = np.flatnonzero(self._fine(more, wished, slots))
+            drawn, met = drawn + len(slots), met + len(fine)
+            places, first = np.unique(slots[fine], return_index=True)
+            rows = _spliced(rows, places, more.take(fine[first]))
+            good = self._good(rows, wished)
+            listener(Progress("keeping the rules", int(good.sum()), n))
+        moved = int((~good).sum())
+        rows = self._repaired(rows, good, wished, drawn, rng)
+        notes = _notes(int(again.sum()), moved, n)
+        return replace(self.shape.with_patterns(rows, rng=rng), notes=(*rows.notes, *notes))
+
+    def restored(self, inner: Dataset, *, seed: int) -> Dataset:
+        """Rows that cannot be drawn again, as those decoded from latents, moved to where every rule holds."""
+        rng = np.random.default_rng(seed)
+        rows, free = self.shape.outer(inner), Wishes({}, {})
+        rows = self._repaired(rows, self._good(rows, free), free, len(inner), rng)
+        return self.shape.with_patterns(rows, rng=rng)
+
+    def to_json(self) -> dict[str, Any]:
+        """As plain JSON."""
+        rules = [rule_to_json(rule) for rule in self.rules]
+        fields = [field_to_json(field) for field in self.fields]
+        levels = {name: list(found) for name, found in self.levels.items()}
+        return {"rules": rules, "label": self.label, "fields": fields, "levels": levels}
+
+    @classmethod
+    def from_json(cls, told: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`; StorageError where the description is damaged."""
+        try:
+            fields = tuple(field_from_json(f) for f in told["fields"])
+            levels = {name: tuple(found) for name, found in told["levels"].items()}
+            return cls(fields, told["label"], rules_from_json(told["rules"]), levels)
+        except (KeyError, TypeError, AttributeError, ArgumentError) as error:
+            hint = "the file is damaged, or of a newer genwright"
+            raise StorageError(f"not the description of constraints ({error})", hint=hint) from None
+
+    @cached_property
+    def _blank(self) -> Dataset:
+        """No rows of the outer fields."""
+        return Dataset(self.fields, {f.name: np.empty(0, dtype=object) for f in self.fields}, label=self.label)
+
+    @cached_property
+    def _bounds(self) -> list[Rule]:
+        """The rules that each row keeps or breaks by itself, and that do not hold by construction."""
+        return [rule for rule in self.rules if isinstance(rule, Range | Order)]
+
+    @cached_property
+    def _uniques(self) -> list[Unique]:
+        """The uniqueness of columns none of which is different in every row by construction."""
+        made = {f.name for f in self.fields if isinstance(f, Identifier)} | {p.column for p in self.shape.patterns}
+        return [rule for rule in self.rules if isinstance(rule, Unique) and made.isdisjoint(rule.columns)]
+
+    def _fine(self, rows: Dataset, wished: Wishes, index: Int[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
+        """Which rows keep the rules by themselves, and are as wished for the rows at `index`."""
+        return np.all([wished.met(rows, index), *(rule.holds(rows) for rule in self._bounds)], axis=0)
+
+    def _good(self, rows: Dataset, wished: Wishes) -> Bool[np.ndarray, " n"]:
+        """Which rows keep the rules, those aside that repeat an earlier good one."""
+        good = self._fine(rows, wished, np.arange(len(rows)))
+        for rule in self._uniques:
+            index = np.flatnonzero(good)
+            good[index] = rule.holds(rows.take(index))
+        return good
+
+    def _repaired(
+        self, rows: Dataset, good: Bool[np.ndarray, " n"], wished: Wishes, drawn: int, rng: np.random.Generator
+    ) -> Dataset:
+        """Rows that are not good moved to where the rules hold; ArgumentError where that cannot be."""
+        left = np.flatnonzero(~good)
+        if not len(left):
+            return rows
+        joined = {name for joint in self.shape.joints for name in joint.columns}
+        pinned = frozenset({*wished.fixed, *joined, *(c.column for c in self.shape.computed)})
+        part = split_up(rows.take(left), self.shape, pinned, {n: wished.numbers(n, left) for n in wished.outer})
+        columns = into_bounds(part, self._bounds, fixed=pinned)
+        part = self.shape.computed_anew(replace(part, columns={**part.columns, **columns}))
+        bad = np.flatnonzero(~self._fine(part, wished, left))
+        if len(bad):
+            anchors = self._anchors(rows, np.flatnonzero(good), part.take(bad), wished, rng)
+            pull = pulled(
+                part.take(bad),
+                anchors,
+                pinned=pinned,
+                kept=wished.fixed,
+                shape=self.shape,
+                holds=lambda moved, index: self._fine(moved, wished, left[bad[index]]),
+            )
+            part = _spliced(part, bad, pull)
+        rows = _spliced(rows, left, part)
+        for rule in self._uniques:
+            rows = apart(rows, rule, self._bounds, pinned=pinned)
+        if not self._good(rows, wished).all():
+            raise self._failure(rows, wished, drawn)
+        return rows
+
+    def _anchors(
+        self, rows: Dataset, good: Int[np.ndarray, " k"], bad: Dataset, wished: Wishes, rng: np.random.Generator
+    ) -> Dataset:
+        """A row that keeps the rules for each bad one: drawn from the good ones, else solved for."""
+        if len(good):
+            return rows.take(rng.choice(good, size=len(bad)))
+        ordinals = {f.name for f in self.fields if isinstance(f, Number | Time)}
+        singles = {**wished.inner, **wished.outer}
+        pins = [Range(n, v, v) for n, v in singles.items() if n in ordinals and isinstance(v, int | float | str)]
+        found = point(self._blank, [*self.rules, *pins])
+        if found is None:
+            raise self._failure(bad, wished, len(rows))
+        return _filled(bad, found)
+
+    def _failure(self, rows: Dataset, wished: Wishes, drawn: int) -> ArgumentError:
+        broken = [rule for rule in (*self._bounds, *self._uniques) if not rule.holds(rows).all()]
+        told = " and ".join(map(str, broken)) or "what is given of " + ", ".join(wished.outer)
+        spare = "" if not wished.fixed else " with " + ", ".join(sorted(wished.fixed)) + " as given"
+        what = f"{told} could not be kept in {len(rows):,} rows{spare}, of {drawn:,} that were drawn"
+        distinct = {r: len(np.unique(r.keys(rows))) for r in broken if isinstance(r, Unique)}
+        hint = "; ".join(f"only {count:,} different values for {rule}" for rule, count in distinct.items())
+        return ArgumentError(what, where="sample", hint=hint or "give other values, or fit with a wider rule")
+
+
+def _slots(missing: Int[np.ndarray, " k"], *, share: float, room: int) -> Int[np.ndarray, " m"]:
+    """For which row each row of the next turn is drawn: as often as it likely takes, within bounds."""
+    each = int(np.ceil(SURPLUS / share)) if share < 1 else 1
+    count = min(len(missing) * each, max(len(missing), TURN_ROWS), room)
+    return np.resize(missing, count)
+
+
+def _spliced(rows: Dataset, places: Int[np.ndarray, " k"], others: Dataset) -> Dataset:
+    """`rows` with those at `places` replaced; keys stay where they are, so that none comes twice."""
+    columns = dict(rows.columns)
+    for field in rows.fields:
+        if not isinstance(field, Identifier):
+            columns[field.name] = columns[field.name].copy()
+            columns[field.name][places] = others.columns[field.name]
+    return replace(rows, columns=columns)
+
+
+def _filled(rows: Dataset, values: Mapping[str, float]) -> Dataset:
+    """`rows` with columns set to values, on the scale of `grids.scaled`."""
+    columns = dict(rows.columns)
+    for name, value in values.items():
+        if np.isfinite(value):
+            field = ordinal(rows, name, rule=name)
+            columns[name] = unscaled(field, rounded(field, np.full(len(rows), value)))
+    return replace(rows, columns=columns)
+
+
+def _seed(seed: int, turn: int) -> int:
+    """Another seed for each turn."""
+    return int(np.random.SeedSequence([seed, turn]).generate_state(1)[0])
+
+
+def _notes(again: int, moved: int, n: int) -> tuple[str, ...]:
+    """What it took to keep the rules."""
+    if not again:
+        return ()
+    tail = f", {moved / n:.2%} at last moved to where they do" if moved else ""
+    return (f"{again / n:.2%} of rows were drawn again so that the rules hold{tail}",)

@@ -1,0 +1,141 @@
+"""What `given` means where rules reshape columns: conditions for the model, and conditions on what comes of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from jaxtyping import Bool, Int
+
+from genwright.codecs.conditions import Between, OneOf, Shares, as_condition, value_set
+from genwright.codecs.scalars import Atoms, Levels
+from genwright.codecs.values import entries, values_of
+from genwright.constraints.reshaping import Joint, Reshaping
+from genwright.constraints.rules import agrees
+from genwright.data.dataset import Category, Constant, Dataset
+from genwright.errors import ArgumentError
+
+Entries = Any  # one value or condition for all rows, or a list with one for each
+
+
+@dataclass(frozen=True)
+class Wishes:
+    """`inner`: what the model is given. `outer`: conditions on computed columns, met by drawing again."""
+
+    inner: dict[str, Entries]
+    outer: dict[str, Entries]
+
+    @property
+    def fixed(self) -> frozenset[str]:
+        """The columns that must not be changed."""
+        return frozenset([*self.inner, *self.outer])
+
+    def inner_at(self, index: Int[np.ndarray, " k"]) -> dict[str, Entries]:
+        """What the model is given for the rows at `index`."""
+        return {name: _at(value, index) for name, value in self.inner.items()}
+
+    def met(self, outer: Dataset, index: Int[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
+        """Which rows meet the conditions of the rows at `index`."""
+        good = np.ones(len(outer), dtype=bool)
+        for name, value in self.outer.items():
+            for condition, rows in _grouped(_at(value, index), len(outer)):
+                good[rows] &= _holds(outer.take(rows), name, condition)
+        return good
+
+    def numbers(self, name: str, index: Int[np.ndarray, " n"]) -> np.ndarray:
+        """The number wished for in a computed column in each row, NaN where it is a range or a set."""
+        wished = _at(self.outer[name], index)
+        listed = wished if isinstance(wished, list) else [wished] * len(index)
+        return np.array([np.nan if as_condition(w) is not None else float(w) for w in listed])
+
+
+def wishes(shape: Reshaping, levels: Mapping[str, Sequence[str]], given: Mapping[str, Any], n: int, rng: Any) -> Wishes:
+    """`given` for n rows, taken apart. `levels` has those of each joint category.
+
+    Raises ArgumentError for a combination of values that was never seen, and for values of columns with a pattern.
+    """
+    known = {name: _listed(value, n, name, rng) for name, value in given.items()}
+    inner = {name: value for name, value in known.items() if name not in shape.absent}
+    for joint in shape.joints:
+        told = {name: known[name] for name in joint.columns if name in known}
+        if told:
+            inner[joint.name] = _joined(joint, levels[joint.name], told, shape, n)
+    outer = {c.column: known[c.column] for c in shape.computed if c.column in known}
+    for pattern in shape.patterns:
+        if pattern.column in known:
+            hint = "set the column after sampling"
+            raise ArgumentError("is made up anew for every row, so it cannot be given", where=pattern.column, hint=hint)
+    return Wishes(inner, outer)
+
+
+def _listed(value: Any, n: int, name: str, rng: np.random.Generator) -> Entries:
+    """One value or condition for all rows, or a list of n of them."""
+    if isinstance(value, Shares):
+        return value.entries(n, rng)
+    if as_condition(value) is not None:
+        return as_condition(value)
+    listed = entries(value, n, where=name)
+    return listed if any(each is not listed[0] for each in listed) else listed[0]
+
+
+def _joined(joint: Joint, levels: Sequence[str], told: Mapping[str, Entries], shape: Reshaping, n: int) -> Entries:
+    """The set of combinations that agree with what was told of their members; one set for all rows, or a list."""
+    column = np.empty(len(levels), dtype=object)
+    column[:] = levels
+    parts = joint.parted(column, shape.by_name)
+    conditions: dict[tuple[Any, ...], OneOf] = {}
+
+    def combinations(members: tuple[Any, ...]) -> OneOf:
+        if members not in conditions:
+            kept = np.ones(len(levels), dtype=bool)
+            for name, member in zip(told, members, strict=True):
+                kept &= _chosen(shape, name, parts[name], member)
+            if not kept.any():
+                shown = ", ".join(f"{name} = {member!r}" for name, member in zip(told, members, strict=True))
+                hint = "give values that occur together in the training rows"
+                raise ArgumentError(f"no combination seen has {shown}", where=joint.name, hint=hint)
+            conditions[members] = OneOf(*column[kept])
+        return conditions[members]
+
+    if not any(isinstance(value, list) for value in told.values()):
+        return combinations(tuple(told.values()))
+    rows = [value if isinstance(value, list) else [value] * n for value in told.values()]
+    return [combinations(members) for members in zip(*rows, strict=True)]
+
+
+def _chosen(shape: Reshaping, name: str, column: np.ndarray, wish: Any) -> Bool[np.ndarray, " n"]:
+    """Which values of a column a wish allows."""
+    field = shape.by_name[name]
+    values = values_of(field, column)
+    if isinstance(field, Constant):
+        return np.array([v == wish for v in column.tolist()], dtype=bool)
+    coder = Levels.fit(values) if isinstance(field, Category) else Atoms.fit(values)
+    return value_set(field, coder, as_condition(wish) or OneOf(wish)).holds(values)
+
+
+def _holds(outer: Dataset, name: str, wish: Any) -> Bool[np.ndarray, " n"]:
+    """In which rows a computed number is as wished."""
+    column = outer.columns[name]
+    match as_condition(wish):
+        case Between(low=low, high=high):
+            low, high = -np.inf if low is None else float(low), np.inf if high is None else float(high)
+            return (column >= low) & (column <= high)
+        case OneOf(values=values):
+            return np.any([_holds(outer, name, value) for value in values], axis=0)
+    if wish is None:
+        return np.isnan(column)
+    return agrees(outer, name, np.full(len(column), float(wish))) & ~np.isnan(column)
+
+
+def _at(value: Entries, index: Int[np.ndarray, " k"]) -> Entries:
+    return [value[i] for i in index.tolist()] if isinstance(value, list) else value
+
+
+def _grouped(value: Entries, n: int) -> list[tuple[Any, Int[np.ndarray, " k"]]]:
+    """The different wishes with the rows that they are for."""
+    if not isinstance(value, list):
+        return [(value, np.arange(n))]
+    rows: dict[Any, list[int]] = {}
+    for i, wish in enumerate(value):
+        rows.setdefault(wish, []).append(i)
+    return [(wish, np.array(index)) for wish, index in rows.items()]
