@@ -213,6 +213,29 @@ def test_given_entries_come_back_unchanged(name, kind):
     assert torch.equal(drawn[~free], x[~free])
 
 
+RESTRICTING = [name for name in FAMILIES if takes(name, CASES["columns"]) and FAMILIES[name].restricts]
+SETS = {0: torch.tensor([True, False, True]), 2: torch.tensor([-0.5, 0.4]), 3: torch.tensor([0.1, 2.1])}
+
+
+@pytest.mark.parametrize("name", RESTRICTING)
+@pytest.mark.parametrize("fixed", [False, True])
+def test_every_record_lies_in_the_allowed_sets_and_keeps_what_is_given(name, fixed):
+    case, model, n = CASES["columns"], fitted(name, "columns"), 300
+    x = torch.full((n, 4), torch.nan)
+    if fixed:  # of single rows: a level outside of its set, a state, a value in its range
+        x[:100, 0], x[50:150, 1], x[80:200, 3] = 1.0, 1.0, 0.3
+    with torch.no_grad(), seeded(0):
+        given = Given(x if fixed else None, allowed=SETS)
+        drawn = model.family.sample(model.net, n, given, torch.Generator().manual_seed(0))
+    assert torch.equal(drawn[~x.isnan()], x[~x.isnan()])
+    free, active = x.isnan(), case.space.active(drawn)
+    assert SETS[0][drawn[free[:, 0], 0].long()].all()
+    for j in (2, 3):
+        value = drawn[free[:, j] & active[:, j], j]
+        assert ((value >= SETS[j][0]) & (value <= SETS[j][1])).all() and len(value.unique()) > 20
+    assert (drawn[~active] == 0).all()
+
+
 @pytest.mark.parametrize("name", list(FAMILIES))
 def test_a_space_it_cannot_take_is_refused_with_a_hint(name):
     refused = [kind for kind, case in CASES.items() if not takes(name, case)]

@@ -6,8 +6,8 @@ import sys
 import genwright
 
 PUBLIC = (
-    "GAN VAE ArgumentError Autoregressive DataError Dataset Diffusion FlowMatching Generator GenwrightError "
-    "MaskedDiffusion MissingDependencyError Mixture Score StorageError TrainingError UnsupportedError __version__ "
+    "GAN VAE ArgumentError Autoregressive Between DataError Dataset Diffusion FlowMatching Generator GenwrightError "
+    "MaskedDiffusion MissingDependencyError Mixture OneOf Score Shares StorageError TrainingError UnsupportedError __version__ "
     "compare evaluate fit load read run write"
 )
 

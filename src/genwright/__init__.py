@@ -17,6 +17,7 @@ from genwright.errors import (
 )
 
 if TYPE_CHECKING:
+    from genwright.codecs.conditions import Between, OneOf, Shares
     from genwright.contest import run
     from genwright.data.dataset import Dataset
     from genwright.data.read import read
@@ -42,6 +43,9 @@ _HOMES = {
     "fit": "genwright.generator",
     "load": "genwright.generator",
     "Generator": "genwright.generator",
+    "Between": "genwright.codecs.conditions",
+    "OneOf": "genwright.codecs.conditions",
+    "Shares": "genwright.codecs.conditions",
     "evaluate": "genwright.metrics.evaluate",
     "compare": "genwright.metrics.comparison",
     "Score": "genwright.metrics.score",
@@ -60,6 +64,7 @@ __all__ = [
     "VAE",
     "ArgumentError",
     "Autoregressive",
+    "Between",
     "DataError",
     "Dataset",
     "Diffusion",
@@ -69,7 +74,9 @@ __all__ = [
     "MaskedDiffusion",
     "MissingDependencyError",
     "Mixture",
+    "OneOf",
     "Score",
+    "Shares",
     "StorageError",
     "TrainingError",
     "UnsupportedError",

@@ -51,6 +51,7 @@ class Autoregressive(GradientFamily):
     density: ClassVar[Density] = Density.EXACT
     refusal: ClassVar[Callable[[Space], str | None]] = staticmethod(too_many_values)
     half_precision: ClassVar[bool] = True
+    restricts: ClassVar[bool] = True
 
     width: int | None = None
     depth: int | None = None
@@ -124,7 +125,7 @@ class Autoregressive(GradientFamily):
     @torch.no_grad()
     def sample(self, net: nn.Module, n: int, given: Given, rng: torch.Generator) -> Tensor:
         if isinstance(net, AnyOrderColumns):
-            return net.draw(n, given.x, given.context, rng)
+            return net.draw(n, given.x, given.context, rng, given.allowed)
         sequence = cast(CausalTokens | CausalPixels, net)
         return sequence.draw(n, given.x, given.context, rng, choose=self._choose)
 

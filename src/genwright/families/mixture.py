@@ -45,6 +45,7 @@ class Mixture(ClosedFormFamily):
     name: ClassVar[str] = "mixture"
     spaces: ClassVar[tuple[type, ...]] = (Reals, Columns)
     density: ClassVar[Density] = Density.EXACT
+    restricts: ClassVar[bool] = True
 
     components: int | None = None
     rank: int | None = None

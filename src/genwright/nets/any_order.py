@@ -1,6 +1,7 @@
 """Any-order autoregression over columns: one net that holds p(column | any set of other columns) for every column."""
 
 import math
+from collections.abc import Mapping, Sequence
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +12,7 @@ from genwright.nets.quantile_density import QuantileDensity
 from genwright.spaces import Columns, Continuous, Discrete
 
 NATURAL_SHARE = 0.5  # of training rows use the order that unconditional sampling uses; the others a random one
+MOST_ROUNDS = 24  # of proposals for columns that are restricted to sets
 CHUNK = 2048  # rows drawn or scored at once
 
 
@@ -85,14 +87,20 @@ class AnyOrderColumns(nn.Module):
         partial: Float[Tensor, "n c"] | None,
         context: Float[Tensor, "n k"] | None,
         rng: torch.Generator,
+        allowed: Mapping[int, Tensor] | None = None,
     ) -> Float[Tensor, "n c"]:
-        """n rows that agree with `partial` (NaN = free), the free entries drawn given all the fixed ones."""
+        """n rows that agree with `partial` (NaN = free), the free entries drawn given all the fixed ones.
+
+        Columns that are restricted to `allowed` sets are drawn before the others.
+        """
         if partial is None:
             partial = torch.full((n, self.targets), torch.nan, device=self.values.device)
         parts = []
         for at in range(0, n, CHUNK):
             rows = slice(at, at + CHUNK)
-            parts.append(self._draw(partial[rows], None if context is None else context[rows], rng))
+            beside = None if context is None else context[rows]
+            known = self._draw_within(partial[rows], beside, allowed, rng) if allowed else partial[rows]
+            parts.append(self._draw(known, beside, rng))
         return torch.cat(parts)
 
     def _draw(self, partial: Tensor, context: Tensor | None, rng: torch.Generator) -> Tensor:
@@ -100,22 +108,92 @@ class AnyOrderColumns(nn.Module):
         embedded, known = self._embed(x, context)
         total = (embedded * known[..., None]).sum(dim=1)
         for j in self.rank[: self.targets].argsort().tolist():
-            column = self.space.columns[j]
-            free = x[:, j].isnan()
-            if isinstance(column, Continuous) and column.state is not None:
-                absent = free & (x[:, column.state] != 0)
-                x[absent, j] = 0.0
-                free = free & ~absent
-            if not free.any():
-                continue
-            head = self.heads[j](self._hidden(total[free][None], slice(j, j + 1))[0]).float()
-            if isinstance(column, Discrete):
-                drawn = _choose(head, rng).to(x.dtype)
-            else:
-                drawn = self.density.sample(head, rng).to(x.dtype)
-            x[free, j] = drawn
-            total[free] += self._embed_column(drawn, j)
+            self._fill(x, total, j, None, rng)
         return x
+
+    def _draw_within(
+        self, partial: Tensor, context: Tensor | None, allowed: Mapping[int, Tensor], rng: torch.Generator
+    ) -> Float[Tensor, "n c"]:
+        """`partial` with its restricted columns drawn from their joint law within the `allowed` sets.
+
+        Each is drawn within its set given those before it; the product of the chances that the later ones had of being
+        in their sets is how far this proposal is off. Rows are accepted in proportion to it, and after MOST_ROUNDS
+        rounds taken from all that was proposed for them in proportion to it (Rubin 1987's importance resampling).
+        """
+        columns = set(allowed) | {self.space.columns[j].state for j in allowed if self._has_state(j)}
+        order = [j for j in self.rank[: self.targets].argsort().tolist() if j in columns]
+        result, rows = partial.clone(), torch.arange(len(partial), device=partial.device)
+        seen = torch.full((len(partial),), -math.inf, dtype=torch.float64, device=partial.device)
+        bound = None
+        for _ in range(MOST_ROUNDS):
+            beside = None if context is None else context[rows]
+            x, weight = self._propose(partial[rows], beside, order, allowed, rng)
+            bound = weight.max() if bound is None else bound
+            chance = torch.rand(len(rows), 2, generator=rng, device=x.device, dtype=torch.float64).log()
+            seen[rows] = torch.logaddexp(seen[rows], weight)
+            accepted = chance[:, 0] < weight - bound
+            taken = accepted | (chance[:, 1] < weight - seen[rows])
+            result[rows[taken]] = x[taken]
+            rows = rows[~accepted]
+            if not len(rows):
+                break
+        return result
+
+    def _propose(
+        self,
+        partial: Tensor,
+        context: Tensor | None,
+        order: Sequence[int],
+        allowed: Mapping[int, Tensor],
+        rng: torch.Generator,
+    ) -> tuple[Float[Tensor, "n c"], Float[Tensor, "n"]]:
+        """The columns in `order` drawn one after the other within their sets, and the log-weight of each row."""
+        x = self.space.with_states(partial)
+        embedded, known = self._embed(x, context)
+        total = (embedded * known[..., None]).sum(dim=1)
+        weight = torch.zeros(len(x), dtype=torch.float64, device=x.device)
+        begun = torch.zeros(len(x), dtype=torch.bool, device=x.device)
+        for j in order:
+            free = x[:, j].isnan()
+            mass = self._fill(x, total, j, allowed.get(j), rng)
+            weight += torch.where(begun, mass, 0.0)  # the first set's mass is the same for all proposals of a row
+            begun |= free
+        return x, weight
+
+    def _fill(
+        self, x: Float[Tensor, "n c"], total: Float[Tensor, "n w"], j: int, limit: Tensor | None, rng: torch.Generator
+    ) -> Float[Tensor, "n"]:
+        """Draw the free entries of column j into `x`, within a set if there is one, and add them to the sums `total`.
+
+        Returns the log of the chance that each had of being in the set.
+        """
+        column = self.space.columns[j]
+        free = x[:, j].isnan()
+        if isinstance(column, Continuous) and column.state is not None:
+            absent = free & (x[:, column.state] != 0)
+            x[absent, j] = 0.0
+            free = free & ~absent
+        mass = torch.zeros(len(x), dtype=torch.float64, device=x.device)
+        if not free.any():
+            return mass
+        head = self.heads[j](self._hidden(total[free][None], slice(j, j + 1))[0]).float()
+        if isinstance(column, Discrete):
+            logits = head if limit is None else head.masked_fill(~limit.bool().to(head.device), -math.inf)
+            drawn = _choose(logits, rng).to(x.dtype)
+            if limit is not None:
+                mass[free] = (logits.logsumexp(dim=1) - head.logsumexp(dim=1)).double()
+        else:
+            low, high = (-math.inf, math.inf) if limit is None else limit.tolist()
+            drawn = self.density.sample(head, rng, low, high).to(x.dtype)
+            if limit is not None:
+                mass[free] = self.density.log_mass(head, low, high).double()
+        x[free, j] = drawn
+        total[free] += self._embed_column(drawn, j)
+        return mass
+
+    def _has_state(self, j: int) -> bool:
+        column = self.space.columns[j]
+        return isinstance(column, Continuous) and column.state is not None
 
     def _log_prob(self, x: Tensor, context: Tensor | None, rank: Float[Tensor, "n a"]) -> Float[Tensor, "n"]:
         """log p of each row when its columns come in the order of `rank` (columns, then context columns)."""

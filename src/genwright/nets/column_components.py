@@ -1,14 +1,16 @@
 """K laws over mixed-type columns under which the columns are independent: the components of a latent-class mixture."""
 
 import math
+from collections.abc import Mapping
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from genwright.spaces import Columns, Discrete
+from genwright.spaces import Columns, Continuous, Discrete
 
+LEAST_LOG = -700.0  # log of the share of a tail that a range too narrow to tell still has
 VARIANCE_FLOOR = 1e-4  # of an encoded value, whose variance is about 1
 
 
@@ -107,22 +109,86 @@ class ColumnComponents(nn.Module):
         self.mean.copy_(mean)
         self.variance.copy_((square - mean.square()).clamp(min=VARIANCE_FLOOR))
 
+    def log_mass(self, x: Float[Tensor, "n c"], allowed: Mapping[int, Tensor]) -> Float[Tensor, "n k"]:
+        """Log of the chance in nats that the free entries of each row lie in the `allowed` sets of their columns."""
+        x, free = self.space.with_states(x), []
+        masses = []
+        for i, j in enumerate(self.discrete):
+            if j in allowed or any(k in allowed for k in self._values_of(j)):
+                free.append(x[:, j].isnan())
+                masses.append(self._allowed_law(i, allowed).double().logsumexp(dim=0))
+        for i, j in enumerate(self.continuous):
+            column = self.space.columns[j]
+            assert isinstance(column, Continuous)
+            if j in allowed:  # the mass of a value whose state is free is part of its state's
+                here = x[:, j].isnan()
+                free.append(here if column.state is None else here & (x[:, column.state] == 0))
+                masses.append(self._log_range(i, allowed[j]))
+        return torch.stack(free, dim=1).double() @ torch.stack(masses).clamp(min=LEAST_LOG)
+
     def draw(
-        self, which: Int[Tensor, "n"], partial: Float[Tensor, "n c"], rng: torch.Generator
+        self,
+        which: Int[Tensor, "n"],
+        partial: Float[Tensor, "n c"],
+        rng: torch.Generator,
+        allowed: Mapping[int, Tensor] | None = None,
     ) -> Float[Tensor, "n c"]:
-        """Rows from components `which`; entries of `partial` that are not NaN are kept."""
-        partial = self.space.with_states(partial)
+        """Rows from components `which`; entries of `partial` that are not NaN are kept, others drawn in `allowed`."""
+        partial, allowed = self.space.with_states(partial), allowed or {}
         x = partial.clone()
-        for start, n, j in zip(self.starts.tolist(), self.levels, self.discrete, strict=True):
-            logits = self.log_levels[start : start + n, which].T
+        for i, j in enumerate(self.discrete):
+            logits = self._allowed_law(i, allowed)[:, which].T
             noise = torch.empty_like(logits).exponential_(generator=rng).clamp_(min=1e-30)
             x[:, j] = torch.where(partial[:, j].isnan(), (logits - noise.log()).argmax(dim=1).to(x.dtype), x[:, j])
         noise = torch.randn(len(x), len(self.continuous), generator=rng)
+        for i, j in enumerate(self.continuous):
+            if j in allowed:
+                noise[:, i] = self._noise_within(i, which, allowed[j], rng)
         value = self.mean[which] + self.variance[which].sqrt() * noise
+        for i, j in enumerate(self.continuous):
+            if j in allowed:
+                value[:, i].clamp_(float(allowed[j][0]), float(allowed[j][1]))
         free = partial[:, self.continuous].isnan()
         active = self.space.active(x)[:, self.continuous]
         x[:, self.continuous] = torch.where(free, torch.where(active, value, 0.0), partial[:, self.continuous])
         return x
+
+    def _values_of(self, state: int) -> list[int]:
+        """Continuous columns that the discrete column `state` governs."""
+        return [i for i, c in enumerate(self.space.columns) if isinstance(c, Continuous) and c.state == state]
+
+    def _allowed_law(self, i: int, allowed: Mapping[int, Tensor]) -> Float[Tensor, "l k"]:
+        """Log-chance of each allowed level of the i-th discrete column, times that of the allowed values it governs."""
+        start, n, j = int(self.starts[i]), self.levels[i], self.discrete[i]
+        law = self.log_levels[start : start + n]
+        if j in allowed:
+            law = law.masked_fill(~allowed[j].bool()[:, None], -math.inf)
+        governed = [k for k in self._values_of(j) if k in allowed]
+        if governed:
+            law = law.double()
+            law[0] += sum(self._log_range(self.continuous.index(k), allowed[k]) for k in governed)
+        return law
+
+    def _log_range(self, i: int, limits: Float[Tensor, "2"]) -> Float[Tensor, "k"]:
+        """Log of the chance of the i-th continuous column's range in each component."""
+        low, high = ((limits[e].double() - self.mean[:, i]) / self.variance[:, i].double().sqrt() for e in (0, 1))
+        mirrored = low > 0  # where the upper tail is meant, take the lower one: there differences keep their digits
+        low, high = torch.where(mirrored, -high, low), torch.where(mirrored, -low, high)
+        above, below = torch.special.log_ndtr(high), torch.special.log_ndtr(low)
+        return above + torch.log1p(-(below - above).exp()).clamp(min=LEAST_LOG)
+
+    def _noise_within(
+        self, i: int, which: Int[Tensor, "n"], limits: Float[Tensor, "2"], rng: torch.Generator
+    ) -> Float[Tensor, "n"]:
+        """Standard normal noise that takes the i-th continuous column into a range, in components `which`."""
+        scale = self.variance[which, i].double().sqrt()
+        low, high = ((limits[e].double() - self.mean[which, i]) / scale for e in (0, 1))
+        mirrored = low > 0
+        low, high = torch.where(mirrored, -high, low), torch.where(mirrored, -low, high)
+        below, above = torch.special.ndtr(low), torch.special.ndtr(high)
+        chance = torch.rand(len(which), generator=rng, dtype=torch.float64)
+        noise = torch.special.ndtri(below + (above - below) * chance).clamp(low, high)
+        return torch.where(mirrored, -noise, noise).to(self.mean.dtype)
 
     def _known(self, x: Tensor) -> Bool[Tensor, "n c"]:
         return ~x.isnan() & self.space.active(x)

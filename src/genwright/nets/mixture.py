@@ -52,11 +52,19 @@ class MixtureNet(nn.Module):
         return (joint - self.log_joint(None, context, len(x)).logsumexp(dim=1)).float()
 
     def draw(self, n: int, given: Given, rng: torch.Generator) -> Tensor:
-        """n records that agree with `given`: a component from its posterior, then the free entries from it."""
+        """n records that agree with `given`: a component from its posterior, then the free entries from it.
+
+        Allowed sets multiply the evidence of each component by its mass in them, so that the law stays exact.
+        """
         partial = torch.full((n, *self.space.shape), torch.nan) if given.x is None else given.x
         logits = self.log_joint(given.x, given.context, n)
+        if given.allowed:
+            assert isinstance(self.body, ColumnComponents), "arrays have no columns to restrict"
+            logits = logits + self.body.log_mass(partial, given.allowed)
         noise = torch.empty_like(logits).exponential_(generator=rng).clamp_(min=1e-30)
         which: Int[Tensor, "n"] = (logits - noise.log()).argmax(dim=1)
+        if isinstance(self.body, ColumnComponents):
+            return self.body.draw(which, partial, rng, given.allowed)
         return self.body.draw(which, partial, rng)
 
     def statistics(self, x: Tensor, context: Tensor | None, share: Float[Tensor, "n k"]) -> list[Tensor]:

@@ -1,6 +1,7 @@
 """A flexible density for one real value that is about standard normal."""
 
 import math
+from collections.abc import Callable
 
 import torch
 import torch.nn.functional as F
@@ -9,6 +10,7 @@ from torch import Tensor
 
 NORMAL_SHARE = 1e-3  # least weight of the standard normal: keeps every bin's mass, and so every logarithm, finite
 NARROWEST = 1e-3  # least scale of a bump, in standard deviations of the column
+LEAST_MASS = 1e-200  # of a part of the mixture in a range too far out or too narrow to tell
 EDGE = 8.0  # values further out than this many standard deviations are drawn at it
 
 
@@ -44,23 +46,33 @@ class QuantileDensity:
         log_f = (torch.cat([normal[:, None], bumps], dim=1) + weights.log()).logsumexp(dim=1)
         return log_f + (log_bins - mass.log()).gather(1, index[:, None])[:, 0]
 
-    def sample(self, head: Float[Tensor, "n p"], rng: torch.Generator) -> Float[Tensor, "n"]:
-        """One value per row: a bin, then a part of the mixture inside it, then its truncated inverse distribution."""
+    def log_mass(self, head: Float[Tensor, "n p"], low: float, high: float) -> Float[Tensor, "n"]:
+        """Log of the chance of a value from `low` to `high`, in nats."""
         steps, weights, places, scales = self._split(head)
-        masses = self._masses(weights, places, scales)
+        whole = self._masses(weights, places, scales).sum(dim=1).log()
+        inside = self._masses(weights, places, scales, low, high).sum(dim=1).log()
+        return (steps + inside).logsumexp(dim=1) - (steps + whole).logsumexp(dim=1)
+
+    def sample(
+        self, head: Float[Tensor, "n p"], rng: torch.Generator, low: float = -math.inf, high: float = math.inf
+    ) -> Float[Tensor, "n"]:
+        """One value from `low` to `high` per row: a bin, a part of the mixture in it, its truncated inverse law."""
+        steps, weights, places, scales = self._split(head)
+        masses = self._masses(weights, places, scales, low, high)
         index = _choose(steps + masses.sum(dim=1).log(), rng)
         part = _choose(masses.gather(2, index[:, None, None].expand(-1, masses.shape[1], 1))[..., 0].log(), rng)
         chance = torch.rand(len(head), generator=rng, device=head.device, dtype=torch.float64)
-        normal = torch.special.ndtri((index + chance) / self.bins)
-        own = (part - 1).clamp(min=0)[:, None]
+        edges = self._edges(head.device, low, high)
+        first, last = edges[index], edges[index + 1]
+        below, above = torch.special.ndtr(first), torch.special.ndtr(last)
+        value = torch.special.ndtri(below + (above - below) * chance)
         if self.bumps:
+            own = (part - 1).clamp(min=0)[:, None]
             place, scale = places.gather(1, own)[:, 0].double(), scales.gather(1, own)[:, 0].double()
-            edges = F.pad(F.pad(self.edges.double(), (1, 0), value=-math.inf), (0, 1), value=math.inf).to(head.device)
-            low, high = (torch.sigmoid((edges[index + i] - place) / scale) for i in (0, 1))
-            bump = place + scale * torch.logit(low + (high - low) * chance, eps=1e-12)
-            bump = bump.clamp(edges[index], edges[index + 1])
-            normal = torch.where(part == 0, normal, bump)
-        return normal.clamp(-EDGE, EDGE).to(head.dtype)
+            below, above = torch.sigmoid((first - place) / scale), torch.sigmoid((last - place) / scale)
+            bump = place + scale * torch.logit(below + (above - below) * chance, eps=1e-12)
+            value = torch.where(part == 0, value, bump)
+        return value.clamp(first, last).clamp(min(-EDGE, high), max(EDGE, low)).to(head.dtype)
 
     def _split(self, head: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
         """Step heights (n, bins), weights of the normal and the bumps (n, 1 + bumps), places and scales (n, bumps)."""
@@ -71,8 +83,20 @@ class QuantileDensity:
         weights = weights + F.pad(torch.full((1,), NORMAL_SHARE), (0, self.bumps)).to(head.device)
         return steps, weights, places + self.homes.to(head.device), F.softplus(scales - 0.5) + NARROWEST
 
-    def _masses(self, weights: Tensor, places: Tensor, scales: Tensor) -> Float[Tensor, "n m bins"]:
-        """Mass of each part of the mixture in each bin."""
+    def _edges(self, device: torch.device, low: float, high: float) -> Float[Tensor, "b"]:
+        """Borders of the bins, cut to the range from `low` to `high`."""
+        inner = self.edges.double()
+        return F.pad(F.pad(inner, (1, 0), value=-math.inf), (0, 1), value=math.inf).clamp(low, high).to(device)
+
+    def _masses(
+        self, weights: Tensor, places: Tensor, scales: Tensor, low: float = -math.inf, high: float = math.inf
+    ) -> Float[Tensor, "n m bins"]:
+        """Mass of each part of the mixture in each bin, as far as it lies from `low` to `high`."""
+        if math.isfinite(low) or math.isfinite(high):
+            edges = self._edges(weights.device, low, high)
+            normal = _between(torch.special.ndtr, edges).expand(len(weights), 1, -1)
+            bumps = _between(torch.sigmoid, (edges - places[..., None].double()) / scales[..., None].double())
+            return (weights[..., None] * torch.cat([normal, bumps], dim=1)).clamp(min=LEAST_MASS)
         normal = torch.full((len(weights), 1, self.bins), 1.0 / self.bins, device=weights.device)
         below = torch.sigmoid((self.edges.to(weights.device) - places[..., None]) / scales[..., None])
         bumps = F.pad(F.pad(below, (1, 0)), (0, 1), value=1.0).diff(dim=2).clamp(min=0.0)
@@ -80,6 +104,12 @@ class QuantileDensity:
 
     def _bin(self, x: Float[Tensor, "n"]) -> Int[Tensor, "n"]:
         return torch.bucketize(x.contiguous(), self.edges.to(x.device))
+
+
+def _between(cdf: Callable[[Tensor], Tensor], edges: Float[Tensor, "*m e"]) -> Float[Tensor, "*m b"]:
+    """Mass between neighbouring edges under a symmetric law, precise in both of its tails."""
+    low, high = edges[..., :-1], edges[..., 1:]
+    return torch.where(low > 0, cdf(-low) - cdf(-high), cdf(high) - cdf(low))
 
 
 def _choose(logits: Float[Tensor, "n l"], rng: torch.Generator) -> Int[Tensor, "n"]:
