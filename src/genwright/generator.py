@@ -3,7 +3,7 @@
 import hashlib
 import json
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,30 +12,32 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from genwright.codecs import codec_from_json, fit_codec
+from genwright.codecs import codec_from_json, fit_codec, scalar_codec
 from genwright.codecs.codec import Codec
 from genwright.codecs.text import END, TextCodec
 from genwright.constraints import Constraints, Rule
 from genwright.data.dataset import Dataset
+from genwright.data.like import read_partial
+from genwright.data.read import Source
 from genwright.drawing import Drawer, draw_given
 from genwright.errors import ArgumentError, DataError, StorageError, UnsupportedError
 from genwright.families.autoregressive import Autoregressive
 from genwright.families.family import Density, Encodes, Family, HasLatent, Work
 from genwright.families.flow import FlowMatching
-from genwright.families.mixture import Mixture
 from genwright.families.recipe import recipe_from_json, recipe_to_json
+from genwright.imputation import impute
 from genwright.maths.interpolation import slerp
 from genwright.randomness import seeded
 from genwright.spaces import Columns, Encoded, Given, Reals, Space, Tokens
 from genwright.storage import read_json, read_tensors, sha256, write_json, write_tensors
 from genwright.train.devices import choose_device
 from genwright.train.fit import Fitted, fit_family
+from genwright.train.prior import fit_prior
 from genwright.train.progress import Listener, Progress, silent
 from genwright.train.record import circumstances
 
 SCHEMA = 1  # of the saved folder; raised when an older genwright could no longer read it
 CHUNK_NUMBERS = 2**18  # numbers in x that are sampled or scored at once, about
-PRIOR_MINUTES = 0.1  # at most, for the law of the scalar fields beside a media field
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -75,6 +77,21 @@ class Generator:
         if self.constraints is None:
             return self._draw(n, given=given or {}, seed=seed, listener=listener)
         return self.constraints.sample(self._draw, n, given=given or {}, seed=seed, listener=listener)
+
+    @torch.no_grad()
+    def impute(self, data: Source, n: int = 1, *, keep_missing: Collection[str] = (), seed: int = 0) -> Dataset:
+        """Incomplete rows (a DataFrame, Dataset or file) completed: n draws of each, one after the other.
+
+        Missing values are drawn given all others of the row, which stay as they are; columns that are not there at all
+        are missing. Fields in `keep_missing` may stay missing. Raises UnsupportedError where the family has no exact
+        conditional laws, or rules bind columns together.
+        """
+        if self.constraints is not None:
+            hint = "fit without constraints to impute, or sample with given="
+            raise UnsupportedError("rows under constraints are not imputed", where="impute", hint=hint)
+        rows = read_partial(data, scalar_codec(self.codec).fields)
+        with seeded(seed):
+            return impute(self._drawer(self._rng(seed), silent), rows, n=n, keep_missing=keep_missing)
 
     def _draw(self, n: int, *, given: Mapping[str, Any], seed: int, listener: Listener) -> Dataset:
         """n records as the model knows them, constraints or not."""
@@ -264,7 +281,7 @@ def fit(
     family = family or default_family(codec.space)
     family.check(codec.space)
     target = choose_device(device)
-    prior = _fit_prior(codec.context, encoded, held_out, minutes=minutes, seed=seed, device=target)
+    prior = fit_prior(codec.context, encoded, held_out, minutes=minutes, seed=seed, device=target)
     work = Work(rows=len(encoded), minutes=minutes, steps=steps)
     fitted = fit_family(
         family,
@@ -334,20 +351,6 @@ def _encode(data: Dataset, rules: Constraints | None, rng: torch.Generator) -> t
         train_rows, valid_rows = rules.inner(train_rows), rules.inner(valid_rows)
     codec = fit_codec(train_rows, rng=rng)
     return codec, codec.encode(train_rows, rng=rng), codec.encode(valid_rows, rng=rng)
-
-
-def _fit_prior(
-    context: Columns | None, train: Encoded, valid: Encoded, *, minutes: float | None, seed: int, device: torch.device
-) -> Fitted | None:
-    """The law of the scalar fields beside a media field."""
-    if context is None:
-        return None
-    assert train.context is not None and valid.context is not None
-    single = Mixture(components=1) if len(context.columns) == 1 and context.discrete else Mixture()
-    work = Work(rows=len(train), minutes=min(PRIOR_MINUTES, 0.1 * (minutes or PRIOR_MINUTES)))
-    rows, held_out = Encoded(train.context), Encoded(valid.context)
-    now = time.monotonic()
-    return fit_family(single, context, None, rows, held_out, work=work, seed=seed, started=now, device=device)
 
 
 def _rebuild(

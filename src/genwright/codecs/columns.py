@@ -1,12 +1,13 @@
 """Tables: number, category and time fields to `Columns` and back; the condition fields beside media likewise."""
 
 import warnings
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any, Self, final
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
@@ -120,6 +121,23 @@ class ColumnsCodec(Codec):
         plain = len(fixed) > len(limits)
         return Given(x=torch.from_numpy(x) if plain else None, allowed=self.allowed(limits) or None)
 
+    def partial(self, data: Dataset, *, keep_missing: Collection[str]) -> tuple[Given, list[str]]:
+        """Rows with their missing values free, but never drawn as missing; and what had to be replaced to encode them.
+
+        Missing values of fields in `keep_missing` are given as missing, where the coder knows such.
+        """
+        x = np.full((len(data), len(self.space.columns)), np.nan, dtype=np.float32)
+        filled, replaced = {}, []
+        for field, coder in self._modelled:
+            values = values_of(field, data.columns[field.name])
+            absent, known = pd.isna(values), coder.snap(values)
+            replaced += _replaced(field, values[~absent], known[~absent])
+            if pd.isna(known).any() and field.name not in keep_missing:
+                filled[field.name] = Interval()
+            fixed = ~absent | (pd.isna(known) & (field.name in keep_missing))
+            x[fixed, self._places[field.name]] = coder.encode(known[fixed], None)
+        return Given(torch.from_numpy(x), allowed=self.allowed(filled) or None), replaced
+
     def given_beside(self, x: Tensor | None, fixed: Mapping[str, Any], n: int, *, rng: torch.Generator) -> Given:
         """`given` as the context beside media: always rows, all NaN where nothing is fixed; None without any column."""
         if not self.space.columns and not fixed:
@@ -150,7 +168,7 @@ class ColumnsCodec(Codec):
         return kept
 
     def settle(self, data: Dataset, limits: Mapping[str, ValueSet], *, rng: torch.Generator) -> Dataset:
-        """Decoded rows with numbers moved to the ends of ranges that rounding left, and to sets of values off any grid."""
+        """Decoded rows with numbers moved to ends of ranges that rounding left, and to values off any grid."""
         return self.mend(data, {k: s for k, s in limits.items() if _settles(self._known(k)[1], s)}, rng=rng)
 
     def mend(self, data: Dataset, limits: Mapping[str, ValueSet], *, rng: torch.Generator) -> Dataset:

@@ -1,6 +1,7 @@
 """read_like: read generated data with the fields of the real data, so that the two can be compared."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -49,6 +50,30 @@ def read_like(source: Source, real: Dataset, *, missing: Any = ()) -> Dataset:
         text = own[0] if own else None
         return _media_like(read(source, missing=missing, field=text), real)
     return _media_like(read(source, missing=missing), real)
+
+
+def read_partial(source: Source, fields: Sequence[Field], *, missing: Any = ()) -> Dataset:
+    """Read rows of which not everything is there, with known `fields`: columns that are not there are missing in full.
+
+    Raises DataError where none of the fields is there, and for values of another type.
+    """
+    if isinstance(source, Dataset):
+        table = _cells_of(source)
+    else:
+        table = _raw_table(source, missing_marks(missing))
+    lost = [f.name for f in fields if f.name not in table.names]
+    if len(lost) == len(fields):
+        what = f"none of the columns {', '.join(lost[:10])}"
+        raise DataError(what, where=table.where, hint=f"there are {', '.join(table.names[:20])}")
+    empty = tuple(RawColumn.of(name, [None] * len(table)) for name in lost)
+    blank = Dataset(tuple(fields), {f.name: np.empty(0, dtype=object) for f in fields}, name="the model")
+    return _table_like(RawTable(table.columns + empty, table.where, table.notes), blank)
+
+
+def _cells_of(data: Dataset) -> RawTable:
+    """The fields of a Dataset as they are written; images are left out."""
+    kept = [f for f in data.fields if not isinstance(f, Image)]
+    return RawTable(tuple(RawColumn.of(f.name, cells(f, data.columns[f.name])) for f in kept), data.name)
 
 
 def _suffix(path: Path) -> str:

@@ -120,7 +120,7 @@ class AnyOrderColumns(nn.Module):
         in their sets is how far this proposal is off. Rows are accepted in proportion to it, and after MOST_ROUNDS
         rounds taken from all that was proposed for them in proportion to it (Rubin 1987's importance resampling).
         """
-        columns = set(allowed) | {self.space.columns[j].state for j in allowed if self._has_state(j)}
+        columns = set(allowed) | {self._state_of(j) for j in allowed}
         order = [j for j in self.rank[: self.targets].argsort().tolist() if j in columns]
         result, rows = partial.clone(), torch.arange(len(partial), device=partial.device)
         seen = torch.full((len(partial),), -math.inf, dtype=torch.float64, device=partial.device)
@@ -191,9 +191,10 @@ class AnyOrderColumns(nn.Module):
         total[free] += self._embed_column(drawn, j)
         return mass
 
-    def _has_state(self, j: int) -> bool:
+    def _state_of(self, j: int) -> int | None:
+        """The column that says whether column j carries a value, if there is one."""
         column = self.space.columns[j]
-        return isinstance(column, Continuous) and column.state is not None
+        return column.state if isinstance(column, Continuous) else None
 
     def _log_prob(self, x: Tensor, context: Tensor | None, rank: Float[Tensor, "n a"]) -> Float[Tensor, "n"]:
         """log p of each row when its columns come in the order of `rank` (columns, then context columns)."""

@@ -1,0 +1,74 @@
+"""Imputation: incomplete rows completed from the exact law of what is missing given what is there."""
+
+import warnings
+from collections.abc import Collection
+from dataclasses import replace
+
+import numpy as np
+import pandas as pd
+import torch
+
+from genwright.codecs.columns import ColumnsCodec
+from genwright.codecs.schema import MOST_DECIMALS, from_numbers, to_numbers
+from genwright.codecs.values import unknown_field
+from genwright.data.dataset import Dataset, Field, Number, Time
+from genwright.drawing import Drawer
+from genwright.errors import ArgumentError, UnsupportedError
+
+
+def impute(drawer: Drawer, data: Dataset, *, n: int, keep_missing: Collection[str]) -> Dataset:
+    """n completed rows for each row of `data`, one after the other; every value that is there stays as it is.
+
+    Missing values are drawn jointly, given all values of the row; those of fields in `keep_missing` stay missing.
+    Values that the model cannot hold are conditioned on as the nearest that it can, with a warning. Raises
+    UnsupportedError for families that do not draw from exact conditional laws.
+    """
+    codec = _codec(drawer)
+    if n < 1:
+        raise ArgumentError(f"cannot draw {n} completions of each row", where="n", hint="ask for at least 1")
+    modelled = {f.name for f, coder in zip(codec.fields, codec.coders, strict=True) if coder is not None}
+    for name in keep_missing:
+        if name not in modelled:
+            raise unknown_field(name, modelled, where="keep_missing")
+    gaps = {name: np.asarray(pd.isna(data.columns[name])) for name in data.columns}
+    partial, replaced = codec.partial(data, keep_missing=keep_missing)
+    if replaced:
+        what = f"{data.name}: values unlike the rows the model was fitted to are conditioned on as the nearest known"
+        warnings.warn(f"{what}, and kept as they are ({'; '.join(replaced[:5])})", stacklevel=3)
+    rows = torch.arange(len(data)).repeat_interleave(n)
+    drawn = codec.decode(drawer.draw(partial.rows(rows), len(rows)), rng=drawer.rng)
+    fields, columns = [], {}
+    for field in codec.fields:
+        own, gap = data.columns[field.name][rows.numpy()], gaps[field.name][rows.numpy()]
+        columns[field.name] = own if field.name in keep_missing else _filled(own, drawn.columns[field.name], gap)
+        fields.append(_widened(data.field(field.name), data.columns[field.name]))
+    return Dataset(tuple(fields), columns, name=data.name, label=codec.label)
+
+
+def _codec(drawer: Drawer) -> ColumnsCodec:
+    if not isinstance(drawer.codec, ColumnsCodec):
+        hint = "prompts and parts of images are completed by sample(given=...)"
+        raise UnsupportedError("only rows of tables are imputed", where="impute", hint=hint)
+    if not drawer.restricts:
+        hint = "fit a Mixture, or Autoregressive"
+        raise UnsupportedError(f"{drawer.family} has no exact conditional laws", where="impute", hint=hint)
+    return drawer.codec
+
+
+def _filled(own: np.ndarray, drawn: np.ndarray, gap: np.ndarray) -> np.ndarray:
+    column = own.copy()
+    column[gap] = drawn[gap]
+    return column
+
+
+def _widened(field: Field, column: np.ndarray) -> Field:
+    """The field with as much precision as the column's values need to be written as they are."""
+    if isinstance(field, Number) and field.decimals is not None:
+        for decimals in range(field.decimals, MOST_DECIMALS + 1):
+            wider = replace(field, decimals=decimals)
+            if np.array_equal(from_numbers(wider, to_numbers(wider, column)), column, equal_nan=True):
+                return wider
+        return replace(field, decimals=None)
+    if isinstance(field, Time) and (from_numbers(field, to_numbers(field, column)) != column)[~np.isnat(column)].any():
+        return replace(field, format="%Y-%m-%dT%H:%M:%S.%f")
+    return field
