@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 from genwright.card import expression, model_card
+from genwright.constraints import Rule, check_rules, rule_to_json
 from genwright.data.dataset import Category, Dataset, Image, Text
 from genwright.data.split import row_keys
 from genwright.data.write import write
@@ -77,6 +78,7 @@ def run(
     minutes: float = 5.0,
     seed: int = 0,
     families: Sequence[Family] | None = None,
+    constraints: Sequence[Rule] = (),
     command: str | None = None,
     listener: Listener = silent,
 ) -> Run:
@@ -84,18 +86,17 @@ def run(
 
     `minutes` is the training time in all: half is shared equally by the families, the rest trains the winner anew on
     a plan made for the longer time. Drawing, scoring and the report come on top. An interrupted run goes on where it
-    stopped when it is called again with the same data and arguments; a folder with another run is an ArgumentError.
-    `command` is how the report says to repeat the run; by default this call.
+    stopped when called again with the same data and arguments; a folder with another run is an ArgumentError. All
+    families keep the `constraints`. `command` is how the report says to repeat the run; by default this call.
     """
-    out, watch = Path(out), Stopwatch()
-    candidates = list(families) if families is not None else suitable(data)
-    claim(out, data, minutes=minutes, seed=seed, families=candidates)
-    arena = _Arena(data, COMPARISON_SHARE * minutes / len(candidates), seed, out / "comparison", watch, listener)
+    out, watch, candidates = Path(out), Stopwatch(), list(suitable(data) if families is None else families)
+    rules = check_rules(data, constraints)
+    claim(out, data, minutes=minutes, seed=seed, families=candidates, rules=rules)
+    arena = _Arena(data, COMPARISON_SHARE * minutes / len(candidates), seed, out / "comparison", watch, listener, rules)
     contestants = [arena.contest(family) for family in candidates]
     best = choose(contestants)
     left = max(minutes - sum(c.entry.seconds for c in contestants) / 60, arena.minutes)
-    generator, notes = arena.train_on(best, left, out)
-    unseen = part(data.test, TESTED_CHARACTERS)
+    (generator, notes), unseen = arena.train_on(best, left, out), part(data.test, TESTED_CHARACTERS)
     listener(Progress("drawing samples"))
     with watch("drawing samples"):
         fake, walks = generator.sample(drawn(unseen), seed=seed), _walks(generator, data, seed)
@@ -174,7 +175,9 @@ def ranked(contestants: Sequence[Contestant]) -> list[Contestant]:
     return sorted(contestants, key=badness)
 
 
-def claim(out: Path, data: Dataset, *, minutes: float, seed: int, families: Sequence[Family]) -> None:
+def claim(
+    out: Path, data: Dataset, *, minutes: float, seed: int, families: Sequence[Family], rules: Sequence[Rule] = ()
+) -> None:
     """Make `out` the folder of this run, or find that it is already; raise if it holds anything else."""
     if not families:
         raise ArgumentError("no family to compare", where="families", hint=f"for example: {', '.join(FAMILIES)}")
@@ -186,7 +189,7 @@ def claim(out: Path, data: Dataset, *, minutes: float, seed: int, families: Sequ
         "minutes": minutes,
         "seed": seed,
         "families": [expression(family) for family in families],
-    }
+    } | ({"constraints": [rule_to_json(rule) for rule in rules]} if rules else {})
     path = out / "run.json"
     if path.is_file() and read_json(path) == mine:
         return
@@ -209,6 +212,7 @@ class _Arena:
     folder: Path
     watch: Stopwatch
     listener: Listener
+    rules: tuple[Rule, ...] = ()
 
     def contest(self, family: Family) -> Contestant:
         """Train a family for its share and score it on the validation part; a failure becomes its reason."""
@@ -255,7 +259,15 @@ class _Arena:
             self.listener(replace(progress, stage=f"{family.name}: {progress.stage}"))
 
         with self.watch("comparing families" if stage == "training" else stage):
-            generator = fit(self.data, family=family, minutes=minutes, seed=self.seed, folder=folder, listener=tell)
+            generator = fit(
+                self.data,
+                family=family,
+                minutes=minutes,
+                seed=self.seed,
+                constraints=self.rules,
+                folder=folder,
+                listener=tell,
+            )
         generator.save(folder)
         return generator
 

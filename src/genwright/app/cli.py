@@ -1,5 +1,6 @@
 """The command line: run, fit, sample, evaluate, inspect. Verbs only translate; torch is imported inside them."""
 
+import json
 import shlex
 import sys
 from pathlib import Path
@@ -8,9 +9,10 @@ from typing import Any, Literal
 import click
 
 from genwright import __version__
+from genwright.app.databases import fit_database, sample_database
 from genwright.app.folders import claimed, resumable, unfitted
 from genwright.app.measuring import compare, evaluate
-from genwright.app.options import answering, pairs, read_data, reading
+from genwright.app.options import answering, pairs, read_data, read_ruled, reading, ruling
 from genwright.app.output import print_dataset, print_json
 from genwright.app.progress import shown
 from genwright.app.rating import rate
@@ -30,6 +32,7 @@ def main() -> None:
     genwright sample runs/digits -n 100     draw from what was fitted
     genwright evaluate fake.csv --real patients.csv
     genwright inspect patients.csv          what genwright sees in the data
+    genwright fit-database sqlite:///shop.db, genwright sample-database    whole databases
 
     DATA is a table (.csv, .tsv, .parquet, .jsonl, or the URL of a database), images (a folder, .zip, IDX or .npz),
     text (.txt, .jsonl, a folder of .txt), or a built-in set: digits, wine, diabetes, python-stdlib.
@@ -46,6 +49,7 @@ def main() -> None:
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
 @click.option("--force", is_flag=True, help="Replace what is in the folder.")
 @reading
+@ruling
 @answering
 def run(
     data: str,
@@ -71,30 +75,22 @@ def run(
     from genwright.contest import run as contest
     from genwright.data.sql import without_password
 
-    source = read_data(data, how)
+    source, rules = read_ruled(data, how)
     folder = claimed(out, source.name, force=force)
     command = without_password(shlex.join(["genwright", *sys.argv[1:]]))
     chosen = [_family(name, source) for name in dict.fromkeys(families)] or None
     with resumable(folder), shown() as listener:
         done = contest(
-            source, out=folder, minutes=minutes, seed=seed, families=chosen, command=command, listener=listener
+            source,
+            out=folder,
+            minutes=minutes,
+            seed=seed,
+            families=chosen,
+            constraints=rules,
+            command=command,
+            listener=listener,
         )
-    if as_json:
-        print_json(
-            {
-                "folder": str(folder),
-                "family": done.generator.family.name,
-                "scores": done.evaluation.to_json()["scores"],
-                "leaderboard": [entry.to_json() for entry in done.report.leaderboard],
-                "seconds": done.report.seconds,
-            }
-        )
-        return
-    _tell_notes(source.notes)
-    click.echo(f"{done.generator.family.name} was the best of {len(done.report.leaderboard)}")
-    for score in done.evaluation.scores:
-        click.echo(f"  {score}")
-    click.echo(f"{folder / 'report.html'}")
+    _tell_run(done, source.notes, as_json=as_json)
 
 
 @main.command()
@@ -107,6 +103,7 @@ def run(
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--force", is_flag=True, help="Replace what is in the folder.")
 @reading
+@ruling
 @answering
 def fit(
     data: str,
@@ -124,7 +121,7 @@ def fit(
 
     \b
     genwright fit digits --family vae --minutes 2 --out runs/digits
-    genwright fit patients.csv --label outcome --missing -200
+    genwright fit patients.csv --label outcome --missing -200 --constraints rules.json
     genwright fit "postgresql://ann@host/shop?table=orders" --out runs/orders
 
     Stopped with Ctrl-C, the same command goes on where it was.
@@ -133,7 +130,7 @@ def fit(
     from genwright.generator import fit as fit_generator
     from genwright.storage import write_text
 
-    source = read_data(data, how)
+    source, rules = read_ruled(data, how)
     folder = claimed(out, source.name, force=force)
     unfitted(folder)
     chosen = None if family == "auto" else _family(family, source)
@@ -145,6 +142,7 @@ def fit(
             steps=steps,
             seed=seed,
             device=device,
+            constraints=rules,
             folder=folder,
             listener=listener,
         )
@@ -203,6 +201,7 @@ def sample(
     fixed = pairs(given, option="--given")
     with shown() as listener:
         fake = load(folder, device=device).sample(n, given=fixed, seed=seed, listener=listener)
+    _tell_notes(fake.notes)
     if out is None:
         print_dataset(fake, as_json=as_json)
         return
@@ -219,22 +218,27 @@ def sample(
 @reading
 @answering
 def inspect(data: str, as_json: bool, **how: Any) -> None:
-    """Show what genwright sees in DATA: fields, types, ranges, missing values, parts.
+    """Show what genwright sees in DATA: fields, types, ranges, missing values, parts, and rules that rows may keep.
 
     \b
     genwright inspect patients.csv --missing -200
     genwright inspect photos/ --json
     """
+    from genwright.constraints import rule_to_json, suggest
     from genwright.data.inspect import inspect as look
 
-    found = look(read_data(data, how))
+    source = read_data(data, how)
+    found, rules = look(source), [rule_to_json(rule) for rule in suggest(source)]
     if as_json:
-        print_json(found.to_json())
-    else:
-        click.echo(str(found))
+        print_json(found.to_json() | {"suggested_constraints": rules})
+        return
+    click.echo(str(found))
+    if rules:
+        click.echo("  rules that hold in every row; those that you confirm, in a file, are kept by --constraints FILE:")
+        click.echo("  [\n" + ",\n".join(f"    {json.dumps(rule, ensure_ascii=False)}" for rule in rules) + "\n  ]")
 
 
-for verb in (evaluate, compare, rate, ratings):
+for verb in (fit_database, sample_database, evaluate, compare, rate, ratings):
     main.add_command(verb)
 
 
@@ -245,6 +249,26 @@ def _family(name: str, data: Any) -> Any:
 
     masked = name == "diffusion" and isinstance(data.media, Text)
     return FAMILIES["masked diffusion" if masked else name]()
+
+
+def _tell_run(done: Any, notes: tuple[str, ...], *, as_json: bool) -> None:
+    """What became of `run`."""
+    if as_json:
+        print_json(
+            {
+                "folder": str(done.folder),
+                "family": done.generator.family.name,
+                "scores": done.evaluation.to_json()["scores"],
+                "leaderboard": [entry.to_json() for entry in done.report.leaderboard],
+                "seconds": done.report.seconds,
+            }
+        )
+        return
+    _tell_notes(notes)
+    click.echo(f"{done.generator.family.name} was the best of {len(done.report.leaderboard)}")
+    for score in done.evaluation.scores:
+        click.echo(f"  {score}")
+    click.echo(f"{done.folder / 'report.html'}")
 
 
 def _tell_notes(notes: tuple[str, ...]) -> None:

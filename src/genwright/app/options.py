@@ -12,6 +12,7 @@ from genwright.app.folders import INTERRUPTED
 from genwright.errors import ArgumentError, GenwrightError
 
 if TYPE_CHECKING:
+    from genwright.constraints import Rule
     from genwright.data.dataset import Dataset
 
 BUG = 70  # EX_SOFTWARE of sysexits.h
@@ -52,6 +53,22 @@ def reading(verb: Verb) -> Verb:
     for option in reversed(_READING):
         verb = option(verb)
     return verb
+
+
+def ruling(verb: Verb) -> Verb:
+    """The options that say what every generated row has to keep."""
+    rules = click.option("--constraints", metavar="FILE", help="Rules that every row keeps, as JSON; inspect suggests.")
+    drop = click.option("--drop-broken", is_flag=True, help="Leave out rows of DATA that break a rule.")
+    return rules(drop(verb))
+
+
+def read_ruled(source: str, how: dict[str, Any]) -> tuple["Dataset", tuple["Rule", ...]]:
+    """DATA as the reading options say, and the rules that its rows keep."""
+    from genwright.constraints import keep, read_rules
+
+    data = read_data(source, how)
+    rules = () if how["constraints"] is None else read_rules(how["constraints"])
+    return (keep(data, rules) if how["drop_broken"] else data), rules
 
 
 def answering(verb: Callable[..., Any]) -> Callable[..., Any]:

@@ -16,8 +16,12 @@ from genwright.errors import ArgumentError, DataError, UnsupportedError
 SHOWN = 3  # rules in a message
 
 
-def check_rules(data: Dataset, rules: Sequence[Rule]) -> None:
-    """Raise ArgumentError for rules that do not fit the columns or each other, DataError for rows that break one."""
+def check_rules(data: Dataset, rules: Sequence[Rule]) -> tuple[Rule, ...]:
+    """The rules as they are. Raises ArgumentError for rules that do not fit the columns or each other, DataError where
+    rows of the training or validation part break one.
+    """
+    if not rules:
+        return ()
     if data.media is not None:
         what = f"rules are about tables, and this data is {type(data.media).__name__.lower()}s"
         raise UnsupportedError(what, where="constraints", hint="leave constraints out")
@@ -30,6 +34,7 @@ def check_rules(data: Dataset, rules: Sequence[Rule]) -> None:
     reshaping(data, rules)
     check_feasible(data, rules)
     _check_rows(data, rules)
+    return tuple(rules)
 
 
 def keep(data: Dataset, rules: Sequence[Rule]) -> Dataset:

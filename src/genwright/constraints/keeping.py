@@ -54,10 +54,10 @@ class Constraints:
         """Rules for `data`, checked: ArgumentError for rules that make no sense for it or contradict each other,
         DataError where rows of the training or validation part break one.
         """
-        check_rules(data, rules)
-        shape, train = reshaping(data, rules), data.train
+        checked = check_rules(data, rules)
+        shape, train = reshaping(data, checked), data.train
         levels = {joint.name: tuple(np.unique(joint.combined(train)).tolist()) for joint in shape.joints}
-        return cls(data.fields, data.label, tuple(rules), levels)
+        return cls(data.fields, data.label, checked, levels)
 
     @cached_property
     def shape(self) -> Reshaping:
