@@ -7,7 +7,8 @@ import genwright
 
 PUBLIC = (
     "GAN VAE ArgumentError Autoregressive Between DataError Dataset Diffusion FlowMatching Generator GenwrightError "
-    "MaskedDiffusion MissingDependencyError Mixture OneOf Score Shares StorageError TrainingError UnsupportedError __version__ "
+    "MaskedDiffusion MissingDependencyError Mixture OneOf Score Shares StorageError TrainingError TreeMixture UnsupportedError __version__ "
+    "Database DatabaseGenerator fit_database load_database read_database write_database "
     "compare evaluate fit load read run write"
 )
 

@@ -28,11 +28,16 @@ if TYPE_CHECKING:
     from genwright.families.gan import GAN
     from genwright.families.masked_diffusion import MaskedDiffusion
     from genwright.families.mixture import Mixture
+    from genwright.families.tree import TreeMixture
     from genwright.families.vae import VAE
     from genwright.generator import Generator, fit, load
     from genwright.metrics.comparison import compare
     from genwright.metrics.evaluate import evaluate
     from genwright.metrics.score import Score
+    from genwright.relational.database import Database
+    from genwright.relational.files import read_database, write_database
+    from genwright.relational.fit import fit_database
+    from genwright.relational.generator import DatabaseGenerator, load_database
 
 __version__ = "0.1.0"
 
@@ -51,12 +56,19 @@ _HOMES = {
     "Score": "genwright.metrics.score",
     "run": "genwright.contest",
     "Mixture": "genwright.families.mixture",
+    "TreeMixture": "genwright.families.tree",
     "VAE": "genwright.families.vae",
     "GAN": "genwright.families.gan",
     "FlowMatching": "genwright.families.flow",
     "Diffusion": "genwright.families.diffusion",
     "MaskedDiffusion": "genwright.families.masked_diffusion",
     "Autoregressive": "genwright.families.autoregressive",
+    "Database": "genwright.relational.database",
+    "DatabaseGenerator": "genwright.relational.generator",
+    "fit_database": "genwright.relational.fit",
+    "load_database": "genwright.relational.generator",
+    "read_database": "genwright.relational.files",
+    "write_database": "genwright.relational.files",
 }
 
 __all__ = [
@@ -66,6 +78,8 @@ __all__ = [
     "Autoregressive",
     "Between",
     "DataError",
+    "Database",
+    "DatabaseGenerator",
     "Dataset",
     "Diffusion",
     "FlowMatching",
@@ -79,15 +93,20 @@ __all__ = [
     "Shares",
     "StorageError",
     "TrainingError",
+    "TreeMixture",
     "UnsupportedError",
     "__version__",
     "compare",
     "evaluate",
     "fit",
+    "fit_database",
     "load",
+    "load_database",
     "read",
+    "read_database",
     "run",
     "write",
+    "write_database",
 ]
 
 

@@ -13,6 +13,7 @@ from genwright.errors import ArgumentError
 INTERRUPTED = 130  # the exit code that shells give to a program stopped by Ctrl-C
 UNFINISHED = {"run.json", "comparison", "checkpoint.safetensors", "log.jsonl"}
 FINISHED = {"recipe.json", "codec.json", "weights.safetensors", "README.md", "scores.json", "leaderboard.json"}
+FINISHED |= {"database.json", *(f"table{i}" for i in range(1000))}
 FINISHED |= {"report.html", "samples", "samples.csv", "samples.jsonl"}
 
 

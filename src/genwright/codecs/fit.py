@@ -7,13 +7,15 @@ import torch
 
 from genwright.codecs.codec import Codec
 from genwright.codecs.columns import ColumnsCodec
+from genwright.codecs.conditioned import ConditionedCodec
 from genwright.codecs.images import ImageCodec
 from genwright.codecs.text import TextCodec
 from genwright.data.dataset import Dataset, Image, Text
 from genwright.errors import DataError, StorageError
 
-CODECS: dict[str, type[ColumnsCodec] | type[ImageCodec] | type[TextCodec]] = {
+CODECS: dict[str, type[ColumnsCodec] | type[ConditionedCodec] | type[ImageCodec] | type[TextCodec]] = {
     "columns": ColumnsCodec,
+    "conditioned": ConditionedCodec,
     "images": ImageCodec,
     "text": TextCodec,
 }

@@ -91,27 +91,33 @@ def read(
     (8, 8, 1)
     """
     _check_size(size)
-    if max_rows is not None and max_rows < 1:
-        raise ArgumentError(f"max_rows={max_rows}", hint="give a number of rows, or None for all")
     marks = missing_marks(missing)
     said = {"missing": marks != missing_marks(()), "schema": schema, "records": records, "field": field}
     said |= {"table": table, "query": query, "max_rows": max_rows != MAX_ROWS}
     given = tuple(name for name, value in said.items() if value)
-    part = Part(max_rows, seed)
-    options = Options(label, marks, schema or {}, size, records, field, table, query, part, given)
-    if isinstance(source, Dataset):
-        options.allow(where=source.name)
-        data = source
-    elif isinstance(source, pd.DataFrame):
-        options.allow("missing", "schema", where="DataFrame")
-        data = _typed(from_frame(source, where="DataFrame", missing=options.missing), options, "data")
-    else:
-        data = _read_path(os.fspath(source), options)
+    options = Options(label, marks, schema or {}, size, records, field, table, query, _part(max_rows, seed), given)
+    data = _read_source(source, options)
     if not len(data):
         raise DataError("there are no rows", where=data.name)
     if label is not None:
         _check_label(data, label)
     return replace(_sized(data, size), label=label or data.label, split_seed=seed)
+
+
+def _part(max_rows: int | None, seed: int) -> Part:
+    if max_rows is not None and max_rows < 1:
+        raise ArgumentError(f"max_rows={max_rows}", hint="give a number of rows, or None for all")
+    return Part(max_rows, seed)
+
+
+def _read_source(source: Source, options: Options) -> Dataset:
+    if isinstance(source, Dataset):
+        options.allow(where=source.name)
+        return source
+    if isinstance(source, pd.DataFrame):
+        options.allow("missing", "schema", where="DataFrame")
+        return _typed(from_frame(source, where="DataFrame", missing=options.missing), options, "data")
+    return _read_path(os.fspath(source), options)
 
 
 def _read_path(source: str, options: Options) -> Dataset:

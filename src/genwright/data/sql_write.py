@@ -81,7 +81,8 @@ def column_type(field: Field, column: np.ndarray, dialect: Any) -> Any:
             if digits + decimals > EXACT_DIGITS:
                 return sa.Double()
             scale = max(decimals, field.min_decimals)
-            return sa.Numeric(digits + scale + 3, scale, asdecimal=bool(dialect.supports_native_decimal))
+            kind: Any = sa.Numeric
+            return kind(digits + scale + 3, scale, asdecimal=bool(dialect.supports_native_decimal))
         case Number() | Category(dtype="float"):
             return sa.Double()
         case Category(dtype="bool", levels=levels) if {level.lower() for level in levels} <= {"true", "false"}:

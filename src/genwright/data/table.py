@@ -156,7 +156,9 @@ def read_delimited(stream: Stream, *, missing: MissingMarks, part: Part = ALL) -
     Rows are streamed. Raises DataError, with the line number, for a row of another length or a broken quotation.
     """
     where, encoding = stream.where, table_encoding(stream)
-    notes = ("not UTF-8: read as Latin-1, so check accented letters",) if encoding == "latin-1" else ()
+    notes: tuple[str, ...] = ()
+    if encoding == "latin-1":
+        notes += ("not UTF-8: read as Latin-1, so check accented letters",)
     with stream.text(encoding) as text:
         first = next((line for line in text if line.strip()), "")
     delimiter = max(DELIMITERS, key="".join(first.split('"')[::2]).count)

@@ -158,7 +158,7 @@ def _parse(texts: Sequence[str]) -> tuple[str, np.ndarray, str] | None:
 
 def fitting_formats(texts: Sequence[str]) -> list[str]:
     """The format of each text by itself, "" for those that are no times: shows where a column mixes formats."""
-    forms = []
+    forms: list[str] = []
     for text in texts:
         bare = split_zone(text)[0]
         known = next((form for form in dict.fromkeys(forms) if form and _fits(bare, form)), None)
