@@ -9,6 +9,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "mixture": ("mixture", "Mixture"),
+    "tree": ("tree", "TreeMixture"),
     "vae": ("vae", "VAE"),
     "gan": ("gan", "GAN"),
     "flow": ("flow", "FlowMatching"),

@@ -117,6 +117,9 @@ class GradientFamily(Family):
 
     batch: int | None = None
 
+    def prepare(self, net: nn.Module, space: Space, train: Encoded, rng: torch.Generator) -> None:
+        """Set what `net` takes from the training rows before its first step, such as its structure; most do nothing."""
+
     @abc.abstractmethod
     def players(self, net: nn.Module) -> tuple[Player, ...]:
         """Who minimises what; a GAN has two players, every other family one. Each step moves every player once."""

@@ -54,6 +54,8 @@ def fit_family(
         record = _fit_closed_form(family, net, train_rows, valid_rows, work, seed, listener)
     else:
         assert isinstance(family, GradientFamily)
+        with torch.no_grad():
+            family.prepare(net, space, train_rows, torch.Generator(device).manual_seed(seed))
         memory = estimate_memory_mb(family, net, space, train_rows, seed=seed)
         listener(Progress("starting", message=f"{parameters:,} parameters, about {memory:,.0f} MiB of memory"))
         reserve = PRIOR_SHARE * 60 * (work.minutes or 0) if isinstance(family, LearnsPrior) else 0.0
