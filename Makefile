@@ -13,7 +13,7 @@ demo: $(READY)  ## fit every family to scikit-learn's digits, compare them, writ
 	@echo "open demo/report.html"
 
 test: $(READY)  ## the default suite
-	$(BIN)/python -m pytest -n 2
+	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 check: $(READY)  ## formatting, lint, types, documentation
 	$(BIN)/ruff format --check src tests examples benchmarks

@@ -12,6 +12,18 @@ import tests.shapes  # noqa: F401  (the hook looks it up by name)
 install_import_hook("genwright", "tests.shapes.checked")  # before anything imports genwright
 
 
+SHARING = (  # what is costly to make for these files is made once, if one process has all of their tests
+    *("test_run", "test_flow", "test_comparison", "test_measured", "test_parity_text", "test_browser"),
+    *("test_analysis", "test_images"),
+)
+
+
+def pytest_collection_modifyitems(items):
+    for item in items:
+        if item.path.stem in SHARING:
+            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+
+
 @pytest.fixture(autouse=True, scope="session")
 def one_thread():
     torch.set_num_threads(1)  # two test processes on two cores must not wait for each other

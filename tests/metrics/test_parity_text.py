@@ -58,9 +58,13 @@ def of_self_bleu(case):
 @cache
 def encoder(model):
     if model == "MiniLM":
-        return TextEncoder(max_tokens=512)
-    with tempfile.TemporaryDirectory() as folder:
-        return TextEncoder(small_roberta(Path(folder)), max_tokens=128)
+        made = TextEncoder(max_tokens=512)
+    else:
+        with tempfile.TemporaryDirectory() as folder:
+            made = TextEncoder(small_roberta(Path(folder)), max_tokens=128)
+    states = cache(lambda tokens, layer: list(TextEncoder.token_states(made, tokens, layer=layer)))
+    made.token_states = lambda tokens, *, layer: states(tuple(tokens), layer)  # the same for both weightings
+    return made
 
 
 @cache
