@@ -17,13 +17,13 @@ def alike(
     """The group of each level, numbered from 0: levels with alike means of `features`, about as many rows per group.
 
     `codes` is the level of each row (-1: missing, left out); features are taken one by one, so that memory is that of
-    one column and of the means. The group with most rows is halved again and again across
-    the direction in which its level means differ most, so that frequent levels end alone in their group. Where
-    nothing is known to tell levels apart, they are divided by frequency.
+    one column and of the means. The group with most rows or most levels is halved again and again, across the
+    direction in which its level means differ most, so that frequent levels end alone in their group. Where nothing is
+    known to tell levels apart, they are divided by frequency.
     """
     means = _level_means(codes, features, counts=counts)
     leaves = [np.arange(len(counts))]
-    heap = [(-int(counts.sum()), 0)]
+    heap = [(-1.0, 0)]
     while heap and len(leaves) < groups:
         _, number = heapq.heappop(heap)
         left, right = _halves(leaves[number], means, counts)
@@ -31,7 +31,8 @@ def alike(
         leaves.append(right)
         for each, part in ((number, left), (len(leaves) - 1, right)):
             if len(part) > 1:
-                heapq.heappush(heap, (-int(counts[part].sum()), each))
+                share = max(counts[part].sum() / counts.sum(), len(part) / len(counts))
+                heapq.heappush(heap, (-float(share), each))
     group = np.empty(len(counts), dtype=np.int64)
     for number, leaf in enumerate(leaves):
         group[leaf] = number

@@ -137,9 +137,8 @@ class ColumnComponents(nn.Module):
         partial, allowed = self.space.with_states(partial), allowed or {}
         x = partial.clone()
         for i, j in enumerate(self.discrete):
-            logits = self._allowed_law(i, allowed)[:, which].T
-            noise = torch.empty_like(logits).exponential_(generator=rng).clamp_(min=1e-30)
-            x[:, j] = torch.where(partial[:, j].isnan(), (logits - noise.log()).argmax(dim=1).to(x.dtype), x[:, j])
+            free = partial[:, j].isnan()
+            x[free, j] = choose_levels(self._allowed_law(i, allowed), which[free], rng).to(x.dtype)
         noise = torch.randn(len(x), len(self.continuous), generator=rng)
         for i, j in enumerate(self.continuous):
             if j in allowed:
@@ -209,3 +208,14 @@ class ColumnComponents(nn.Module):
         """Each level's column total."""
         parts = [part.sum(dim=0, keepdim=True).expand(len(part), -1) for part in counts.split(self.levels)]
         return torch.cat(parts) if parts else counts
+
+
+def choose_levels(law: Float[Tensor, "l k"], which: Int[Tensor, "n"], rng: torch.Generator) -> Int[Tensor, "n"]:
+    """A level for each row from column `which` of log-chances that need not add up to one.
+
+    All columns' distribution functions, each lifted by its number, are one ascending row to search in.
+    """
+    below = law.double().softmax(dim=0).cumsum(dim=0)
+    below = (below / below[-1]).T + torch.arange(law.shape[1])[:, None]
+    places = which + torch.rand(len(which), generator=rng, dtype=torch.float64)
+    return torch.searchsorted(below.flatten(), places, right=True) - which * len(law)

@@ -4,7 +4,7 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genwright.nets.column_components import ColumnComponents
+from genwright.nets.column_components import ColumnComponents, choose_levels
 from genwright.nets.gaussian_components import GaussianComponents
 from genwright.spaces import Columns, Given, Reals
 
@@ -57,12 +57,13 @@ class MixtureNet(nn.Module):
         Allowed sets multiply the evidence of each component by its mass in them, so that the law stays exact.
         """
         partial = torch.full((n, *self.space.shape), torch.nan) if given.x is None else given.x
-        logits = self.log_joint(given.x, given.context, n)
+        some, which_row = _distinct(given, n)
+        known = given.rows(some)
+        logits = self.log_joint(known.x, known.context, len(some))
         if given.allowed:
             assert isinstance(self.body, ColumnComponents), "arrays have no columns to restrict"
-            logits = logits + self.body.log_mass(partial, given.allowed)
-        noise = torch.empty_like(logits).exponential_(generator=rng).clamp_(min=1e-30)
-        which: Int[Tensor, "n"] = (logits - noise.log()).argmax(dim=1)
+            logits = logits + self.body.log_mass(partial[some], given.allowed)
+        which = choose_levels(logits.T, which_row, rng)
         if isinstance(self.body, ColumnComponents):
             return self.body.draw(which, partial, rng, given.allowed)
         return self.body.draw(which, partial, rng)
@@ -84,3 +85,14 @@ class MixtureNet(nn.Module):
             # a label must not be blurred: a given class would be drawn from components of others
             self.beside.maximise(tuple(statistics[1 : 1 + beside]), smoothing, levels_share=LEVELS_BESIDE)
         self.body.maximise(tuple(statistics[1 + beside :]), smoothing)
+
+
+def _distinct(given: Given, n: int) -> tuple[Int[Tensor, "d"], Int[Tensor, "n"]]:
+    """Rows that stand for all n, and which of them stands for each: rows given alike have one posterior."""
+    parts = [t.flatten(1).nan_to_num(nan=-torch.inf) for t in (given.x, given.context) if t is not None]
+    if not parts:
+        return torch.zeros(1, dtype=torch.long), torch.zeros(n, dtype=torch.long)
+    _, group = torch.cat(parts, dim=1).unique(dim=0, return_inverse=True)
+    first = torch.empty(int(group.max()) + 1, dtype=torch.long)
+    first[group] = torch.arange(n)
+    return first, group
