@@ -18,6 +18,7 @@ SHARING = (  # what is costly to make for these files is made once, if one proce
 )
 
 
+@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
 def pytest_collection_modifyitems(items):
     for item in items:
         if item.path.stem in SHARING:

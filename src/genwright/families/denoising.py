@@ -1,5 +1,6 @@
 """What flow matching and diffusion share: coordinates, nets, partial observations, guidance and integration."""
 
+import functools
 from dataclasses import dataclass
 
 import torch
@@ -83,9 +84,7 @@ def random_parts(space: Space, n: int, rng: torch.Generator) -> Bool[Tensor, "n 
     In a share of the records: a random set of columns or entries, or the inside or outside of a rectangle of an image.
     """
 
-    def rand(*shape: int) -> Tensor:
-        return torch.rand(shape, generator=rng, device=rng.device)
-
+    rand = functools.partial(torch.rand, generator=rng, device=rng.device)
     if is_image(space):
         _, height, width = space.shape
         inside = torch.ones(n, 1, height, width, dtype=torch.bool, device=rng.device)

@@ -141,14 +141,14 @@ class GAN(GradientFamily, HasLatent):
             fake = net.generate(_latents(net, len(x), rng), context, rng)
         both, twice = torch.cat([real, fake]), None if context is None else torch.cat([context, context])
 
-        def critic(points: Tensor) -> Scores:
-            return net.critic(points, None if twice is None else twice[::4])[:, 0]
-
+        some = None if twice is None else twice[::4]
         scores = net.critic(both, twice)[:, 0]
         real_scores, fake_scores = scores.chunk(2)
         # every fourth row is enough and saves a quarter of the step; the mean over real and generated rows is half of
         # R1 + R2, as γ/2 (R1 + R2) asks
-        penalty = self.penalty * gradient_penalty(critic, both[::4], scores[::4], rng)
+        penalty = self.penalty * gradient_penalty(
+            lambda points: net.critic(points, some)[:, 0], both[::4], scores[::4], rng
+        )
         return {"game": self.objective(real_scores, fake_scores), "penalty": penalty}
 
     def generator_loss(self, net: Any, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Losses:

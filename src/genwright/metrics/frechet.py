@@ -3,7 +3,7 @@
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from enum import StrEnum
-from functools import cache
+from functools import cache, partial
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -183,18 +183,19 @@ def _between(a: Moments, b: Moments) -> float:
 
 
 def _distance_from(a: Moments) -> Callable[[Moments], float]:
-    """The Frechet distance from `a` as a function of the other set.
+    """The Frechet distance from `a` as a function of the other set, with the root of its covariance taken once."""
+    covariance = a.covariance
+    values, vectors = np.linalg.eigh(covariance)
+    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
+    return partial(_distance, a.mean, covariance, root)
+
+
+def _distance(mean: np.ndarray, covariance: np.ndarray, root: np.ndarray, b: Moments) -> float:
+    """The Frechet distance of `b` from the set of this mean and covariance.
 
     The trace of (S1 S2)**(1/2) is taken from the symmetric S1**(1/2) S2 S1**(1/2): no complex part.
     """
-    mean, covariance = a.mean, a.covariance
-    values, vectors = np.linalg.eigh(covariance)
-    root = (vectors * np.sqrt(np.maximum(values, 0))) @ vectors.T
-
-    def distance(b: Moments) -> float:
-        theirs = b.covariance
-        inner = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ theirs @ root), 0)).sum()
-        apart = np.sum((mean - b.mean) ** 2) + np.trace(covariance) + np.trace(theirs) - 2 * inner
-        return float(max(apart, 0.0))
-
-    return distance
+    theirs = b.covariance
+    inner = np.sqrt(np.maximum(np.linalg.eigvalsh(root @ theirs @ root), 0)).sum()
+    apart = np.sum((mean - b.mean) ** 2) + np.trace(covariance) + np.trace(theirs) - 2 * inner
+    return float(max(apart, 0.0))

@@ -275,16 +275,14 @@ def _rows_of_lcs(a: list[str], b: list[str]) -> list[int]:
 def _in_common(a: list[str], b: list[str]) -> set[int]:
     """Places in `a` of one longest common subsequence; of several that one which rouge-score's walk back finds."""
     rows, found = _rows_of_lcs(a, b), set()
-
-    def length(i: int, j: int) -> int:
-        return j - (rows[i] & ((1 << j) - 1)).bit_count()
-
     i, j = len(a), len(b)
     while i and j:
+        before = (1 << (j - 1)) - 1  # the columns up to j - 1
         if a[i - 1] == b[j - 1]:
             i, j = i - 1, j - 1
             found.add(i)
-        elif length(i, j - 1) > length(i - 1, j):
+        # whether a[:i] and b[:j - 1] have a longer one than a[:i - 1] and b[:j], by zeros counted as ones fewer
+        elif (rows[i] & before).bit_count() < (rows[i - 1] & (2 * before + 1)).bit_count() - 1:
             j -= 1
         else:
             i -= 1

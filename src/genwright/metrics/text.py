@@ -118,13 +118,13 @@ def jensen_shannon(p: Real[np.ndarray, "c"], q: Real[np.ndarray, "c"]) -> float:
     1.0
     """
     p, q = p / p.sum(), q / q.sum()
-    middle = (p + q) / 2
+    return max(_entropy((p + q) / 2) - (_entropy(p) + _entropy(q)) / 2, 0.0)
 
-    def entropy(law: np.ndarray) -> float:
-        law = law[law > 0]
-        return float(-(law * np.log2(law)).sum())
 
-    return max(entropy(middle) - (entropy(p) + entropy(q)) / 2, 0.0)
+def _entropy(law: np.ndarray) -> float:
+    """Entropy in bits."""
+    law = law[law > 0]
+    return float(-(law * np.log2(law)).sum())
 
 
 def _byte_ngrams(texts: Sequence[str], n: int) -> tuple[Int[np.ndarray, "t"], Int[np.ndarray, "t"]]:
