@@ -255,3 +255,28 @@ def test_a_space_it_cannot_take_is_refused_with_a_hint(name):
             FAMILIES[name]().check(CASES[kind].space)
         assert caught.value.hint
     assert refused or name == "autoregressive"
+
+
+MARGINALIZING = [name for name in FAMILIES if FAMILIES[name].marginalizes]
+
+
+@pytest.mark.parametrize("name", MARGINALIZING)
+def test_unknown_entries_are_marginalised_in_fitting_and_scoring(name):
+    case = CASES["columns"]
+    holes = case.rows().x.clone()
+    gaps = torch.rand(holes.shape, generator=torch.Generator().manual_seed(1)) < 0.3
+    gaps[:, 2] |= gaps[:, 1]  # a value whose state is unknown is unknown
+    rows = Encoded(holes.masked_fill(gaps, torch.nan))
+    work, device = Work(rows=ROWS, steps=12), torch.device("cpu")
+    model = fit_family(
+        FAMILIES[name](), case.space, None, rows, rows, work=work, seed=0, started=time.monotonic(), device=device
+    )
+    rng = torch.Generator().manual_seed(0)
+    with torch.no_grad():
+        assert torch.isfinite(model.family.log_prob(model.net, rows.x, None, rng)).all()
+        last = case.rows().x[:20].clone()
+        last[:, 1:] = torch.nan
+        each = [torch.cat([torch.full((20, 1), float(k)), last[:, 1:]], dim=1) for k in range(3)]
+        parts = torch.stack([model.family.log_prob(model.net, x, None, rng) for x in each])
+        nothing = model.family.log_prob(model.net, torch.full((20, 4), torch.nan), None, rng)
+    assert torch.allclose(parts.logsumexp(dim=0), nothing, atol=1e-4) and torch.allclose(nothing, torch.zeros(20))

@@ -52,6 +52,7 @@ class Autoregressive(GradientFamily):
     refusal: ClassVar[Callable[[Space], str | None]] = staticmethod(too_many_values)
     half_precision: ClassVar[bool] = True
     restricts: ClassVar[bool] = True
+    marginalizes: ClassVar[bool] = True
 
     width: int | None = None
     depth: int | None = None
@@ -131,7 +132,10 @@ class Autoregressive(GradientFamily):
 
     @torch.no_grad()
     def log_prob(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, "n"]:
-        """Exact log-density in nats of each record: of a text its first `end` included, of an image per [-1, 1]^d."""
+        """Exact log-density in nats of each record: of a text its first `end` included, of an image per [-1, 1]^d.
+
+        NaN entries of table rows are marginalised.
+        """
         rows = chunks(len(x), length=x[0].numel())
         scored = cast(Net, net)
         return torch.cat([scored.log_prob(x[r], None if context is None else context[r]) for r in rows])

@@ -51,6 +51,7 @@ class Family(abc.ABC):
     spaces: ClassVar[tuple[type, ...]]
     density: ClassVar[Density]
     restricts: ClassVar[bool] = False  # whether `sample` draws columns from their exact law within `given.allowed`
+    marginalizes: ClassVar[bool] = False  # whether entries of columns that are NaN are left out, fitting and scoring
     refusal: ClassVar[Callable[[Space], str | None]] = staticmethod(no_refusal)  # why not, beyond the type of space
 
     @abc.abstractmethod

@@ -46,6 +46,7 @@ class Mixture(ClosedFormFamily):
     spaces: ClassVar[tuple[type, ...]] = (Reals, Columns)
     density: ClassVar[Density] = Density.EXACT
     restricts: ClassVar[bool] = True
+    marginalizes: ClassVar[bool] = True
 
     components: int | None = None
     rank: int | None = None
@@ -252,11 +253,13 @@ def _spread_out(features: Float[Tensor, "n f"], k: int, rng: torch.Generator) ->
 
 
 def _features(space: Reals | Columns, x: Tensor) -> Float[Tensor, "n f"]:
-    """Rows as vectors whose distances say how different they are."""
+    """Rows as vectors whose distances say how different they are; unknown entries are zeros."""
     if isinstance(space, Reals):
         return x.flatten(1)
-    one_hot = [nn.functional.one_hot(x[:, j].long()).float() for j in space.discrete]
-    return torch.cat([*one_hot, x[:, space.continuous] * space.active(x)[:, space.continuous]], dim=1)
+    known = ~x.isnan() & space.active(x)
+    value = torch.where(known, x, 0.0)
+    one_hot = [nn.functional.one_hot(value[:, j].long()) * known[:, j, None] for j in space.discrete]
+    return torch.cat([*one_hot, value[:, space.continuous]], dim=1)
 
 
 def _unpack(space: Reals | Columns, stored: Tensor, rng: torch.Generator) -> Tensor:

@@ -34,6 +34,7 @@ class TreeMixture(GradientFamily):
     spaces: ClassVar[tuple[type, ...]] = (Columns,)
     density: ClassVar[Density] = Density.EXACT
     restricts: ClassVar[bool] = True
+    marginalizes: ClassVar[bool] = True
     half_precision: ClassVar[bool] = False
 
     states: int | None = None

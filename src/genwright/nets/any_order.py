@@ -72,7 +72,9 @@ class AnyOrderColumns(nn.Module):
         return -self._log_prob(x, context, torch.where(natural, rank, self._after_states(chance)))
 
     def log_prob(self, x: Float[Tensor, "n c"], context: Float[Tensor, "n k"] | None) -> Float[Tensor, "n"]:
-        """log p(x | known context) of each row in nats, in the natural order of the columns."""
+        """log p(x | known context) of each row in nats, in the natural order of the columns; NaN entries, as if they
+        came last, are marginalised.
+        """
         parts = []
         for at in range(0, len(x), CHUNK):
             rows = slice(at, at + CHUNK)
@@ -197,7 +199,7 @@ class AnyOrderColumns(nn.Module):
         return column.state if isinstance(column, Continuous) else None
 
     def _log_prob(self, x: Tensor, context: Tensor | None, rank: Float[Tensor, "n a"]) -> Float[Tensor, "n"]:
-        """log p of each row when its columns come in the order of `rank` (columns, then context columns)."""
+        """log p of the known entries of each row in the order of `rank` (columns, then context columns)."""
         embedded, known = self._embed(x, context)
         before = (rank[:, None, :] < rank[:, : self.targets, None]) & known[:, None, :]
         sums = torch.bmm(before.to(embedded.dtype), embedded).transpose(0, 1)
@@ -205,10 +207,12 @@ class AnyOrderColumns(nn.Module):
         total = torch.zeros(len(x), dtype=torch.float32, device=x.device)
         for j, column in enumerate(self.space.columns):
             head = self.heads[j](hidden[j]).float()
+            value = torch.where(known[:, j], x[:, j], 0.0)
             if isinstance(column, Discrete):
-                total = total - F.cross_entropy(head, x[:, j].long(), reduction="none")
+                score = -F.cross_entropy(head, value.long(), reduction="none")
             else:
-                total = total + torch.where(known[:, j], self.density.log_prob(head, x[:, j]), 0.0)
+                score = self.density.log_prob(head, value)
+            total = total + torch.where(known[:, j], score, 0.0)
         return total
 
     def _hidden(self, sums: Float[Tensor, "j n w"], columns: slice) -> Float[Tensor, "j n w"]:
@@ -262,7 +266,8 @@ class AnyOrderColumns(nn.Module):
         """Set the biases of the categorical heads to the smoothed log-frequencies of the first batch."""
         for j in self.space.discrete:
             bias = self.heads[j].get_parameter("bias")
-            counts = torch.bincount(x[:, j].long(), minlength=len(bias)).float() + 0.5
+            known = x[~x[:, j].isnan(), j]
+            counts = torch.bincount(known.long(), minlength=len(bias)).float() + 0.5
             bias.copy_((counts / counts.sum()).log())
         self.fitted.fill_(True)
 
