@@ -128,7 +128,7 @@ def test_computed_columns_are_moved_by_what_they_follow_from():
     parts = draw.integers(0, 100, (300, 2)).astype(float)
     rows = (*((Number(n, 0, 0, 200), v) for n, v in zip("ab", parts.T)), (Number("t", 0, 0, 400), parts.sum(axis=1)))
     model = gw.fit(table(*rows), family=gw.Mixture(components=1), steps=2, constraints=[Sum("t", ["a", "b"])])
-    far = Constraints(model.constraints.fields, None, (Sum("t", ["a", "b"]), Range("t", 350, 360)), {})
+    far = Constraints(model.constraints.fields, None, (Sum("t", ["a", "b"]), Range("t", low=350, high=360)), {})
     values = replace(model, constraints=far).sample(50, given={"a": 90}).columns
     assert (values["a"] + values["b"] == values["t"]).all() and (values["a"] == 90).all()
     assert ((values["t"] >= 350) & (values["t"] <= 360)).all()
@@ -152,7 +152,7 @@ def test_contradictions_are_named_before_training():
     data = two([1, 2, 3] * 20, [2, 3, 5] * 20)
     contradictory = [
         Unique(["a", "b"]),
-        Range("a", 5, 9),
+        Range("a", low=5, high=9),
         Range("a", high=20),
         Range("b", high=5),
         Order(["a", "b"], strict=True),
@@ -166,7 +166,7 @@ def test_contradictions_are_named_before_training():
     with pytest.raises(ArgumentError, match="'a' would be fixed by more than one rule"):
         gw.fit(data, steps=1, constraints=[Formula("a", "b - 1"), Formula("a", "b - 2")])
     with pytest.raises(UnsupportedError, match="rules are about tables"):
-        gw.fit(gw.read("digits"), steps=1, constraints=[Range("label", 0)])
+        gw.fit(gw.read("digits"), steps=1, constraints=[Range("label", low=0)])
 
 
 def test_rows_that_break_a_rule_are_named_and_can_be_left_out():

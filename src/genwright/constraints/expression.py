@@ -17,7 +17,8 @@ from jaxtyping import Float
 
 from genwright.errors import ArgumentError
 
-LONGEST = 1000  # characters: deeper nesting than that fits in would exhaust the parser
+LONGEST = 2000  # characters
+DEEPEST = 100  # operations inside each other: many more would exhaust Python's stack
 QUOTED = re.compile(r"`([^`]+)`")
 HINT = "numbers, column names, + - * /, brackets, abs, min, max and round; odd names go `between backticks`"
 OPERATORS: Mapping[type[ast.operator], Callable[[Any, Any], Any]] = {
@@ -52,6 +53,8 @@ class Expression:
     text: str
 
     def __post_init__(self) -> None:
+        if _depth(self._tree) > DEEPEST:
+            raise _wrong(self.text[:40] + "...", f"is nested more than {DEEPEST} deep")
         _check(self._tree, self.text)
         if not self.columns:
             raise _wrong(self.text, "names no column")
@@ -168,6 +171,14 @@ def _check(node: ast.expr, text: str) -> None:
                 _check(argument, text)
             return
     raise _wrong(text, f"holds {ast.unparse(node)!r}, which is not arithmetic")
+
+
+def _depth(node: ast.AST) -> int:
+    """Levels of a tree, counted without recursion."""
+    levels, current = 0, [node]
+    while current:
+        levels, current = levels + 1, [child for each in current for child in ast.iter_child_nodes(each)]
+    return levels
 
 
 def _wrong(text: str, what: str) -> ArgumentError:

@@ -134,13 +134,13 @@ def operands(data: Dataset, names: tuple[str, ...]) -> Mapping[str, Values]:
     return columns
 
 
-def plain(value: object) -> float | str | None:
+def plain(value: float | str | date | None) -> float | str | None:
     """A bound as JSON keeps it: dates as ISO text."""
     if value is None or isinstance(value, str):
         return value
     if isinstance(value, date):  # datetimes are dates, too
         return value.isoformat()
-    return float(value)  # type: ignore[arg-type]
+    return float(value)
 
 
 def _whole(values: Values) -> Values:
@@ -152,6 +152,6 @@ def _whole(values: Values) -> Values:
 
 def _moments(values: Values) -> np.ndarray:
     finite = np.isfinite(values)
-    moments = np.where(finite, values, 0).astype(np.int64).astype("datetime64[us]")
+    moments = np.floor(np.where(finite, values, 0)).astype(np.int64).astype("datetime64[us]")
     moments[np.isnan(values)] = np.datetime64("NaT")
     return moments

@@ -198,7 +198,9 @@ class Constraints:
             return rows.take(rng.choice(good, size=len(bad)))
         ordinals = {f.name for f in self.fields if isinstance(f, Number | Time)}
         singles = {**wished.inner, **wished.outer}
-        pins = [Range(n, v, v) for n, v in singles.items() if n in ordinals and isinstance(v, int | float | str)]
+        pins = [
+            Range(n, low=v, high=v) for n, v in singles.items() if n in ordinals and isinstance(v, int | float | str)
+        ]
         found = point(self._blank, [*self.rules, *pins])
         if found is None:
             raise self._failure(bad, wished, len(rows))

@@ -3,6 +3,7 @@
 import abc
 import re
 from dataclasses import dataclass
+from datetime import date
 from functools import cached_property
 from typing import final
 
@@ -62,9 +63,12 @@ class Range(Rule):
     low: float | str | None = None
     high: float | str | None = None
 
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "low", plain(self.low))
-        object.__setattr__(self, "high", plain(self.high))
+    def __init__(
+        self, column: str, *, low: float | str | date | None = None, high: float | str | date | None = None
+    ) -> None:
+        object.__setattr__(self, "column", column)
+        object.__setattr__(self, "low", plain(low))
+        object.__setattr__(self, "high", plain(high))
         if self.low is None and self.high is None:
             raise ArgumentError("neither low nor high is given", where=str(self), hint="give one of them")
 

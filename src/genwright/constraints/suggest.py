@@ -150,8 +150,8 @@ def _orders(data: Dataset, known: Sequence[Rule]) -> list[Order]:
         values = {name: v for name, v in values.items() if len(np.unique(v)) > CODES}
         tries = max(1, len(fields) * (len(fields) - 1))
         pairs |= {(a, b) for a, b in itertools.permutations(values, 2) if _below(values[a], values[b], CHANCE / tries)}
-    parts = {(part, rule.total) for rule in known if isinstance(rule, Sum) for part in rule.parts}
-    pairs -= parts  # a part is below its total anyway where parts are not negative
+    for rule in known:  # what is computed from others, as a total of its parts, is above or below them anyway
+        pairs -= {pair for name in rule.names[1:] for pair in ((rule.names[0], name), (name, rule.names[0]))}
     direct = {(a, c) for a, c in pairs if not any((a, b) in pairs and (b, c) in pairs for b in {p[1] for p in pairs})}
     return [Order(chain) for chain in _chains(direct)]
 
@@ -163,7 +163,7 @@ def _below(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " n"], chance: float
     if len(a) < FEWEST_ROWS or (a > b).any() or (a == b).all():
         return False
     share = np.searchsorted(np.sort(a), b, side="right").mean() / len(a)  # P(a <= b) of independent draws
-    return len(a) * np.log(max(share, 1e-300)) < np.log(chance)
+    return bool(len(a) * np.log(max(share, 1e-300)) < np.log(chance))
 
 
 def _chains(pairs: set[tuple[str, str]]) -> list[list[str]]:
