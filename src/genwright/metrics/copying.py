@@ -121,17 +121,16 @@ def near_copies(train: Features, fake: Features, *, held_out: Features, features
     train, fake = checked(train, fake, fewest=2)
     held_out = checked(train, held_out, fewest=2)[1]
     reach = np.maximum(nearest_others(train)[0][:, 0], TINY)
-    ours, unseen = (np.sort(_ratio(points, train, reach)) for points in (fake, held_out))
+    ours, unseen = _ratio(fake, train, reach), np.sort(_ratio(held_out, train, reach))
     n, m = len(ours), len(unseen)
     allowed = [0, *(2**i for i in range(int(np.log2(m))))]
-    counts = np.searchsorted(ours, unseen[allowed])  # strictly nearer
+    counts = np.searchsorted(np.sort(ours), unseen[allowed])  # strictly nearer
     p = np.array([hypergeom.cdf(j, n + m, m, k + j) if k else 1.0 for j, k in zip(allowed, counts, strict=True)])
     part = np.array([0.9, *(0.1 * 0.5**i for i in range(1, len(p)))])
     p = np.minimum(p / part, 1.0)
     best = int(p.argmin())
     k, j, adjusted = int(counts[best]), allowed[best], float(p[best])
     low, high = share_interval(k / n, n)
-    nearer = _ratio(fake, train, reach) < unseen[j]
     return Score(
         name="near copies",
         value=100 * max(k / n - j / m, 0.0),
@@ -143,7 +142,7 @@ def near_copies(train: Features, fake: Features, *, held_out: Features, features
         unit="%",
         group="novelty",
         note=f"copies: {k} records where {j * n / m:.3g} are expected, p = {adjusted:.2g}" if adjusted < ALARM else "",
-        replicates=Replicates((), tuple(100 * (v - j / m) for v in mean_replicates(nearer, seed=seed + 1))),
+        replicates=Replicates((), tuple(100 * (v - j / m) for v in mean_replicates(ours < unseen[j], seed=seed + 1))),
     )
 
 
