@@ -74,6 +74,16 @@ def test_conditions_can_differ_from_row_to_row():
     assert wide["gross"].between(40, 60).all() and set(wide["country"]) <= {"FR", "AT"}
 
 
+def test_what_is_given_stays_when_rows_are_moved():
+    given = {"country": ["AT", "DE"] * 10, "gross": Between(149.9, 150), "sent": "2024-03-01", "units": 8}
+    fake = fitted("mixture").sample(20, given=given, seed=4)
+    assert "at last moved" in fake.notes[-1]
+    frame = fake.frame
+    assert frame["country"].tolist() == given["country"] and frame["gross"].between(149.9, 150).all()
+    assert (frame["sent"] == "2024-03-01").all() and (frame["units"] == 8).all()
+    assert_all_hold(frame)
+
+
 def test_a_combination_never_seen_and_made_up_texts_cannot_be_given():
     with pytest.raises(ArgumentError, match="no combination seen has city = 'Graz', country = 'FR'"):
         fitted("mixture").sample(2, given={"city": "Graz", "country": "FR"})

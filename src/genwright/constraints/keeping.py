@@ -17,7 +17,7 @@ from genwright.constraints.reshaping import Reshaping, reshaping
 from genwright.constraints.rulefile import rule_to_json, rules_from_json
 from genwright.constraints.rules import Order, Range, Rule, Unique
 from genwright.constraints.wishes import Wishes, wishes
-from genwright.data.dataset import Dataset, Field, Identifier, Number, Time
+from genwright.data.dataset import Dataset, Field, Identifier
 from genwright.errors import ArgumentError, StorageError
 from genwright.train.progress import Listener, Progress, silent
 
@@ -85,8 +85,9 @@ class Constraints:
         rng = np.random.default_rng([seed, n])
         wished = wishes(self.shape, self.levels, given, n, rng)
         rows = self.shape.outer(draw(n, given=wished.inner, seed=seed, listener=listener))
-        good = self._good(rows, wished)
-        again, drawn, met = ~good, n, int(good.sum())
+        fine = self._fine(rows, wished, np.arange(n))
+        good = self._unrepeated(rows, fine)
+        again, drawn, met = ~good, n, int(fine.sum())
         for turn in range(1, MOST_TURNS):
             room = MOST_DRAWS * n + SPARE_DRAWS - drawn
             if good.all() or room <= 0:
@@ -95,11 +96,12 @@ class Constraints:
             more = self.shape.outer(
                 draw(len(slots), given=wished.inner_at(slots), seed=_seed(seed, turn), listener=silent)
             )
-            fine = np.flatnonzero(self._fine(more, wished, slots))
-            drawn, met = drawn + len(slots), met + len(fine)
-            places, first = np.unique(slots[fine], return_index=True)
-            rows = _spliced(rows, places, more.take(fine[first]))
-            good = self._good(rows, wished)
+            new = np.flatnonzero(self._fine(more, wished, slots))
+            drawn, met = drawn + len(slots), met + len(new)
+            places, first = np.unique(slots[new], return_index=True)
+            rows = _spliced(rows, places, more.take(new[first]))
+            fine[places] = True
+            good = self._unrepeated(rows, fine)
             listener(Progress("keeping the rules", int(good.sum()), n))
         moved = int((~good).sum())
         rows = self._repaired(rows, good, wished, drawn, rng)
@@ -152,8 +154,12 @@ class Constraints:
         return np.all([wished.met(rows, index), *(rule.holds(rows) for rule in self._bounds)], axis=0)
 
     def _good(self, rows: Dataset, wished: Wishes) -> Bool[np.ndarray, " n"]:
-        """Which rows keep the rules, those aside that repeat an earlier good one."""
-        good = self._fine(rows, wished, np.arange(len(rows)))
+        """Which rows keep the rules and are as wished."""
+        return self._unrepeated(rows, self._fine(rows, wished, np.arange(len(rows))))
+
+    def _unrepeated(self, rows: Dataset, fine: Bool[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
+        """Which fine rows repeat no earlier one where they must not."""
+        good = fine.copy()
         for rule in self._uniques:
             index = np.flatnonzero(good)
             good[index] = rule.holds(rows.take(index))
@@ -196,12 +202,7 @@ class Constraints:
         """A row that keeps the rules for each bad one: drawn from the good ones, else solved for."""
         if len(good):
             return rows.take(rng.choice(good, size=len(bad)))
-        ordinals = {f.name for f in self.fields if isinstance(f, Number | Time)}
-        singles = {**wished.inner, **wished.outer}
-        pins = [
-            Range(n, low=v, high=v) for n, v in singles.items() if n in ordinals and isinstance(v, int | float | str)
-        ]
-        found = point(self._blank, [*self.rules, *pins])
+        found = point(self._blank, [*self.rules, *wished.ranges(self.fields)])
         if found is None:
             raise self._failure(bad, wished, len(rows))
         return _filled(bad, found)

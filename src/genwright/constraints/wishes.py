@@ -11,8 +11,8 @@ from genwright.codecs.conditions import Between, OneOf, Shares, as_condition, va
 from genwright.codecs.scalars import Atoms, Levels
 from genwright.codecs.values import entries, values_of
 from genwright.constraints.reshaping import Joint, Reshaping
-from genwright.constraints.rules import agrees
-from genwright.data.dataset import Category, Constant, Dataset
+from genwright.constraints.rules import Range, agrees
+from genwright.data.dataset import Category, Constant, Dataset, Field, Number, Time
 from genwright.errors import ArgumentError
 
 Entries = Any  # one value or condition for all rows, or a list with one for each
@@ -20,15 +20,13 @@ Entries = Any  # one value or condition for all rows, or a list with one for eac
 
 @dataclass(frozen=True)
 class Wishes:
-    """`inner`: what the model is given. `outer`: conditions on computed columns, met by drawing again."""
+    """`inner`: what the model is given. `outer`: conditions on computed columns, met by drawing again. `fixed`: the
+    outer columns that must not be changed, those included that are joint with one that is given.
+    """
 
     inner: dict[str, Entries]
     outer: dict[str, Entries]
-
-    @property
-    def fixed(self) -> frozenset[str]:
-        """The columns that must not be changed."""
-        return frozenset([*self.inner, *self.outer])
+    fixed: frozenset[str] = frozenset()
 
     def inner_at(self, index: Int[np.ndarray, " k"]) -> dict[str, Entries]:
         """What the model is given for the rows at `index`."""
@@ -41,6 +39,18 @@ class Wishes:
             for condition, rows in _grouped(_at(value, index), len(outer)):
                 good[rows] &= _holds(outer.take(rows), name, condition)
         return good
+
+    def ranges(self, fields: Sequence[Field]) -> list[Range]:
+        """What is wished for of number and time columns in all rows alike, as rules."""
+        found = []
+        for field in fields:
+            wish = {**self.inner, **self.outer}.get(field.name)
+            if not isinstance(field, Number | Time) or wish is None or isinstance(wish, list | OneOf):
+                continue
+            ends = wish if isinstance(wish, Between) else Between(wish, wish)
+            if ends != Between():
+                found.append(Range(field.name, low=ends.low, high=ends.high))
+        return found
 
     def numbers(self, name: str, index: Int[np.ndarray, " n"]) -> np.ndarray:
         """The number wished for in a computed column in each row, NaN where it is a range or a set."""
@@ -65,7 +75,8 @@ def wishes(shape: Reshaping, levels: Mapping[str, Sequence[str]], given: Mapping
         if pattern.column in known:
             hint = "set the column after sampling"
             raise ArgumentError("is made up anew for every row, so it cannot be given", where=pattern.column, hint=hint)
-    return Wishes(inner, outer)
+    joined = [name for joint in shape.joints if joint.name in inner for name in joint.columns]
+    return Wishes(inner, outer, frozenset([*known, *joined]))
 
 
 def _listed(value: Any, n: int, name: str, rng: np.random.Generator) -> Entries:
