@@ -12,12 +12,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from genwright.codecs import codec_from_json, fit_codec, scalar_codec
+from genwright.codecs import codec_from_json, fit_codec
 from genwright.codecs.codec import Codec
 from genwright.codecs.text import END, TextCodec
 from genwright.constraints import Constraints, Rule
 from genwright.data.dataset import Dataset
-from genwright.data.like import read_partial
 from genwright.data.read import Source
 from genwright.drawing import Drawer, draw_given
 from genwright.errors import ArgumentError, DataError, StorageError, UnsupportedError
@@ -89,9 +88,8 @@ class Generator:
         if self.constraints is not None:
             hint = "fit without constraints to impute, or sample with given="
             raise UnsupportedError("rows under constraints are not imputed", where="impute", hint=hint)
-        rows = read_partial(data, scalar_codec(self.codec).fields)
         with seeded(seed):
-            return impute(self._drawer(self._rng(seed), silent), rows, n=n, keep_missing=keep_missing)
+            return impute(self._drawer(self._rng(seed), silent), data, n=n, keep_missing=keep_missing)
 
     def _draw(self, n: int, *, given: Mapping[str, Any], seed: int, listener: Listener) -> Dataset:
         """n records as the model knows them, constraints or not."""

@@ -12,12 +12,14 @@ from genwright.codecs.columns import ColumnsCodec
 from genwright.codecs.schema import MOST_DECIMALS, from_numbers, to_numbers
 from genwright.codecs.values import unknown_field
 from genwright.data.dataset import Dataset, Field, Number, Time
+from genwright.data.like import read_partial
+from genwright.data.read import Source
 from genwright.drawing import Drawer
 from genwright.errors import ArgumentError, UnsupportedError
 
 
-def impute(drawer: Drawer, data: Dataset, *, n: int, keep_missing: Collection[str]) -> Dataset:
-    """n completed rows for each row of `data`, one after the other; every value that is there stays as it is.
+def impute(drawer: Drawer, source: Source, *, n: int, keep_missing: Collection[str]) -> Dataset:
+    """n completed rows for each row of `source`, one after the other; every value that is there stays as it is.
 
     Missing values are drawn jointly, given all values of the row; those of fields in `keep_missing` stay missing.
     Values that the model cannot hold are conditioned on as the nearest that it can, with a warning. Raises
@@ -26,6 +28,7 @@ def impute(drawer: Drawer, data: Dataset, *, n: int, keep_missing: Collection[st
     codec = _codec(drawer)
     if n < 1:
         raise ArgumentError(f"cannot draw {n} completions of each row", where="n", hint="ask for at least 1")
+    data = read_partial(source, codec.fields)
     modelled = {f.name for f, coder in zip(codec.fields, codec.coders, strict=True) if coder is not None}
     for name in keep_missing:
         if name not in modelled:

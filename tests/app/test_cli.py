@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from genwright.app.cli import main
 
-VERBS = ["run", "fit", "sample", "evaluate", "inspect"]
+VERBS = ["run", "fit", "sample", "impute", "evaluate", "inspect"]
 
 
 def genwright(*arguments):
@@ -83,6 +83,47 @@ def test_samples_go_to_standard_output_as_csv_and_the_same_seed_gives_the_same(w
     assert first.stdout == second.stdout
     rows = list(csv.DictReader(io.StringIO(first.stdout)))
     assert len(rows) == 7 and {row["class"] for row in rows} == {"class_1"}
+
+
+def rows_of(done):
+    assert done.exit_code == 0, done.stderr
+    return list(csv.DictReader(io.StringIO(done.stdout)))
+
+
+def test_conditions_are_written_as_ranges_sets_and_shares(wine):
+    given = ["--given", "alcohol=12.5..13", "--given", "class in {class_0, class_1}", "--given", "ash = 2.."]
+    for row in rows_of(genwright("sample", wine, "-n", 40, *given)):
+        assert 12.5 <= float(row["alcohol"]) <= 13 and float(row["ash"]) >= 2 and row["class"] in ("class_0", "class_1")
+    rows = rows_of(genwright("sample", wine, "-n", 20, "--given", "class: class_0=75%, class_2=.25"))
+    assert sorted(row["class"] for row in rows) == ["class_0"] * 15 + ["class_2"] * 5
+
+
+@pytest.mark.parametrize(
+    ("given", "told"),
+    [
+        ("alcohol=13..12", "give the smaller one first: 12..13"),
+        ("alcohol=missing", "is never missing"),
+        ("class in {class_7}", "did you mean 'class_"),
+        ("class: class_0=half", "no share of 'class'"),
+        ("class: class_0=.5", "add up to 0.5"),
+        ("alkohol=12..13", "did you mean 'alcohol'"),
+        ("alcohol", "is no condition"),
+    ],
+)
+def test_conditions_that_make_no_sense_are_explained(wine, given, told):
+    done = genwright("sample", wine, "-n", 3, "--given", given)
+    assert done.exit_code == 2 and told in done.stderr, done.stderr
+
+
+def test_impute_fills_what_is_missing_and_keeps_the_rest(wine, tmp_path):
+    partial = tmp_path / "partial.csv"
+    partial.write_text("class,alcohol,ash\nclass_1,12.345,?\n,,2.3\n-,13.9,2\n")
+    rows = rows_of(genwright("impute", wine, partial, "--draws", 2, "--missing", "-"))
+    assert len(rows) == 6 and all(row[name] for row in rows for name in row)
+    assert [row["alcohol"] for row in rows[:2]] == ["12.345"] * 2 and rows[0]["class"] == "class_1"
+    assert [float(row["ash"]) for row in rows[2:]] == [2.3, 2.3, 2, 2]
+    told = answer("impute", wine, partial, "--out", tmp_path / "done.csv")
+    assert told["n"] == 3 and (tmp_path / "done.csv").read_text().count("\n") == 4
 
 
 def test_samples_are_written_by_suffix(wine, tmp_path):

@@ -9,10 +9,11 @@ from typing import Any, Literal
 import click
 
 from genwright import __version__
+from genwright.app.conditions import impute, parse_given
 from genwright.app.databases import fit_database, sample_database
 from genwright.app.folders import claimed, resumable, unfitted
 from genwright.app.measuring import compare, evaluate
-from genwright.app.options import answering, pairs, read_data, read_ruled, reading, ruling
+from genwright.app.options import answering, read_data, read_ruled, reading, ruling
 from genwright.app.output import print_dataset, print_json
 from genwright.app.progress import shown
 from genwright.app.rating import rate
@@ -169,7 +170,7 @@ def fit(
     help="What becomes of a table that is there.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same records.")
-@click.option("--given", multiple=True, metavar="K=V", help="Fix a field: a column, a label, a prompt. Repeatable.")
+@click.option("--given", multiple=True, metavar="K=V", help="A condition on a field, or a prompt. Repeatable.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @answering
 def sample(
@@ -187,6 +188,8 @@ def sample(
 
     \b
     genwright sample runs/patients -n 1000 --out fake.csv --given sex=F
+    genwright sample runs/patients -n 1000 --given age=30..40 --given "country in {DE,FR}" --given note=missing
+    genwright sample runs/adults -n 1000 --given "income: >50K=.5, <=50K=.5"
     genwright sample runs/digits -n 100 --out fake/ --given digit=7
     genwright sample runs/prose -n 1 --given text="It was a dark"
     genwright sample runs/orders -n 1000 --out postgresql://ann@host/shop --table orders_synthetic
@@ -198,9 +201,9 @@ def sample(
     from genwright.data.write import write
     from genwright.generator import load
 
-    fixed = pairs(given, option="--given")
     with shown() as listener:
-        fake = load(folder, device=device).sample(n, given=fixed, seed=seed, listener=listener)
+        generator = load(folder, device=device)
+        fake = generator.sample(n, given=parse_given(given, generator), seed=seed, listener=listener)
     _tell_notes(fake.notes)
     if out is None:
         print_dataset(fake, as_json=as_json)
@@ -208,7 +211,7 @@ def sample(
     write(fake, out, table=table, if_exists=if_exists)
     out = without_password(out)
     if as_json:
-        print_json({"out": out, "n": len(fake), "seed": seed, "given": fixed})
+        print_json({"out": out, "n": len(fake), "seed": seed, "given": list(given)})
     else:
         click.echo(f"wrote {len(fake):,} records to {out}", err=True)
 
@@ -238,7 +241,7 @@ def inspect(data: str, as_json: bool, **how: Any) -> None:
         click.echo("  [\n" + ",\n".join(f"    {json.dumps(rule, ensure_ascii=False)}" for rule in rules) + "\n  ]")
 
 
-for verb in (fit_database, sample_database, evaluate, compare, rate, ratings):
+for verb in (impute, fit_database, sample_database, evaluate, compare, rate, ratings):
     main.add_command(verb)
 
 

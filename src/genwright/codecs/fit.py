@@ -10,7 +10,7 @@ from genwright.codecs.columns import ColumnsCodec
 from genwright.codecs.conditioned import ConditionedCodec
 from genwright.codecs.images import ImageCodec
 from genwright.codecs.text import TextCodec
-from genwright.data.dataset import Dataset, Image, Text
+from genwright.data.dataset import Dataset, Field, Image, Text
 from genwright.errors import DataError, StorageError
 
 CODECS: dict[str, type[ColumnsCodec] | type[ConditionedCodec] | type[ImageCodec] | type[TextCodec]] = {
@@ -44,8 +44,21 @@ def scalar_codec(codec: Codec) -> ColumnsCodec:
     """The codec of the scalar fields: `codec` itself for a table, otherwise the one for what is beside the media."""
     if isinstance(codec, ColumnsCodec):
         return codec
+    if isinstance(codec, ConditionedCodec):
+        return codec.rows
     assert isinstance(codec, (ImageCodec, TextCodec))
     return codec.beside
+
+
+def codec_fields(codec: Codec) -> tuple[Field, ...]:
+    """The fields that decoded records have."""
+    scalars = scalar_codec(codec).fields
+    match codec:
+        case ImageCodec():
+            return (*scalars, codec.image)
+        case TextCodec():
+            return (*scalars, codec.text)
+    return scalars
 
 
 def codec_from_json(mapping: Mapping[str, Any]) -> Codec:

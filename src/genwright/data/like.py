@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genwright.data.dataset import Dataset, Field, Image, Text
+from genwright.data.dataset import Dataset, Field, Image, Number, Text, Time
 from genwright.data.files import Stream, read_bytes
 from genwright.data.images import recast
 from genwright.data.read import Source, read
@@ -58,22 +58,32 @@ def read_partial(source: Source, fields: Sequence[Field], *, missing: Any = ()) 
     Raises DataError where none of the fields is there, and for values of another type.
     """
     if isinstance(source, Dataset):
-        table = _cells_of(source)
-    else:
-        table = _raw_table(source, missing_marks(missing))
+        typed = [_typed_partial(source, field) for field in fields]
+        notes = source.notes + tuple(note for t in typed for note in t.notes)
+        _some_known(fields, [f.name for f in source.fields], where=source.name)
+        return Dataset(tuple(t.field for t in typed), {t.field.name: t.column for t in typed}, source.name, notes=notes)
+    table = _raw_table(source, missing_marks(missing))
+    _some_known(fields, table.names, where=table.where)
     lost = [f.name for f in fields if f.name not in table.names]
-    if len(lost) == len(fields):
-        what = f"none of the columns {', '.join(lost[:10])}"
-        raise DataError(what, where=table.where, hint=f"there are {', '.join(table.names[:20])}")
     empty = tuple(RawColumn.of(name, [None] * len(table)) for name in lost)
     blank = Dataset(tuple(fields), {f.name: np.empty(0, dtype=object) for f in fields}, name="the model")
     return _table_like(RawTable(table.columns + empty, table.where, table.notes), blank)
 
 
-def _cells_of(data: Dataset) -> RawTable:
-    """The fields of a Dataset as they are written; images are left out."""
-    kept = [f for f in data.fields if not isinstance(f, Image)]
-    return RawTable(tuple(RawColumn.of(f.name, cells(f, data.columns[f.name])) for f in kept), data.name)
+def _typed_partial(data: Dataset, field: Field) -> Typed:
+    """A field's column from a Dataset that may have it as another type, or not at all; all digits are kept."""
+    if field.name not in data.columns:
+        return conform(RawColumn.of(field.name, [None] * len(data)), field)
+    if isinstance(field, (Number, Time)) and type(data.field(field.name)) is type(field):
+        return Typed(field, data.columns[field.name])
+    return _retyped(data, field)
+
+
+def _some_known(fields: Sequence[Field], names: Sequence[str], *, where: str) -> None:
+    """Raise unless one of the fields is there."""
+    if not {f.name for f in fields} & set(names):
+        what = f"none of the columns {', '.join(f.name for f in fields[:10])}"
+        raise DataError(what, where=where, hint=f"there are {', '.join(names[:20])}")
 
 
 def _suffix(path: Path) -> str:

@@ -1,0 +1,146 @@
+"""`--given` as written on the command line, and the verb `impute`."""
+
+import csv
+import re
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from genwright.app.options import answering
+from genwright.app.output import print_dataset, print_json
+from genwright.errors import ArgumentError
+
+if TYPE_CHECKING:
+    from genwright.data.dataset import Field
+    from genwright.generator import Generator
+
+FORMS = "write NAME=VALUE, NAME=LOW..HIGH, NAME in {A,B}, or NAME: A=0.5, B=0.5"
+MISSING = "missing"
+
+
+def parse_given(texts: Sequence[str], generator: "Generator") -> dict[str, Any]:
+    """`--given` options as a mapping for `Generator.sample`.
+
+    `age=40`, `age=30..40` with either end left out, `country in {DE,FR}`, `note=missing`, and as shares of the rows
+    `income: >50K=.5, <=50K=.5`. Ranges are of numbers and times only, so that dots in other values mean themselves; so
+    does "missing" where a category has such a level. Values with commas are put in double quotes within sets.
+    """
+    from genwright.codecs import codec_fields
+
+    rules = generator.constraints
+    fields = codec_fields(generator.codec) if rules is None else rules.fields
+    given: dict[str, Any] = {}
+    for text in texts:
+        name, value = _parse(text, fields)
+        if name in given:
+            raise ArgumentError(f"{name!r} is given twice", where="--given", hint="give one condition for each field")
+        given[name] = value
+    return given
+
+
+def _parse(text: str, fields: "Sequence[Field]") -> tuple[str, Any]:
+    from genwright.codecs.conditions import Shares
+
+    for field in sorted(fields, key=lambda f: -len(f.name)):
+        rest = text.removeprefix(field.name)
+        if rest == text:
+            continue
+        if found := re.match(r"\s*=", rest):
+            return field.name, _value(rest[found.end() :], field)
+        if found := re.match(r"\s+in\s*(?={)", rest):
+            return field.name, _value(rest[found.end() :], field)
+        if found := re.match(r"\s*:", rest):
+            parts = [_share(part, field) for part in _split(rest[found.end() :])]
+            return field.name, Shares(dict(parts))
+    name, equals, value = text.partition("=")
+    if not name or not equals:
+        raise ArgumentError(f"{text!r} is no condition", where="--given", hint=FORMS)
+    return name, value  # no such field: what draws says which there are
+
+
+def _value(text: str, field: "Field") -> Any:
+    """A value, range or set of a field."""
+    from genwright.codecs.conditions import Between, OneOf
+    from genwright.data.dataset import Category, Number, Time
+
+    if not isinstance(field, (Number, Category, Time)) or (isinstance(field, Category) and text in field.levels):
+        return text
+    plain = text.strip()
+    if plain == MISSING:
+        return None
+    if plain.startswith("{") and plain.endswith("}"):
+        return OneOf(*(_value(part, field) for part in _split(plain[1:-1])))
+    if ".." in plain and not (isinstance(field, Category) and field.dtype in ("str", "bool")):
+        low, _, high = (end.strip() for end in plain.partition(".."))
+        return Between(low or None, high or None)
+    return text
+
+
+def _share(text: str, field: "Field") -> tuple[Any, float]:
+    value, equals, share = text.rpartition("=")
+    try:
+        percent = share.strip().endswith("%")
+        number = float(share.strip().removesuffix("%")) / (100 if percent else 1)
+    except ValueError:
+        equals = ""
+    if not equals:
+        raise ArgumentError(f"{text!r} is no share of {field.name!r}", where="--given", hint=FORMS)
+    return _value(value.strip(), field), number
+
+
+def _split(text: str) -> list[str]:
+    """Parts between commas; in double quotes a comma is one."""
+    return [part.strip() for part in next(csv.reader([text], skipinitialspace=True), [])]
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.argument("data")
+@click.option("-o", "--out", help="File or database URL to write; standard output if not given.")
+@click.option("--draws", type=int, default=1, show_default=True, help="Completions of each row, one after the other.")
+@click.option("--keep-missing", metavar="COL", multiple=True, help="A column that may stay missing. Repeatable.")
+@click.option("--missing", metavar="MARK", multiple=True, help="A mark that also means “missing”. Repeatable.")
+@click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same values.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@answering
+def impute(
+    folder: Path,
+    data: str,
+    out: str | None,
+    draws: int,
+    keep_missing: tuple[str, ...],
+    missing: tuple[str, ...],
+    seed: int,
+    device: str,
+    as_json: bool,
+) -> None:
+    """Fill in what is missing in the rows of DATA, with the generator saved in DIR.
+
+    \b
+    genwright impute runs/patients partial.csv --out complete.csv
+    genwright impute runs/patients partial.csv --out five.csv --draws 5 --keep-missing died_on
+
+    Values that are there stay as they are; missing ones are drawn given all others of their row. For families with
+    exact conditional laws: mixture and autoregressive.
+    """
+    from genwright.codecs import scalar_codec
+    from genwright.data.like import read_partial
+    from genwright.data.sql import without_password
+    from genwright.data.write import write
+    from genwright.generator import load
+
+    generator = load(folder, device=device)
+    rows = read_partial(data, scalar_codec(generator.codec).fields, missing=missing)
+    for note in rows.notes:
+        click.echo(f"note: {note}", err=True)
+    complete = generator.impute(rows, draws, keep_missing=keep_missing, seed=seed)
+    if out is None:
+        print_dataset(complete, as_json=as_json)
+        return
+    write(complete, out)
+    if as_json:
+        print_json({"out": without_password(out), "n": len(complete), "seed": seed})
+    else:
+        click.echo(f"wrote {len(complete):,} records to {without_password(out)}", err=True)
