@@ -23,9 +23,9 @@ MISSING = "missing"
 def parse_given(texts: Sequence[str], generator: "Generator") -> dict[str, Any]:
     """`--given` options as a mapping for `Generator.sample`.
 
-    `age=40`, `age=30..40` with either end left out, `country in {DE,FR}`, `note=missing`, and as shares of the rows
-    `income: >50K=.5, <=50K=.5`. Ranges are of numbers and times only, so that dots in other values mean themselves; so
-    does "missing" where a category has such a level. Values with commas are put in double quotes within sets.
+    `age=40`, `age=30..40` with either end left out, `country in {DE,FR}`, `note=missing`, `note=..` (not missing), and as
+    shares of the rows `income: >50K=.5, <=50K=.5`. Other ranges are of numbers and times only, so that dots in levels
+    mean themselves; so does "missing" where it is a level. Values with commas are put in double quotes within sets.
     """
     from genwright.codecs import codec_fields
 
@@ -72,6 +72,8 @@ def _value(text: str, field: "Field") -> Any:
         return None
     if plain.startswith("{") and plain.endswith("}"):
         return OneOf(*(_value(part, field) for part in _split(plain[1:-1])))
+    if plain == "..":
+        return Between()
     if ".." in plain and not (isinstance(field, Category) and field.dtype in ("str", "bool")):
         low, _, high = (end.strip() for end in plain.partition(".."))
         return Between(low or None, high or None)
