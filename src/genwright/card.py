@@ -31,7 +31,7 @@ def model_card(generator: Generator, *, scores: Sequence[Score] = (), notes: Seq
         "## Use",
         _use(space, data),
         "## Data",
-        _data(data),
+        _data(data) + _rules(generator),
         "## How good it is",
         _quality(scores, notes),
         "## Intended use and limits",
@@ -108,6 +108,13 @@ def _data(data: Mapping[str, Any]) -> str:
         f"{data['rows']:,} rows: {split['train']:,} were trained on, {split['valid']:,} decided when to stop, and "
         f"{split['test']:,} were kept for testing. Fields: {named}{more}."
     )
+
+
+def _rules(generator: Generator) -> str:
+    """The constraints that all samples keep, if any."""
+    if generator.constraints is None:
+        return ""
+    return "\n\nEvery sample keeps: " + ", ".join(f"`{rule}`" for rule in generator.constraints.rules) + "."
 
 
 def _quality(scores: Iterable[Score], notes: Iterable[str]) -> str:

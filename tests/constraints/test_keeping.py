@@ -8,6 +8,7 @@ from functools import cache
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.stats import chi2_contingency
 
 import genwright as gw
 from genwright.codecs.conditions import Between
@@ -114,6 +115,19 @@ def test_rows_decoded_from_latents_are_moved_to_where_the_rules_hold():
 def two(a, b, *, decimals: int = 0, **more):
     columns = {"a": np.asarray(a, dtype=float), "b": np.asarray(b, dtype=float)}
     return table(*((Number(n, decimals, v.min(), v.max()), v) for n, v in columns.items()), **more)
+
+
+def test_drawing_again_is_the_exact_law_given_the_rules():
+    """Two digits: pairs come as often as among unconstrained draws of which those in order are taken."""
+    free = two(*np.random.default_rng(0).integers(0, 10, (2, 1000)))
+    model = gw.fit(free, family=gw.Mixture(components=2), steps=3)
+    ruled = replace(model, constraints=Constraints(free.fields, None, (Order(["a", "b"]),), {}))
+    counts = []
+    for values in (model.sample(20_000, seed=1).columns, ruled.sample(10_000, seed=2).columns):
+        good = values["a"] <= values["b"]
+        counts.append(np.bincount((10 * values["a"] + values["b"])[good].astype(int), minlength=100))
+    seen = np.array(counts)[:, np.sum(counts, axis=0) > 0]
+    assert counts[1].sum() == 10_000 and chi2_contingency(seen).pvalue > 1e-3
 
 
 def test_bounded_time_where_the_model_hardly_touches_the_rules():

@@ -25,7 +25,7 @@ VALUES = st.one_of(st.integers(-50, 50).map(float), st.floats(-50, 50), st.just(
 
 
 @pytest.mark.parametrize("field", GRIDS, ids=str)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=12, deadline=None)
 @given(values=st.lists(st.floats(-1e4, 1e4), min_size=1, max_size=5))
 def test_grids_know_their_neighbours(field, values):
     x = np.array(values) * (8.64e10 if isinstance(field, Time) else 1)
@@ -61,7 +61,7 @@ RULES = st.lists(
 ROWS = st.lists(st.tuples(VALUES, VALUES, VALUES, VALUES), min_size=1, max_size=6)
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(RULES, ROWS)
 def test_whatever_can_hold_does_after_the_repair(rules, rows):
     fields = (Number("a", 0), Number("b", 1), Number("c", 1), Number("d", 2))
@@ -101,7 +101,7 @@ def test_a_smallest_set_of_conflicting_rules_is_found_on_the_grid():
     check_feasible(data, between[:3])
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.integers(0, 12), min_size=1, max_size=13), st.sampled_from([0, 1]))
 def test_values_are_moved_apart_within_their_range(numbers, decimals):
     x = np.array(numbers) / 10**decimals

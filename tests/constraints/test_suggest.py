@@ -67,6 +67,7 @@ def test_from_suggestion_to_kept_rules_on_the_command_line(tmp_path):
     rules.write_text(json.dumps(found))
     fit = ("fit", data, "--family", "mixture", "--steps", 3, "--constraints", rules)
     assert genwright(*fit, "--out", model).exit_code == 0
+    assert "Every sample keeps: `OneHot(['is S', 'is M', 'is L'])`, `Sum(" in (model / "README.md").read_text()
     done = genwright("sample", model, "-n", 50, "--out", fake)
     assert done.exit_code == 0 and "of rows were drawn again" in done.stderr
     assert all(rule_from_json(each).holds(gw.read(fake)).all() for each in found)

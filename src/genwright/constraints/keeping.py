@@ -6,7 +6,7 @@ from functools import cached_property
 from typing import Any, Protocol, Self, runtime_checkable
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
 from genwright.codecs.schema import field_from_json, field_to_json
 from genwright.constraints.checking import check_rules
@@ -88,6 +88,7 @@ class Constraints:
         fine = self._fine(rows, wished, np.arange(n))
         good = self._unrepeated(rows, fine)
         again, drawn, met = ~good, n, int(fine.sum())
+        distance = wished.distance(rows, np.arange(n))
         for turn in range(1, MOST_TURNS):
             room = MOST_DRAWS * n + SPARE_DRAWS - drawn
             if good.all() or room <= 0:
@@ -99,6 +100,8 @@ class Constraints:
             new = np.flatnonzero(self._fine(more, wished, slots))
             drawn, met = drawn + len(slots), met + len(new)
             places, first = np.unique(slots[new], return_index=True)
+            if wished.outer:
+                rows = _nearer(rows, distance, more, wished.distance(more, slots), slots)
             rows = _spliced(rows, places, more.take(new[first]))
             fine[places] = True
             good = self._unrepeated(rows, fine)
@@ -232,6 +235,24 @@ def _spliced(rows: Dataset, places: Int[np.ndarray, " k"], others: Dataset) -> D
             columns[field.name] = columns[field.name].copy()
             columns[field.name][places] = others.columns[field.name]
     return replace(rows, columns=columns)
+
+
+def _nearer(
+    rows: Dataset,
+    distance: Float[np.ndarray, " n"],
+    others: Dataset,
+    new: Float[np.ndarray, " m"],
+    slots: Int[np.ndarray, " m"],
+) -> Dataset:
+    """`rows` with those replaced for which another one is nearer to what is wished for; `distance` is brought up to
+    date. A row that must be moved in the end then moves little.
+    """
+    order = np.lexsort((new, slots))
+    places, first = np.unique(slots[order], return_index=True)
+    best = order[first]
+    nearer = new[best] < distance[places]
+    distance[places[nearer]] = new[best[nearer]]
+    return _spliced(rows, places[nearer], others.take(best[nearer]))
 
 
 def _filled(rows: Dataset, values: Mapping[str, float]) -> Dataset:

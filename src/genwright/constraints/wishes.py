@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 
 from genwright.codecs.conditions import Between, OneOf, Shares, as_condition, value_set
 from genwright.codecs.scalars import Atoms, Levels
@@ -39,6 +39,15 @@ class Wishes:
             for condition, rows in _grouped(_at(value, index), len(outer)):
                 good[rows] &= _holds(outer.take(rows), name, condition)
         return good
+
+    def distance(self, outer: Dataset, index: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+        """How far computed columns are from the numbers wished for in the rows at `index`; infinite where missing."""
+        total = np.zeros(len(outer))
+        for name in self.outer:
+            wished = self.numbers(name, index)
+            away = np.abs(outer.columns[name] - wished) / max(1.0, float(np.nanmax(np.abs(wished), initial=0.0)))
+            total += np.where(np.isnan(wished), 0.0, np.nan_to_num(away, nan=np.inf))
+        return total
 
     def ranges(self, fields: Sequence[Field]) -> list[Range]:
         """What is wished for of number and time columns in all rows alike, as rules."""
