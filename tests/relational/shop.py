@@ -27,7 +27,9 @@ def shop(customers, *, seed=0, products=40):
         z[i] = rng.normal() if fresh else 0.7 * z[i - 1] + rng.normal(0, np.sqrt(0.51))
         day[i] = (signup[who] if fresh else day[i - 1]) + np.timedelta64(int(1 + rng.exponential(20)), "D")
     wants_dear = (age[owner] > 49) ^ (rng.random(len(owner)) < 0.1)
-    chosen = np.where(wants_dear, rng.choice(np.flatnonzero(dear), len(owner)), rng.choice(np.flatnonzero(~dear), len(owner)))
+    chosen = np.where(
+        wants_dear, rng.choice(np.flatnonzero(dear), len(owner)), rng.choice(np.flatnonzero(~dear), len(owner))
+    )
     product = pd.array(chosen + 1, dtype="Int64")
     product[rng.random(len(owner)) < 0.1] = pd.NA
     amount = np.round(np.exp(3 + 0.35 * (age[owner] - 49) / 18 + 0.5 * z), 2)
@@ -68,6 +70,8 @@ def facts(database):
         "gap": frame.groupby("who")["day"].diff().dt.days.dropna().to_numpy(),
         "since signup": (first.to_numpy() - customers.columns["signup"][first.index]) / np.timedelta64(1, "D"),
         "named": named.mean(),
-        "price with age": pd.Series(products.columns["price"][what[named]]).corr(pd.Series(age[who[named]]), "spearman"),
+        "price with age": pd.Series(products.columns["price"][what[named]]).corr(
+            pd.Series(age[who[named]]), "spearman"
+        ),
         "per product": np.bincount(what[named], minlength=len(products)),
     }

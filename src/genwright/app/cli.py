@@ -218,20 +218,27 @@ def sample(
 
 @main.command()
 @click.argument("data")
+@click.option("--other", multiple=True, metavar="FILE", help="Further data to look for rows of DATA in. Repeatable.")
 @reading
 @answering
-def inspect(data: str, as_json: bool, **how: Any) -> None:
+def inspect(data: str, other: tuple[str, ...], as_json: bool, **how: Any) -> None:
     """Show what genwright sees in DATA: fields, types, ranges, missing values, parts, and rules that rows may keep.
 
     \b
     genwright inspect patients.csv --missing -200
+    genwright inspect train.csv --other test.csv
     genwright inspect photos/ --json
+
+    What looks like personal data, or like a mark for "no value", is shown to confirm, with what will become of it.
     """
     from genwright.constraints import rule_to_json, suggest
     from genwright.data.inspect import inspect as look
+    from genwright.data.like import read_like
+    from genwright.data.sql import without_password
 
     source = read_data(data, how)
-    found, rules = look(source), [rule_to_json(rule) for rule in suggest(source)]
+    others = {without_password(path): read_like(path, source, missing=how["missing"]) for path in other}
+    found, rules = look(source, others=others), [rule_to_json(rule) for rule in suggest(source)]
     if as_json:
         print_json(found.to_json() | {"suggested_constraints": rules})
         return

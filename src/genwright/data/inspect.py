@@ -1,5 +1,6 @@
 """inspect: what a Dataset holds and what to look out for, before any model is fitted."""
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -7,14 +8,16 @@ import numpy as np
 import pandas as pd
 
 from genwright.data.dataset import Constant, Dataset, Field, Identifier, Image, Number, Text, Time
+from genwright.data.forecast import fit_memory, fit_seconds
+from genwright.data.personal import Finding, personal_data, suspicious_values
 from genwright.data.split import row_keys
 from genwright.data.write import cells
 
-PROGRAM_BYTES = 500 << 20  # torch, numpy and pandas loaded, and a small net with its optimiser
 SHOWN = 5  # most frequent values per field
 MANY_MISSING = 0.5
 FEW_ROWS = 200
 RARE_LABEL = 10
+IMBALANCED = 10  # times as many rows of one class as of another are worth a word
 
 
 @dataclass(frozen=True)
@@ -37,7 +40,10 @@ class FieldSummary:
 @dataclass(frozen=True)
 class Inspection:
     """What `inspect` found. `duplicates` counts rows that repeat an earlier one (identifiers aside); `memory_bytes` is
-    about what reading, encoding and fitting will need.
+    about what a fit will need at its peak, `seconds` how long one takes that is not cut short.
+
+    `personal` and `suspicious` are guesses to confirm: fields that seem to hold personal data, values that may mean
+    "missing". `leaks` says of each further file how many of its rows stand in this data too.
     """
 
     name: str
@@ -49,6 +55,10 @@ class Inspection:
     split: tuple[int, int, int]
     identifiers: tuple[str, ...]
     memory_bytes: int
+    seconds: float
+    personal: tuple[Finding, ...]
+    suspicious: tuple[Finding, ...]
+    leaks: tuple[tuple[str, int, int], ...]
     notes: tuple[str, ...]
 
     def to_json(self) -> dict[str, Any]:
@@ -56,6 +66,7 @@ class Inspection:
         plain = asdict(self)
         plain["split"] = dict(zip(("train", "valid", "test"), self.split, strict=True))
         plain["label_shares"] = dict(self.label_shares)
+        plain["leaks"] = [dict(zip(("name", "rows", "also_here"), leak, strict=True)) for leak in self.leaks]
         for field in plain["fields"]:
             field["frequent"] = dict(field["frequent"])
         return plain
@@ -70,12 +81,27 @@ class Inspection:
             for f in self.fields
         ]
         tail = [f"  label {self.label}: {_shares(self.label_shares)}"] if self.label_shares else []
-        tail += [f"  {self.duplicates:,} rows repeat another", f"  memory: about {self.memory_bytes / 2**30:.1f} GiB"]
+        tail += [f"  {self.duplicates:,} rows repeat another"]
+        tail += [f"  {shared:,} of the {rows:,} rows of {name} are here too" for name, rows, shared in self.leaks]
+        tail += [
+            f"  a fit needs about {self.memory_bytes / 2**20:,.0f} MiB, and {self.seconds / 60:.1f} minutes at most"
+        ]
+        if self.personal:
+            tail += ["  personal data? please confirm:", *map(_told, self.personal)]
+        if self.suspicious:
+            tail += ["  no values? please confirm:", *map(_told, self.suspicious)]
         return "\n".join([head, *lines, *tail, *(f"  note: {note}" for note in self.notes)])
 
 
-def inspect(data: Dataset) -> Inspection:
-    """Summaries of all fields, duplicates, label balance, split sizes, likely identifiers and memory need.
+def _told(finding: Finding) -> str:
+    return f"    {finding.field}: {finding.what}, such as {finding.example}: {finding.treatment}"
+
+
+def inspect(data: Dataset, *, others: Mapping[str, Dataset] | None = None) -> Inspection:
+    """Summaries of all fields, duplicates, label balance, split sizes, likely identifiers and personal data, values
+    that may mean "missing", and what a fit will need.
+
+    `others`: further data with the same fields by name, such as a test set; rows that are in both are counted.
 
     >>> from genwright.data.read import read
     >>> inspect(read("wine")).split
@@ -87,10 +113,31 @@ def inspect(data: Dataset) -> Inspection:
     fields = tuple(_summary(f, data.columns[f.name]) for f in data.fields)
     shares = _label_shares(data)
     split = (len(data.split.train), len(data.split.valid), len(data.split.test))
+    leaks = tuple((name, len(other), _shared_rows(data, other)) for name, other in (others or {}).items())
     notes = data.notes + tuple(_warnings(data, fields, shares, duplicates))
     return Inspection(
-        data.name, len(data), fields, data.label, shares, duplicates, split, identifiers, _memory(data), notes
+        name=data.name,
+        rows=len(data),
+        fields=fields,
+        label=data.label,
+        label_shares=shares,
+        duplicates=duplicates,
+        split=split,
+        identifiers=identifiers,
+        memory_bytes=fit_memory(data),
+        seconds=fit_seconds(data),
+        personal=personal_data(data),
+        suspicious=suspicious_values(data),
+        leaks=leaks,
+        notes=notes,
     )
+
+
+def _shared_rows(data: Dataset, other: Dataset) -> int:
+    """Rows of `other` whose content, identifiers aside, a row of `data` has as well."""
+    names = [f.name for f in data.fields if not isinstance(f, Identifier) and f.name in other.columns]
+    keys = [row_keys({name: each.columns[name] for name in names}) for each in (data, other)] if names else []
+    return int(np.isin(keys[1], keys[0]).sum()) if keys else 0
 
 
 def _summary(field: Field, column: np.ndarray) -> FieldSummary:
@@ -133,20 +180,6 @@ def _label_shares(data: Dataset) -> tuple[tuple[str, float], ...]:
     return tuple((str(values[i]), float(counts[i] / len(data))) for i in order)
 
 
-def _memory(data: Dataset) -> int:
-    """Bytes for the columns as read, their encoding (4 bytes a number, 1 a pixel or character) and two copies."""
-    total = 0
-    for field in data.fields:
-        column = data.columns[field.name]
-        if isinstance(field, Text):
-            total += 5 * sum(map(len, column))
-        elif isinstance(field, Image):
-            total += 3 * sum(image.nbytes for image in column)
-        else:
-            total += len(column) * (8 + 3 * 4)
-    return PROGRAM_BYTES + total
-
-
 def _warnings(
     data: Dataset, fields: tuple[FieldSummary, ...], shares: tuple[tuple[str, float], ...], duplicates: int
 ) -> list[str]:
@@ -157,6 +190,12 @@ def _warnings(
         found.append(f"{duplicates / len(data):.0%} of rows repeat another; repeats stay in one part of the split")
     found += [f"{f.name!r} is missing in {f.missing:.0%} of rows" for f in fields if MANY_MISSING < f.missing < 1]
     found += [f"{f.name!r} has one value throughout" for f in data.fields if isinstance(f, Constant)]
+    if shares and shares[0][1] > IMBALANCED * shares[-1][1]:
+        common, least = shares[0], shares[-1]
+        ratio = common[1] / least[1]
+        found.append(
+            f"{common[0]!r} comes {ratio:.0f} times as often as {least[0]!r}; sample with given= to balance them"
+        )
     rare = [name for name, share in shares if share * len(data) < RARE_LABEL]
     if rare:
         found.append(f"{len(rare)} classes of {data.label!r} have fewer than {RARE_LABEL} rows, such as {rare[0]!r}")

@@ -20,10 +20,16 @@ PARENT, PREVIOUS, MEAN = "@parent: ", "@previous: ", "@mean: "  # context: colum
 
 
 def history(layout: Layout, fields: Sequence[Field]) -> list[Field]:
-    """What a row knows of its earlier siblings: the last one, and the means of the numbers of all of them."""
-    averaged = {f.name for f in layout.scalars}
-    last = [replace(f, name=PREVIOUS + f.name) for f in fields]
-    return [*last, *(Number(MEAN + f.name) for f in fields if isinstance(f, Number) and f.name in averaged)]
+    """What a row knows of its earlier siblings: the last one, and the means of the numbers of all of them.
+
+    Only of the table's own fields: every column more costs precision of those that matter, where rows are few.
+    """
+    own = {f.name for f in layout.scalars}
+    known = [f for f in fields if f.name in own]
+    return [
+        *(replace(f, name=PREVIOUS + f.name) for f in known),
+        *(Number(MEAN + f.name) for f in known if isinstance(f, Number)),
+    ]
 
 
 def context_fields(layout: Layout, fields: Sequence[Field]) -> tuple[Field, ...]:
@@ -107,7 +113,8 @@ class Siblings:
         known = history(layout, fields)
         averaged = [f.name.removeprefix(MEAN) for f in known if f.name.startswith(MEAN)]
         empty = {"Number": np.full(n, np.nan), "Time": np.full(n, np.datetime64("NaT", "ns"))}
-        last = {f.name: empty.get(type(f).__name__, np.full(n, None)).copy() for f in fields}
+        own = [f for f in fields if any(f.name == each.name for each in layout.scalars)]
+        last = {f.name: empty.get(type(f).__name__, np.full(n, None)).copy() for f in own}
         return cls(now, last, {k: np.zeros(n) for k in averaged}, {k: np.zeros(n) for k in averaged})
 
     def context(self, rows: Int[np.ndarray, " n"]) -> dict[str, np.ndarray]:
@@ -119,8 +126,8 @@ class Siblings:
 
     def add(self, rows: Int[np.ndarray, " n"], drawn: Mapping[str, np.ndarray]) -> None:
         """Take in one child of each of the parents at `rows`."""
-        for name, column in drawn.items():
-            self.last[name][rows] = column
+        for name, column in self.last.items():
+            column[rows] = drawn[name]
         for name in self.sums:
             self.sums[name][rows] += np.nan_to_num(drawn[name])
             self.many[name][rows] += ~np.isnan(drawn[name])

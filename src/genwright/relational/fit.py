@@ -19,11 +19,18 @@ from genwright.relational.children import training_rows
 from genwright.relational.database import Database
 from genwright.relational.generator import DatabaseGenerator
 from genwright.relational.layout import Clock, Layout, is_modelled, own_rows
+from genwright.spaces import Encoded
 from genwright.train.devices import choose_device
-from genwright.train.fit import fit_family
+from genwright.train.fit import Fitted, fit_family
 from genwright.train.progress import Listener, Progress, silent
 
 LEAST_SHARE = 0.1  # of an equal share of the time that each table has, however small it is
+FEW_ROWS, MANY_ROWS = 20_000, 100_000  # of a child table, between which its net grows
+DEFAULT_BATCH = 512  # of the autoregressive family for large tables
+PASSES = 30  # over the rows of a child table, after which it begins to be learned by heart, ...
+LEAST_STEPS = 300  # ... and at least so many steps
+PILOT_STEPS = 10  # taken to see how long one takes
+SAFETY = 0.8  # of the time is planned for
 TRAIN, VALID, TEST = 0, 1, 2
 
 
@@ -54,7 +61,7 @@ def fit_database(
     started = time.monotonic()
     layouts = tuple(Layout.of(database, role) for role in database.roles())
     shares = _shares(database, layouts)
-    parts: dict[str, Int8[np.ndarray, " n"]] = {}
+    parts: dict[str, np.ndarray] = {}
     models: dict[str, Generator | None] = {}
     for layout in layouts:
         parts[layout.table] = _parts(database, layout, parts)
@@ -87,6 +94,15 @@ def fit_database(
     )
 
 
+def _sized(rows: int) -> Autoregressive:
+    """A net that suits so many rows; with more parameters it would learn a smaller table by heart."""
+    if rows < FEW_ROWS:
+        return Autoregressive(width=32, depth=1, batch=128, bins=8, bumps=4, label_dropout=0.0)
+    if rows < MANY_ROWS:
+        return Autoregressive(width=64, depth=1, batch=256, label_dropout=0.0)
+    return Autoregressive(label_dropout=0.0)
+
+
 def _shares(database: Database, layouts: tuple[Layout, ...]) -> dict[str, float]:
     """The share of the time of each table, by the square root of its size: large ones need more."""
     sizes = np.array([float(len(database.tables[x.table]) * len(x.fields)) for x in layouts]) ** 0.5
@@ -94,7 +110,7 @@ def _shares(database: Database, layouts: tuple[Layout, ...]) -> dict[str, float]
     return {x.table: float(share) for x, share in zip(layouts, shares / shares.sum(), strict=True)}
 
 
-def _parts(database: Database, layout: Layout, parts: Mapping[str, Int8[np.ndarray, " n"]]) -> Int8[np.ndarray, " n"]:
+def _parts(database: Database, layout: Layout, parts: Mapping[str, np.ndarray]) -> Int8[np.ndarray, " n"]:
     """The part of the split that each row belongs to: its parent's, or its own where it has none."""
     split = database.tables[layout.table].split
     own = np.full(len(database.tables[layout.table]), TRAIN, dtype=np.int8)
@@ -112,7 +128,7 @@ def _split(part: Int8[np.ndarray, " n"]) -> Split:
 def _fit_children(
     database: Database,
     layout: Layout,
-    parts: Mapping[str, Int8[np.ndarray, " n"]],
+    parts: Mapping[str, np.ndarray],
     *,
     minutes: float | None,
     steps: int | None,
@@ -122,6 +138,41 @@ def _fit_children(
 ) -> Generator:
     """The law of one row given its parent and its earlier siblings."""
     started = time.monotonic()
+    assert layout.parent is not None
+    codec, rows, held_out = _encoded(database, layout, parts, seed)
+    family = _sized(len(rows))
+    target = choose_device(device)
+
+    def train_for(steps: int, listener: Listener) -> Fitted:
+        return fit_family(
+            family,
+            codec.space,
+            codec.context,
+            rows,
+            held_out,
+            work=Work(rows=len(rows), steps=steps),
+            seed=seed,
+            started=time.monotonic(),
+            device=target,
+            listener=listener,
+        )
+
+    if steps is None:
+        assert minutes is not None
+        began = time.monotonic()
+        train_for(PILOT_STEPS, silent)
+        affordable = PILOT_STEPS * (60 * minutes * SAFETY - (began - started)) / (time.monotonic() - began)
+        wanted = max(LEAST_STEPS, PASSES * len(rows) // (family.batch or DEFAULT_BATCH))
+        steps = max(PILOT_STEPS, min(wanted, int(affordable)))
+    fitted = train_for(steps, listener)
+    record = {"minutes": minutes, "steps": steps, "seed": seed} | fitted.record
+    return Generator(codec=codec, family=fitted.family, net=fitted.net, prior=None, record=record)
+
+
+def _encoded(
+    database: Database, layout: Layout, parts: Mapping[str, np.ndarray], seed: int
+) -> tuple[ConditionedCodec, Encoded, Encoded]:
+    """The codec of a child table, and its rows for training and for validation."""
     assert layout.parent is not None
     clock = Clock.of(layout, database.tables[layout.table])
     data, parents = training_rows(database, layout, clock)
@@ -137,17 +188,4 @@ def _fit_children(
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # children of other parents may well have values that were not seen
         rows, held_out = codec.encode(train, rng=rng), codec.encode(valid, rng=rng)
-    fitted = fit_family(
-        Autoregressive(label_dropout=0.0),
-        codec.space,
-        codec.context,
-        rows,
-        held_out,
-        work=Work(rows=len(train), minutes=minutes, steps=steps),
-        seed=seed,
-        started=started,
-        device=choose_device(device),
-        listener=listener,
-    )
-    record = {"minutes": minutes, "steps": steps, "seed": seed} | fitted.record
-    return Generator(codec=codec, family=fitted.family, net=fitted.net, prior=None, record=record)
+    return codec, rows, held_out

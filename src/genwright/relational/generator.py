@@ -48,7 +48,7 @@ class DatabaseGenerator:
         if not 0 < scale < 1e6:
             raise ArgumentError(f"scale={scale}", where="sample", hint="1.0 is the size of the database fitted to")
         columns: dict[str, dict[str, np.ndarray]] = {}
-        rows: dict[ForeignKey, Int[np.ndarray, " n"]] = {}
+        rows: dict[ForeignKey, np.ndarray] = {}
         sizes: dict[str, int] = {}
         for number, layout in enumerate(self.layouts):
             listener(Progress("sampling", number, len(self.layouts), message=layout.table))
@@ -90,7 +90,7 @@ class DatabaseGenerator:
     def _joined(
         self,
         columns: Mapping[str, Mapping[str, np.ndarray]],
-        rows: Mapping[ForeignKey, Int[np.ndarray, " n"]],
+        rows: Mapping[ForeignKey, np.ndarray],
         sizes: Mapping[str, int],
     ) -> Database:
         """Tables as users know them, with new keys."""
@@ -113,7 +113,7 @@ class DatabaseGenerator:
         layout: Layout,
         n: int,
         keys: Mapping[str, np.ndarray],
-        rows: Mapping[ForeignKey, Int[np.ndarray, " n"]],
+        rows: Mapping[ForeignKey, np.ndarray],
     ) -> np.ndarray:
         """Running keys; those of the parents where the key is the foreign key too."""
         name = self.keys[layout.table]
