@@ -85,6 +85,19 @@ def test_what_is_given_stays_when_rows_are_moved():
     assert_all_hold(frame)
 
 
+def test_conditions_can_be_written_as_text_and_sets():
+    fake = fitted("mixture").sample(30, given={"gross": "42.5", "is M": "1", "city": {"Bonn", "Graz"}})
+    assert (fake.columns["gross"] == 42.5).all() and (fake.columns["is M"] == 1).all()
+    assert set(fake.columns["city"]) <= {"Bonn", "Graz"}
+    assert_all_hold(fake.frame)
+    either = fitted("mixture").sample(20, given={"value": {8.0, 12.0}, "city": [{"Bonn", "Lyon"}, "Graz"] * 10})
+    assert set(either.columns["value"]) <= {8.0, 12.0} and set(either.columns["city"][1::2]) == {"Graz"}
+    with pytest.raises(ArgumentError, match="'much' is not a number"):
+        fitted("mixture").sample(2, given={"gross": "much"})
+    with pytest.raises(ArgumentError, match="what is given of gross"):
+        fitted("mixture").sample(2, given={"gross": None})
+
+
 def test_a_combination_never_seen_and_made_up_texts_cannot_be_given():
     with pytest.raises(ArgumentError, match="no combination seen has city = 'Graz', country = 'FR'"):
         fitted("mixture").sample(2, given={"city": "Graz", "country": "FR"})

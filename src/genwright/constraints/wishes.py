@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Bool, Float, Int
 
 from genwright.codecs.conditions import Between, OneOf, Shares, as_condition, value_set
@@ -56,16 +57,17 @@ class Wishes:
             wish = {**self.inner, **self.outer}.get(field.name)
             if not isinstance(field, Number | Time) or wish is None or isinstance(wish, list | OneOf):
                 continue
-            ends = wish if isinstance(wish, Between) else Between(wish, wish)
-            if ends != Between():
-                found.append(Range(field.name, low=ends.low, high=ends.high))
+            told = [wish.low, wish.high] if isinstance(wish, Between) else [wish, wish]
+            low, high = (float(t) if t is not None and isinstance(field, Number) else t for t in told)
+            if (low, high) != (None, None):
+                found.append(Range(field.name, low=low, high=high))
         return found
 
     def numbers(self, name: str, index: Int[np.ndarray, " n"]) -> np.ndarray:
-        """The number wished for in a computed column in each row, NaN where it is a range or a set."""
+        """The number wished for in a computed column in each row, NaN where it is a range, a set or missing."""
         wished = _at(self.outer[name], index)
         listed = wished if isinstance(wished, list) else [wished] * len(index)
-        return np.array([np.nan if as_condition(w) is not None else float(w) for w in listed])
+        return np.array([w if isinstance(w, float) else np.nan for w in listed])
 
 
 def wishes(shape: Reshaping, levels: Mapping[str, Sequence[str]], given: Mapping[str, Any], n: int, rng: Any) -> Wishes:
@@ -79,7 +81,7 @@ def wishes(shape: Reshaping, levels: Mapping[str, Sequence[str]], given: Mapping
         told = {name: known[name] for name in joint.columns if name in known}
         if told:
             inner[joint.name] = _joined(joint, levels[joint.name], told, shape, n)
-    outer = {c.column: known[c.column] for c in shape.computed if c.column in known}
+    outer = {c.column: _numeric(c.column, known[c.column]) for c in shape.computed if c.column in known}
     for pattern in shape.patterns:
         if pattern.column in known:
             hint = "set the column after sampling"
@@ -94,8 +96,25 @@ def _listed(value: Any, n: int, name: str, rng: np.random.Generator) -> Entries:
         return value.entries(n, rng)
     if as_condition(value) is not None:
         return as_condition(value)
-    listed = entries(value, n, where=name)
+    listed = [as_condition(each) or each for each in entries(value, n, where=name)]
     return listed if any(each is not listed[0] for each in listed) else listed[0]
+
+
+def _numeric(name: str, wish: Entries) -> Entries:
+    """Wishes for a computed column with their values as floats; ArgumentError where one is no number."""
+    match wish:
+        case list():
+            return [_numeric(name, each) for each in wish]
+        case Between(low=low, high=high):
+            return Between(_numeric(name, low), _numeric(name, high))
+        case OneOf(values=values):
+            return OneOf(*(_numeric(name, each) for each in values))
+    if wish is None or wish is pd.NA:
+        return None
+    try:
+        return float(wish)
+    except (TypeError, ValueError):
+        raise ArgumentError(f"{wish!r} is not a number", where=name, hint="give a number, or None") from None
 
 
 def _joined(joint: Joint, levels: Sequence[str], told: Mapping[str, Entries], shape: Reshaping, n: int) -> Entries:
@@ -133,18 +152,17 @@ def _chosen(shape: Reshaping, name: str, column: np.ndarray, wish: Any) -> Bool[
     return value_set(field, coder, as_condition(wish) or OneOf(wish)).holds(values)
 
 
-def _holds(outer: Dataset, name: str, wish: Any) -> Bool[np.ndarray, " n"]:
+def _holds(outer: Dataset, name: str, wish: float | Between | OneOf | None) -> Bool[np.ndarray, " n"]:
     """In which rows a computed number is as wished."""
     column = outer.columns[name]
-    match as_condition(wish):
+    match wish:
         case Between(low=low, high=high):
-            low, high = -np.inf if low is None else float(low), np.inf if high is None else float(high)
-            return (column >= low) & (column <= high)
+            return (column >= (-np.inf if low is None else low)) & (column <= (np.inf if high is None else high))
         case OneOf(values=values):
             return np.any([_holds(outer, name, value) for value in values], axis=0)
-    if wish is None:
-        return np.isnan(column)
-    return agrees(outer, name, np.full(len(column), float(wish))) & ~np.isnan(column)
+        case float() if not np.isnan(wish):
+            return agrees(outer, name, np.full(len(column), wish)) & ~np.isnan(column)
+    return np.isnan(column)
 
 
 def _at(value: Entries, index: Int[np.ndarray, " k"]) -> Entries:
