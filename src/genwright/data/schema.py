@@ -15,6 +15,7 @@ NUMBER = re.compile(r"[+-]?([0-9]+\.?([0-9]*)|\.([0-9]+))([eE]([+-]?[0-9]{1,4}))
 INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 CODE = re.compile(r"[+-]?0[0-9]+")  # leading zeros: a code such as a postcode, not an amount
 EXACT_DIGITS = 15  # decimal digits that a float64 always keeps
+MOST_DIGITS = 17  # decimal digits that a float64 keeps at all
 TRUTHS = tuple(frozenset(pair) for pair in (("true", "false"), ("yes", "no"), ("t", "f"), ("y", "n")))
 KEY_NAME = re.compile(r"(?i:(^|[_\W])(id|key|uuid|guid|index|idx|rowid|row|nr|no)($|[_\W]))|[a-z]I[Dd]$")
 KEY_TEXT = re.compile(r"([^0-9{}]*)([0-9]+)([^0-9{}]*)")
@@ -112,7 +113,7 @@ def infer(raw: RawColumn, *, free: Callable[[RawColumn], Typed]) -> Typed:
         return as_constant(raw)
     if any(t <= truth for truth in TRUTHS for t in [frozenset(map(str.lower, raw.texts))]):
         return as_category(raw)
-    numeric = [bool(NUMBER.fullmatch(t) or INFINITE.fullmatch(t)) for t in raw.texts]
+    numeric = [bool(NUMBER.fullmatch(t)) or _is_infinite(t) for t in raw.texts]
     if raw.words:
         return as_time(raw) if not any(numeric) and parse_times(raw.texts) is not None else _words(raw, free)
     if all(numeric) and not any(CODE.fullmatch(t) for t in raw.texts):
@@ -159,7 +160,7 @@ def _beyond_float(text: str) -> bool:
 
 def as_number(raw: RawColumn) -> Typed:
     """Integers or decimals; raises DataError naming a value that is neither."""
-    infinite = np.array([bool(INFINITE.fullmatch(t)) for t in raw.texts], dtype=bool)
+    infinite = np.array([_is_infinite(t) for t in raw.texts], dtype=bool)
     wrong = [t for t, inf in zip(raw.texts, infinite) if not inf and not NUMBER.fullmatch(t)]
     if wrong:
         raise DataError(f"not a number: {_shown(wrong)}", hint="if it means missing, say missing=[...]")
@@ -175,12 +176,18 @@ def as_number(raw: RawColumn) -> Typed:
     decimals = max((_decimals(t) for t, inf in zip(raw.texts, infinite) if not inf), default=0)
     digits = len(f"{max(abs(low), abs(high)):.0f}") + decimals
     exact = decimals if digits <= EXACT_DIGITS else None
+    if digits > MOST_DIGITS:
+        notes += (f"has up to {digits} digits, of which numbers keep {MOST_DIGITS}",)
     return Typed(Number(raw.name, exact, low, high, _min_decimals(raw.texts, exact)), column, notes)
+
+
+def _is_infinite(text: str) -> bool:
+    return ("n" in text or "N" in text) and INFINITE.fullmatch(text) is not None
 
 
 def _min_decimals(texts: Sequence[str], decimals: int | None) -> int:
     """Digits that every value has after its point; beyond one, only if all values are padded to the same width."""
-    plain = [len(t.partition(".")[2]) for t in texts if NUMBER.fullmatch(t) and "e" not in t and "E" not in t]
+    plain = [len(t.partition(".")[2]) for t in texts if t.replace(".", "", 1).lstrip("+-").isdigit()]
     least = min(plain, default=0)
     padded = least == max(plain, default=0) and decimals is not None and least >= decimals
     return least if padded and least <= EXACT_DIGITS else min(least, 1)
@@ -188,8 +195,8 @@ def _min_decimals(texts: Sequence[str], decimals: int | None) -> int:
 
 def _decimals(text: str) -> int:
     """Digits after the decimal point that say something: 2 for 1.25, 0 for 3.0, 4 for 1.5e-3."""
-    if "." not in text and "e" not in text and "E" not in text:
-        return 0
+    if "e" not in text and "E" not in text:
+        return len(text.partition(".")[2].rstrip("0"))
     match = NUMBER.fullmatch(text)
     assert match is not None
     mantissa = re.split("[eE]", text)[0]
