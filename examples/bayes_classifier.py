@@ -23,7 +23,6 @@ from sklearn.preprocessing import StandardScaler
 
 import genwright as gw
 import show
-from genwright.classify import Classifier
 
 BINS = 10
 FEWEST = 5  # answers in a bin that is drawn
@@ -50,9 +49,9 @@ def main(out: Path | None = None) -> dict[str, float]:
     x, y = pixels(data), data.columns["label"].astype(str)
     train, test = np.arange(len(x)) % 2 == 0, np.arange(len(x)) % 2 == 1
     models = {
-        "naive Bayes": Classifier(gw.Mixture(components=1, rank=0), steps=10),
-        "factor analyser": Classifier(gw.Mixture(components=1, rank=16), steps=20),
-        "VAE": Classifier(gw.VAE(latent=8, width=64, depth=1, batch=32), steps=100),
+        "naive Bayes": gw.Classifier(gw.Mixture(components=1, rank=0), steps=10),
+        "factor analyser": gw.Classifier(gw.Mixture(components=1, rank=16), steps=20),
+        "VAE": gw.Classifier(gw.VAE(latent=8, width=64, depth=1, batch=32), steps=100),
         "logistic regression": make_pipeline(StandardScaler(), LogisticRegression(max_iter=500)),
     }
     probabilities = {name: model.fit(x[train], y[train]).predict_proba(x[test]) for name, model in models.items()}

@@ -24,7 +24,6 @@ from sklearn.preprocessing import StandardScaler
 
 import genwright as gw
 import show
-from genwright.classify import Classifier
 from genwright.maths.divergences import energy_distance
 
 FEATURES = ("flavanoids", "color_intensity")
@@ -48,7 +47,7 @@ def main(out: Path | None = None) -> dict[str, float]:
     x, y = table[list(FEATURES)].to_numpy(float), table["class"].to_numpy(str)
     x_train, x_test, y_train, y_test = train_test_split(x, y, test_size=0.5, stratify=y, random_state=0)
 
-    generative = Classifier(gw.Mixture(components=1, rank=2), steps=30).fit(x_train, y_train)
+    generative = gw.Classifier(gw.Mixture(components=1, rank=2), steps=30).fit(x_train, y_train)
     discriminative = make_pipeline(StandardScaler(), LogisticRegression()).fit(x_train, y_train)
 
     joint = np.exp(generative.log_joint(x_test))  # P(x, y), one column per class
@@ -85,7 +84,7 @@ def distance(a: np.ndarray, b: np.ndarray) -> float:
 
 def draw(
     out: Path | None,
-    generative: Classifier,
+    generative: gw.Classifier,
     discriminative: object,
     real: tuple[np.ndarray, np.ndarray],
     new: tuple[np.ndarray, np.ndarray],

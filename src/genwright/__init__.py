@@ -22,6 +22,8 @@ if TYPE_CHECKING:
     from genwright.data.dataset import Dataset
     from genwright.data.read import read
     from genwright.data.write import write
+    from genwright.estimators.classifier import Classifier
+    from genwright.estimators.regressor import Regressor
     from genwright.families.autoregressive import Autoregressive
     from genwright.families.diffusion import Diffusion
     from genwright.families.flow import FlowMatching
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
     from genwright.metrics.comparison import compare
     from genwright.metrics.evaluate import evaluate
     from genwright.metrics.score import Score
+    from genwright.privacy.settings import Privacy
     from genwright.relational.database import Database
     from genwright.relational.files import read_database, write_database
     from genwright.relational.fit import fit_database
@@ -51,6 +54,8 @@ _HOMES = {
     "Between": "genwright.codecs.conditions",
     "OneOf": "genwright.codecs.conditions",
     "Shares": "genwright.codecs.conditions",
+    "Classifier": "genwright.estimators.classifier",
+    "Regressor": "genwright.estimators.regressor",
     "evaluate": "genwright.metrics.evaluate",
     "compare": "genwright.metrics.comparison",
     "Score": "genwright.metrics.score",
@@ -63,6 +68,7 @@ _HOMES = {
     "Diffusion": "genwright.families.diffusion",
     "MaskedDiffusion": "genwright.families.masked_diffusion",
     "Autoregressive": "genwright.families.autoregressive",
+    "Privacy": "genwright.privacy.settings",
     "Database": "genwright.relational.database",
     "DatabaseGenerator": "genwright.relational.generator",
     "fit_database": "genwright.relational.fit",
@@ -77,6 +83,7 @@ __all__ = [
     "ArgumentError",
     "Autoregressive",
     "Between",
+    "Classifier",
     "DataError",
     "Database",
     "DatabaseGenerator",
@@ -89,6 +96,8 @@ __all__ = [
     "MissingDependencyError",
     "Mixture",
     "OneOf",
+    "Regressor",
+    "Privacy",
     "Score",
     "Shares",
     "StorageError",

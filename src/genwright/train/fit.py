@@ -101,7 +101,8 @@ def _fit_closed_form(
         listener(Progress("fitting", step, steps, loss, held_out, (steps - step) * seconds / max(1, step)))
 
     device = train_rows.x.device
-    family.fit(net, train_rows, valid_rows, work, torch.Generator(device).manual_seed(seed), report)
+    with seeded(seed):  # some of torch's algorithms, svd_lowrank among them, take no generator
+        family.fit(net, train_rows, valid_rows, work, torch.Generator(device).manual_seed(seed), report)
     return {"history": history, "stopped_early": False}
 
 

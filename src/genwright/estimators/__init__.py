@@ -1,0 +1,1 @@
+"""Classifiers and regressors from densities, as scikit-learn estimators."""
