@@ -7,6 +7,7 @@ import pytest
 import torch
 
 from genwright.codecs import fit_codec
+from genwright.codecs.conditions import Between
 from genwright.data.dataset import Category
 from genwright.errors import ArgumentError
 from genwright.spaces import Encoded
@@ -88,3 +89,36 @@ def test_given_says_what_is_wrong_and_what_there_is(fixed, message):
     with pytest.raises(ArgumentError) as caught:
         fit_codec(mixed(), rng=rng()).given(fixed, 4, rng=rng())
     assert message in str(caught.value)
+
+
+@pytest.mark.parametrize("decimals", [0, 1, 2, None])
+@pytest.mark.parametrize("scale", [40.0, 3e5])
+def test_scores_in_a_range_are_those_of_the_values_in_it(decimals, scale):
+    """Every score within what `allowed` says decodes into the range, and every row in the range has such a score."""
+    draw = np.random.default_rng(0)
+    values = draw.normal(0, scale, 4000)
+    values = values if decimals is None else values.round(decimals)
+    values[:400] = 0.0
+    values[400:500] = np.nan
+    data = number(values, decimals=decimals)
+    codec = fit_codec(data, rng=rng())
+    encoded = codec.encode(data, rng=rng()).x
+    for low, high in [(0.5, 30.0), (-scale, 0.0), (scale * 1.234567, None), (None, -1.0), (None, None)]:
+        limits = codec.limits({"x": Between(low, high)})
+        allowed = codec.allowed(limits)
+        inside = np.ones(len(values), dtype=bool)
+        for j, limit in allowed.items():
+            if limit.dtype == torch.bool:
+                inside &= limit[encoded[:, j].long()].numpy()
+            else:
+                ordinary = (encoded[:, 0] == 0) if encoded.shape[1] == 2 else torch.ones(len(encoded), dtype=torch.bool)
+                z = encoded[:, j]
+                inside &= (~ordinary | ((z >= limit[0]) & (z <= limit[1]))).numpy()
+                rows = torch.stack([torch.zeros(2001), torch.linspace(*limit.clamp(-4, 4).tolist(), 2001)], dim=1)
+                decoded = codec.decode(Encoded(rows[:, -encoded.shape[1] :]), rng=rng())
+                assert codec.meets(codec.settle(decoded, limits, rng=rng()), limits).all()
+                if decimals is not None:
+                    assert codec.meets(decoded, limits).all()
+        first, last = -np.inf if low is None else low, np.inf if high is None else high
+        met = (values >= first) & (values <= last)
+        assert (inside == met).mean() > 0.999

@@ -21,7 +21,7 @@ SPIKE_SHARE = 0.005  # a spike holds more than this share of the rows,
 SPIKE_ROWS = 30  # at least this many rows (in small tables, round numbers are often that common by chance),
 SPIKE_RATIO = 3.0  # and so many times the mean count of its two neighbours on each side
 MOST_KNOTS = 960  # evenly spaced quantiles; with the tails' extra ones a table stays below 1000
-ROUNDINGS = 4  # float32 steps that the bounds of a range of scores may be off
+ROUNDINGS = 8  # doublings of the float32 step by which the bounds of a range of scores may be off
 TAIL_ROWS = 8  # the outermost inner knot leaves at least this many rows outside
 
 
@@ -164,14 +164,13 @@ class Smooth(ScalarCoder):
         cell = self.step / 2
         first = -np.inf if low <= self.low else np.interp(np.nextafter(low - cell, -np.inf), knots, scores)
         last = np.inf if high >= self.high else np.interp(np.nextafter(high + cell, np.inf), knots, scores)
-        first, last = np.float32(first), np.float32(last)
-        for _ in range(ROUNDINGS):  # the bounds are float32, and a score on the border of a cell may be rounded out
-            decoded = self._from_scores(np.array([first, last], dtype=np.float64))
-            first = np.nextafter(first, np.float32(np.inf)) if decoded[0] < low else first
-            last = np.nextafter(last, np.float32(-np.inf)) if decoded[1] > high else last
-        if np.isinf(first) and np.isinf(last):
-            return None
-        return torch.tensor([min(first, last), max(first, last)], dtype=torch.float32)
+        bounds = np.array([first, last], dtype=np.float32)
+        for doubling in range(ROUNDINGS):  # scores are float32, and decode rounds a value that is on a border
+            decoded = self._from_scores(bounds.astype(np.float64))
+            out = np.array([decoded[0] < low, decoded[1] > high])
+            inwards = np.array([1.0, -1.0]) * np.spacing(np.abs(bounds).clip(max=9.0)) * 2.0**doubling
+            bounds = np.where(out, bounds + np.where(out, inwards, 0.0), bounds).astype(np.float32)
+        return None if np.isinf(bounds).all() else torch.from_numpy(np.sort(bounds))
 
     def _on_grid(self, values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
         return self.low + np.rint((values - self.low) / self.step) * self.step
