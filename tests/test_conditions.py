@@ -10,6 +10,7 @@ from scipy import stats
 
 import genwright as gw
 from genwright import Between, OneOf, Shares
+from genwright.constraints import Order, Sum
 from genwright.errors import ArgumentError, DataError, UnsupportedError
 
 
@@ -224,3 +225,25 @@ def test_imputation_says_what_it_cannot_do(mixture, vae):
     )
     with pytest.raises(UnsupportedError, match="only rows of tables"):
         text.impute(pd.DataFrame({"t": ["a"]}))
+
+
+def test_rules_hold_in_imputed_rows_too():
+    draw = np.random.default_rng(0)
+    net, start = draw.lognormal(3, 1, 400).round(2), draw.integers(0, 50, 400)
+    tax = (0.1 * net * draw.random(400)).round(2)
+    whole = pd.DataFrame(
+        {"net": net, "tax": tax, "gross": (net + tax).round(2), "start": start, "end": start + tax.round()}
+    )
+    whole["note"] = draw.choice(np.array(["a", "b", None], dtype=object), 400)
+    rules = [Sum("gross", ["net", "tax"]), Order(["start", "end"])]
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        model = gw.fit(gw.read(whole), family=gw.Mixture(components=6), constraints=rules, steps=8)
+    rows = whole.head(60).astype(object)
+    rows.loc[:19, ["gross", "end"]] = None
+    rows.loc[10:29, ["start", "note"]] = None
+    done = model.impute(rows, 2)
+    assert len(done) == 120 and all(rule.holds(done).all() for rule in rules) and not done.frame.isna().any().any()
+    for name in rows.columns:
+        there = rows[name].notna().to_numpy()
+        assert done.frame[name][::2][there].tolist() == rows[name][there].tolist()

@@ -150,7 +150,7 @@ def _completed(
 ) -> Dataset:
     """Records for `rows`, given the restricted fields of accepted records drawn with replacement."""
     share = f"{len(accepted)} of {tried:,} draws met {', '.join(limits)}"
-    hint = "mixture and autoregressive draw within ranges and sets exactly; or ask for fewer rows, or wider conditions"
+    hint = "TreeMixture, Mixture and Autoregressive draw within ranges and sets exactly; or give wider conditions"
     if not len(accepted):
         raise UnsupportedError(f"{drawer.family}: {share}", where="given", hint=hint)
     taken = np.random.default_rng(drawer.rng.initial_seed()).integers(len(accepted), size=len(rows))

@@ -24,7 +24,7 @@ from genwright.families.autoregressive import Autoregressive
 from genwright.families.family import Density, Encodes, Family, HasLatent, Work
 from genwright.families.flow import FlowMatching
 from genwright.families.recipe import recipe_from_json, recipe_to_json
-from genwright.imputation import impute
+from genwright.imputation import impute, impute_ruled
 from genwright.maths.interpolation import slerp
 from genwright.randomness import seeded
 from genwright.spaces import Columns, Encoded, Given, Reals, Space, Tokens
@@ -82,14 +82,14 @@ class Generator:
         """Incomplete rows (a DataFrame, Dataset or file) completed: n draws of each, one after the other.
 
         Missing values are drawn given all others of the row, which stay as they are; columns that are not there at all
-        are missing. Fields in `keep_missing` may stay missing. Raises UnsupportedError where the family has no exact
-        conditional laws, or rules bind columns together.
+        are missing. Fields in `keep_missing` stay missing where they are. Constraints hold. Raises UnsupportedError
+        where the family has no exact conditional laws.
         """
+        drawer = self._drawer(self._rng(seed), silent)
         if self.constraints is not None:
-            hint = "fit without constraints to impute, or sample with given="
-            raise UnsupportedError("rows under constraints are not imputed", where="impute", hint=hint)
+            return impute_ruled(drawer, self.constraints, self.sample, data, n=n, keep_missing=keep_missing, seed=seed)
         with seeded(seed):
-            return impute(self._drawer(self._rng(seed), silent), data, n=n, keep_missing=keep_missing)
+            return impute(drawer, data, n=n, keep_missing=keep_missing)
 
     def _draw(self, n: int, *, given: Mapping[str, Any], seed: int, listener: Listener) -> Dataset:
         """n records as the model knows them, constraints or not."""

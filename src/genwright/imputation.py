@@ -1,21 +1,31 @@
 """Imputation: incomplete rows completed from the exact law of what is missing given what is there."""
 
 import warnings
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from dataclasses import replace
+from typing import Any, Protocol, runtime_checkable
 
 import numpy as np
 import pandas as pd
 import torch
 
 from genwright.codecs.columns import ColumnsCodec
+from genwright.codecs.conditions import Between
 from genwright.codecs.schema import MOST_DECIMALS, from_numbers, to_numbers
 from genwright.codecs.values import unknown_field
-from genwright.data.dataset import Dataset, Field, Number, Time
+from genwright.constraints import Constraints
+from genwright.data.dataset import Constant, Dataset, Field, Identifier, Number, Time
 from genwright.data.like import read_partial
 from genwright.data.read import Source
 from genwright.drawing import Drawer
 from genwright.errors import ArgumentError, UnsupportedError
+
+
+@runtime_checkable
+class Sampler(Protocol):
+    """Draws records under conditions that keep every rule, as `Generator.sample` does."""
+
+    def __call__(self, n: int, *, given: Mapping[str, Any], seed: int) -> Dataset: ...
 
 
 def impute(drawer: Drawer, source: Source, *, n: int, keep_missing: Collection[str]) -> Dataset:
@@ -26,13 +36,8 @@ def impute(drawer: Drawer, source: Source, *, n: int, keep_missing: Collection[s
     UnsupportedError for families that do not draw from exact conditional laws.
     """
     codec = _codec(drawer)
-    if n < 1:
-        raise ArgumentError(f"cannot draw {n} completions of each row", where="n", hint="ask for at least 1")
     data = read_partial(source, codec.fields)
-    modelled = {f.name for f, coder in zip(codec.fields, codec.coders, strict=True) if coder is not None}
-    for name in keep_missing:
-        if name not in modelled:
-            raise unknown_field(name, modelled, where="keep_missing")
+    _check(n, keep_missing, [f.name for f, coder in zip(codec.fields, codec.coders, strict=True) if coder is not None])
     gaps = {name: np.asarray(pd.isna(data.columns[name])) for name in data.columns}
     partial, replaced = codec.partial(data, keep_missing=keep_missing)
     if replaced:
@@ -48,12 +53,57 @@ def impute(drawer: Drawer, source: Source, *, n: int, keep_missing: Collection[s
     return Dataset(tuple(fields), columns, name=data.name, label=codec.label)
 
 
+def impute_ruled(
+    drawer: Drawer,
+    rules: Constraints,
+    sample: Sampler,
+    source: Source,
+    *,
+    n: int,
+    keep_missing: Collection[str],
+    seed: int,
+) -> Dataset:
+    """`impute` where every rule is to hold: rows that lack the same columns are drawn together, given all the others.
+
+    Raises ArgumentError for values that the model cannot hold, and for rows that break a rule whatever is filled in.
+    """
+    codec = _codec(drawer)
+    data = read_partial(source, rules.fields)
+    _check(n, keep_missing, data.columns)
+    made = {f.name for f in rules.fields if isinstance(f, (Identifier, Constant))} | {
+        p.column for p in rules.shape.patterns
+    }
+    names = [name for name in data.columns if name not in made]
+    gaps = {name: np.asarray(pd.isna(column)) for name, column in data.columns.items()}
+    patterns, which = np.unique(np.stack([gaps[name] for name in names], axis=1), axis=0, return_inverse=True)
+    columns = {name: np.repeat(column, n) for name, column in data.columns.items()}
+    for number, lacking in enumerate(patterns):
+        rows = np.flatnonzero(np.repeat(which.reshape(-1), n) == number)
+        given: dict[str, Any] = {
+            name: list(columns[name][rows]) for name, gap in zip(names, lacking, strict=True) if not gap
+        }
+        given |= {name: Between() for name in codec.sometimes_missing if name in names and name not in given}
+        drawn = sample(len(rows), given=given, seed=seed + number)
+        for name, column in columns.items():
+            if name not in keep_missing:
+                column[rows] = _filled(column[rows], drawn.columns[name], np.repeat(gaps[name], n)[rows])
+    return Dataset(data.fields, columns, name=data.name, label=rules.label)
+
+
+def _check(n: int, keep_missing: Collection[str], known: Collection[str]) -> None:
+    if n < 1:
+        raise ArgumentError(f"cannot draw {n} completions of each row", where="n", hint="ask for at least 1")
+    for name in keep_missing:
+        if name not in known:
+            raise unknown_field(name, known, where="keep_missing")
+
+
 def _codec(drawer: Drawer) -> ColumnsCodec:
     if not isinstance(drawer.codec, ColumnsCodec):
         hint = "prompts and parts of images are completed by sample(given=...)"
         raise UnsupportedError("only rows of tables are imputed", where="impute", hint=hint)
     if not drawer.restricts:
-        hint = "fit a Mixture, or Autoregressive"
+        hint = "fit a TreeMixture, Mixture or Autoregressive"
         raise UnsupportedError(f"{drawer.family} has no exact conditional laws", where="impute", hint=hint)
     return drawer.codec
 

@@ -21,7 +21,7 @@ from genwright.codecs.schema import field_from_json, field_to_json, show
 from genwright.codecs.smooth import Smooth
 from genwright.codecs.value_sets import Interval, ValueSet
 from genwright.codecs.values import column_of, differ, fixed_values, unknown_field, values_of
-from genwright.data.dataset import SCALARS, Constant, Dataset, Field, Identifier
+from genwright.data.dataset import SCALARS, Category, Constant, Dataset, Field, Identifier
 from genwright.errors import DataError
 from genwright.spaces import Columns, Continuous, Discrete, Encoded, Given
 
@@ -64,6 +64,11 @@ class ColumnsCodec(Codec):
     @property
     def _modelled(self) -> list[tuple[Field, ScalarCoder]]:
         return [(f, coder) for f, coder in zip(self.fields, self.coders, strict=True) if coder is not None]
+
+    @property
+    def sometimes_missing(self) -> list[str]:
+        """The fields that may be drawn as missing."""
+        return [f.name for f, coder in self._modelled if bool(pd.isna(coder.snap(_missing(f)))[0])]
 
     @cached_property
     def _places(self) -> dict[str, slice]:
@@ -225,6 +230,11 @@ def restored(field: Field, n: int) -> np.ndarray:
         assert isinstance(field, Constant)
         column[:] = field.value
     return column
+
+
+def _missing(field: Field) -> np.ndarray:
+    """One missing value as the field's coder takes it."""
+    return np.array([None], dtype=object) if isinstance(field, Category) else np.array([np.nan])
 
 
 def _settles(coder: ScalarCoder, limit: ValueSet) -> bool:
