@@ -8,6 +8,7 @@ from typing import Any
 from genwright.families.family import Density, Family
 from genwright.generator import Generator
 from genwright.metrics.score import Score
+from genwright.privacy import privacy_line, privacy_text
 from genwright.spaces import Columns, Reals, Tokens
 
 _TASKS = {Columns: "tabular-generation", Reals: "unconditional-image-generation", Tokens: "text-generation"}
@@ -32,10 +33,11 @@ def model_card(generator: Generator, *, scores: Sequence[Score] = (), notes: Seq
         _use(space, data),
         "## Data",
         _data(data) + _rules(generator),
+        *_privacy(record),
         "## How good it is",
         _quality(scores, notes),
         "## Intended use and limits",
-        _limits(space),
+        _limits(space, private="privacy" in record),
         "## Training",
         _training(generator),
         "## Licence",
@@ -43,6 +45,18 @@ def model_card(generator: Generator, *, scores: Sequence[Score] = (), notes: Seq
         "state it.",
     ]
     return "\n\n".join(sections) + "\n"
+
+
+def privacy_notes(generator: Generator) -> tuple[str, ...]:
+    """The promise of a private fit in a line, and what it leaves out; nothing for other fits."""
+    if "privacy" not in generator.record:
+        return ()
+    record = generator.record["privacy"]
+    return (
+        privacy_line(record),
+        f"protected: one row, for {record['neighbours']}",
+        f"not protected: {'; '.join(record['not_protected'])}",
+    )
 
 
 def expression(family: Family) -> str:
@@ -117,6 +131,11 @@ def _rules(generator: Generator) -> str:
     return "\n\nEvery sample keeps: " + ", ".join(f"`{rule}`" for rule in generator.constraints.rules) + "."
 
 
+def _privacy(record: Mapping[str, Any]) -> list[str]:
+    """What a private fit promises and what not."""
+    return ["## Privacy", privacy_text(record["privacy"])] if "privacy" in record else []
+
+
 def _quality(scores: Iterable[Score], notes: Iterable[str]) -> str:
     """The table of scores, with intervals and floors."""
     rows = [
@@ -134,19 +153,24 @@ def _quality(scores: Iterable[Score], notes: Iterable[str]) -> str:
     return "\n".join([explained, "", *head, *rows, "", *(f"- {note}" for note in notes), "", *how])
 
 
-def _limits(space: type) -> str:
+def _limits(space: type, *, private: bool) -> str:
     """What the model is for, and what it is not."""
     reading = {
         Columns: "Rare values and rare combinations are the first thing a generative model of a table gets wrong.",
         Reals: "Look at many samples before relying on them, also of the rarest class.",
         Tokens: "The text imitates its training data; nothing in it is checked to be true or, if code, to run.",
     }[space]
+    anonymity = (
+        "**Samples keep the promise stated under Privacy, and no other.**"
+        if private
+        else "**Samples are not anonymous by themselves.** The scores above say how often records are copied; they are "
+        "no proof of privacy."
+    )
     return (
         "For exploring, testing, teaching, filling gaps and augmenting data of the same kind. "
         f"{reading} What is rare, wrong or unfair in the training data is so in the samples.\n\n"
-        "**Samples are not anonymous by themselves.** The scores above say how often records are copied; they are no "
-        "proof of privacy. Do not use the samples in place of real records for decisions about people, and do not pass "
-        "them off as real."
+        f"{anonymity} Do not use the samples in place of real records for decisions about people, and do not pass them "
+        "off as real."
     )
 
 

@@ -19,18 +19,20 @@ from genwright.constraints import Constraints, Rule
 from genwright.data.dataset import Dataset
 from genwright.data.read import Source
 from genwright.drawing import Drawer, draw_given
-from genwright.errors import ArgumentError, DataError, StorageError, UnsupportedError
+from genwright.errors import ArgumentError, StorageError, UnsupportedError
 from genwright.families.autoregressive import Autoregressive
 from genwright.families.family import Density, Encodes, Family, HasLatent, Work
 from genwright.families.flow import FlowMatching
 from genwright.families.recipe import recipe_from_json, recipe_to_json
 from genwright.imputation import impute, impute_ruled
 from genwright.maths.interpolation import slerp
+from genwright.privacy import Privacy, private_fit
 from genwright.randomness import seeded
 from genwright.spaces import Columns, Encoded, Given, Reals, Space, Tokens
 from genwright.storage import read_json, read_tensors, sha256, write_json, write_tensors
 from genwright.train.devices import choose_device
 from genwright.train.fit import Fitted, fit_family
+from genwright.train.limits import check_limits
 from genwright.train.prior import fit_prior
 from genwright.train.progress import Listener, Progress, silent
 from genwright.train.record import circumstances
@@ -56,7 +58,7 @@ class Generator:
     codec: Codec
     family: Family
     net: nn.Module
-    prior: Fitted | None
+    prior: Fitted | None = None
     record: dict[str, Any]
     constraints: Constraints | None = None
 
@@ -257,6 +259,7 @@ def fit(
     seed: int = 0,
     device: str = "auto",
     constraints: Sequence[Rule] = (),
+    privacy: Privacy | None = None,
     folder: str | Path | None = None,
     listener: Listener = silent,
 ) -> Generator:
@@ -265,20 +268,19 @@ def fit(
     `minutes` (5 if neither is given) or `steps` bounds the work. With a `folder`, progress is checkpointed and logged
     there and an interrupted fit of the same data and recipe goes on where it stopped. `family` None takes the family
     that does best on this kind of data at short budgets. `constraints` are rules of `genwright.constraints` that every
-    record will keep; they are checked against each other and the data first.
+    record will keep, checked against each other and the data first. `privacy`: see `Privacy`; fits to all rows.
     """
     started = time.monotonic()
-    if minutes is None and steps is None:
-        minutes = 5.0
-    _check_budget(minutes, steps)
-    if len(data.train) < 2:
-        raise DataError(f"{len(data)} rows are too few to fit", where=data.name, hint="give at least 10 rows")
+    minutes = check_limits(data, minutes, steps)
+    target = choose_device(device)
+    if privacy is not None:
+        work = Work(rows=len(data), minutes=minutes, steps=steps)
+        hidden = private_fit(data, privacy, family=family, work=work, seed=seed, rules=constraints, listener=listener)
+        return Generator(codec=hidden.codec, family=hidden.family, net=hidden.net.to(target), record=hidden.record)
     listener(Progress("encoding"))
-    rules = Constraints.of(data, constraints) if constraints else None
-    codec, encoded, held_out = _encode(data, rules, torch.Generator().manual_seed(seed))
+    rules, codec, encoded, held_out = _encode(data, constraints, torch.Generator().manual_seed(seed))
     family = family or default_family(codec.space)
     family.check(codec.space)
-    target = choose_device(device)
     prior = fit_prior(codec.context, encoded, held_out, minutes=minutes, seed=seed, device=target)
     work = Work(rows=len(encoded), minutes=minutes, steps=steps)
     fitted = fit_family(
@@ -342,13 +344,16 @@ def default_family(space: Space) -> Family:
             return Autoregressive()
 
 
-def _encode(data: Dataset, rules: Constraints | None, rng: torch.Generator) -> tuple[Codec, Encoded, Encoded]:
-    """A codec fitted to the training part, and the training and validation parts (if there is one) encoded."""
+def _encode(
+    data: Dataset, constraints: Sequence[Rule], rng: torch.Generator
+) -> tuple[Constraints | None, Codec, Encoded, Encoded]:
+    """The rules, a codec fitted to the training part, and the training and the validation part (if any) encoded."""
+    rules = Constraints.of(data, constraints) if constraints else None
     train_rows, valid_rows = data.train, data.valid if len(data.valid) else data.train
     if rules is not None:
         train_rows, valid_rows = rules.inner(train_rows), rules.inner(valid_rows)
     codec = fit_codec(train_rows, rng=rng)
-    return codec, codec.encode(train_rows, rng=rng), codec.encode(valid_rows, rng=rng)
+    return rules, codec, codec.encode(train_rows, rng=rng), codec.encode(valid_rows, rng=rng)
 
 
 def _rebuild(
@@ -363,15 +368,6 @@ def _rebuild(
         hint = "the files do not belong together"
         raise StorageError(f"the weights do not fit the recipe ({str(error).splitlines()[0]})", hint=hint) from None
     return net.to(device).eval().requires_grad_(False)
-
-
-def _check_budget(minutes: float | None, steps: int | None) -> None:
-    if minutes is not None and steps is not None:
-        raise ArgumentError("both minutes and steps are given", where="fit", hint="give one of them")
-    if minutes is not None and not 0 < minutes < 1e6:
-        raise ArgumentError(f"minutes={minutes} is not a time", where="fit", hint="for example minutes=5")
-    if steps is not None and steps < 1:
-        raise ArgumentError(f"steps={steps} is not a count", where="fit", hint="give at least 1")
 
 
 def _fingerprint(family: Family, codec: Codec, work: Work, seed: int) -> str:

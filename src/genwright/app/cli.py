@@ -13,7 +13,7 @@ from genwright.app.conditions import impute, parse_given
 from genwright.app.databases import fit_database, sample_database
 from genwright.app.folders import claimed, resumable, unfitted
 from genwright.app.measuring import compare, evaluate
-from genwright.app.options import answering, read_data, read_ruled, reading, ruling
+from genwright.app.options import answering, protecting, read_data, read_privacy, read_ruled, reading, ruling
 from genwright.app.output import print_dataset, print_json
 from genwright.app.progress import shown
 from genwright.app.rating import rate
@@ -105,6 +105,7 @@ def run(
 @click.option("--force", is_flag=True, help="Replace what is in the folder.")
 @reading
 @ruling
+@protecting
 @answering
 def fit(
     data: str,
@@ -123,27 +124,28 @@ def fit(
     \b
     genwright fit digits --family vae --minutes 2 --out runs/digits
     genwright fit patients.csv --label outcome --missing -200 --constraints rules.json
+    genwright fit patients.csv --epsilon 3 --delta 1e-6
     genwright fit "postgresql://ann@host/shop?table=orders" --out runs/orders
 
     Stopped with Ctrl-C, the same command goes on where it was.
     """
-    from genwright.card import model_card
+    from genwright.card import model_card, privacy_notes
     from genwright.generator import fit as fit_generator
     from genwright.storage import write_text
 
     source, rules = read_ruled(data, how)
     folder = claimed(out, source.name, force=force)
     unfitted(folder)
-    chosen = None if family == "auto" else _family(family, source)
     with resumable(folder), shown() as listener:
         generator = fit_generator(
             source,
-            family=chosen,
+            family=None if family == "auto" else _family(family, source),
             minutes=minutes,
             steps=steps,
             seed=seed,
             device=device,
             constraints=rules,
+            privacy=read_privacy(how),
             folder=folder,
             listener=listener,
         )
@@ -152,7 +154,7 @@ def fit(
     if as_json:
         print_json({"folder": str(folder), "family": generator.family.name, "record": generator.record})
         return
-    _tell_notes(source.notes)
+    _tell_notes((*source.notes, *privacy_notes(generator)))
     click.echo(f"fitted {generator.family.name} in {generator.record['seconds']:.0f} s", err=True)
     click.echo(str(folder))
 

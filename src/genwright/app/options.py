@@ -14,6 +14,7 @@ from genwright.errors import ArgumentError, GenwrightError
 if TYPE_CHECKING:
     from genwright.constraints import Rule
     from genwright.data.dataset import Dataset
+    from genwright.privacy import Privacy
 
 BUG = 70  # EX_SOFTWARE of sysexits.h
 Verb = TypeVar("Verb", bound=Callable[..., Any])
@@ -69,6 +70,27 @@ def read_ruled(source: str, how: dict[str, Any]) -> tuple["Dataset", tuple["Rule
     data = read_data(source, how)
     rules = () if how["constraints"] is None else read_rules(how["constraints"])
     return (keep(data, rules) if how["drop_broken"] else data), rules
+
+
+def protecting(verb: Verb) -> Verb:
+    """The options of a private fit."""
+    epsilon = click.option("--epsilon", type=float, help="Fit with (epsilon, delta)-differential privacy; 3 is usual.")
+    delta = click.option("--delta", type=float, help="Its delta.  [default: rows to the power -1.1]")
+    public = click.option("--public", metavar="FILE", help="What may be known of columns, as JSON: ranges and levels.")
+    return epsilon(delta(public(verb)))
+
+
+def read_privacy(how: dict[str, Any]) -> "Privacy | None":
+    """What the options of a private fit ask for; None where they ask for nothing."""
+    from genwright.privacy import Privacy, read_public
+
+    if how["epsilon"] is None:
+        for option in ("delta", "public"):
+            if how[option] is not None:
+                raise ArgumentError("means nothing without --epsilon", where=f"--{option}", hint="add --epsilon 3")
+        return None
+    public = {} if how["public"] is None else read_public(how["public"])
+    return Privacy(epsilon=how["epsilon"], delta=how["delta"], public=public)
 
 
 def answering(verb: Callable[..., Any]) -> Callable[..., Any]:
