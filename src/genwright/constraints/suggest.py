@@ -21,7 +21,7 @@ MOST_NUMBERS = 50  # of a whole number there
 CODES = 9  # different numbers, up to which they look like codes rather than amounts that have an order
 MOST_TERMS = 4  # of a linear formula
 EXACT = 1e-7  # relative residual of a linear relation in float64
-DECIMALS = 6  # to which its coefficients are rounded
+DECIMALS = 6  # of its coefficients, at most
 
 
 def suggest(data: Dataset) -> tuple[Rule, ...]:
@@ -109,10 +109,13 @@ def _relation(
     slack = EXACT * np.abs(y).max() + (0.0 if scale is None else 0.5 / scale)
     if np.abs(x @ weights - (y - y.mean())).max() > 2 * slack:
         return None
-    terms = {b: round(w / s, DECIMALS) + 0.0 for b, w, s in zip(basis, weights, scales, strict=True)}
-    terms = {b: w for b, w in terms.items() if w}
-    constant = round(float(y.mean() - sum(w * columns[b].mean() for b, w in terms.items())), DECIMALS) + 0.0
-    return _written(data, name, terms, constant)
+    for decimals in range(DECIMALS + 1):  # the roundest coefficients that fit: rounding blurs those of least squares
+        terms = {b: round(w / s, decimals) + 0.0 for b, w, s in zip(basis, weights, scales, strict=True)}
+        rest = y - sum(w * columns[b] for b, w in terms.items())
+        constant = round(float(rest.min() + rest.max()) / 2, decimals) + 0.0
+        if np.abs(rest - constant).max() <= slack:
+            return _written(data, name, {b: w for b, w in terms.items() if w}, constant)
+    return None
 
 
 def _written(data: Dataset, name: str, terms: dict[str, float], constant: float) -> Sum | Formula | None:

@@ -136,7 +136,7 @@ def _parquet_values(field: Field, column: np.ndarray) -> Any:
     """Values with Parquet's types where reading them back gives the same field, else their text."""
     texts = cells(field, column)
     match field:
-        case Number(decimals=0) | Category(dtype="int"):
+        case Number(decimals=0, min_decimals=0) | Category(dtype="int"):
             return pd.array([None if t is None else int(t) for t in texts], dtype="Int64")
         case Number():
             return np.array([np.nan if t is None else float(t) for t in texts])
