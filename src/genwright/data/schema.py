@@ -169,16 +169,22 @@ def as_number(raw: RawColumn) -> Typed:
     values[infinite] = np.nan
     column = raw.spread(values, np.nan)
     lost = int(raw.counts[infinite].sum())
-    notes = (f"{lost} infinite values are read as missing",) if lost else ()
+    notes: tuple[str, ...] = (f"{lost} infinite values are read as missing",) if lost else ()
     if np.isnan(column).all():
         return as_constant(raw.renamed([None] * len(raw.texts)))._replace(notes=notes)
     low, high = float(np.nanmin(column)), float(np.nanmax(column))
     decimals = max((_decimals(t) for t, inf in zip(raw.texts, infinite) if not inf), default=0)
     digits = len(f"{max(abs(low), abs(high)):.0f}") + decimals
     exact = decimals if digits <= EXACT_DIGITS else None
-    if digits > MOST_DIGITS:
-        notes += (f"has up to {digits} digits, of which numbers keep {MOST_DIGITS}",)
+    longest = max((_significant(t) for t in raw.texts if len(t) > MOST_DIGITS), default=0)
+    if longest > MOST_DIGITS:
+        notes += (f"has up to {longest} digits, of which numbers keep {MOST_DIGITS}",)
     return Typed(Number(raw.name, exact, low, high, _min_decimals(raw.texts, exact)), column, notes)
+
+
+def _significant(text: str) -> int:
+    """Digits from the first that is not zero on."""
+    return len(re.split("[eE]", text)[0].replace(".", "").lstrip("+-0"))
 
 
 def _is_infinite(text: str) -> bool:

@@ -70,19 +70,22 @@ def rooms(counts: Float[np.ndarray, "m"], total: int, *, seed: int) -> Int[np.nd
 def features(
     fields: Sequence[Field], wanted: Mapping[str, np.ndarray], offered: Mapping[str, np.ndarray]
 ) -> tuple[Float[np.ndarray, "n d"], Float[np.ndarray, "m d"]]:
-    """Both tables' fields as points: numbers and times by their ranks among all, categories as indicators."""
-    parts = [_feature(f, np.concatenate([wanted[f.name], offered[f.name]])) for f in fields]
+    """Both tables' fields as points: numbers and times by ranks among the offered, categories as indicators."""
+    parts = [_feature(f, wanted[f.name], offered[f.name]) for f in fields]
     n, m = (len(next(iter(t.values()))) if t else 0 for t in (wanted, offered))
     both = np.concatenate([np.zeros((n + m, 0)), *parts], axis=1)
     return both[:n], both[n:]
 
 
-def _feature(field: Field, column: np.ndarray) -> Float[np.ndarray, "n d"]:
+def _feature(field: Field, wanted: np.ndarray, offered: np.ndarray) -> Float[np.ndarray, "n d"]:
+    column = np.concatenate([wanted, offered])
     absent = pd.isna(column)
     if isinstance(field, Category):
         codes, levels = pd.factorize(column)
         counts = np.bincount(codes[~absent], minlength=len(levels))
         common = np.argsort(-counts, kind="stable")[:MOST_LEVELS]
         return (codes[:, None] == common).astype(np.float64)
-    ranks = pd.Series(column).rank(pct=True).fillna(0.5).to_numpy(dtype=np.float64)
+    known = np.sort(offered[~pd.isna(offered)])
+    ranks = (np.searchsorted(known, column, side="left") + np.searchsorted(known, column, side="right")) / 2
+    ranks = np.where(absent, 0.5, ranks / max(1, len(known)))
     return np.stack([2 * ranks, absent.astype(np.float64)], axis=1)
