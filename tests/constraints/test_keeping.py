@@ -13,7 +13,7 @@ from scipy.stats import chi2_contingency
 import genwright as gw
 from genwright.codecs.conditions import Between
 from genwright.constraints import Constraints, FixedCombinations, Formula, Order, Pattern, Range, Sum, Unique, keep
-from genwright.data.dataset import Category, Identifier, Number
+from genwright.data.dataset import Category, Identifier, Number, Time
 from genwright.data.write import write
 from genwright.errors import ArgumentError, DataError, StorageError, UnsupportedError
 from tests.codecs.rows import number, table
@@ -96,6 +96,25 @@ def test_conditions_can_be_written_as_text_and_sets():
         fitted("mixture").sample(2, given={"gross": "much"})
     with pytest.raises(ArgumentError, match="what is given of gross"):
         fitted("mixture").sample(2, given={"gross": None})
+
+
+def test_a_formula_is_solved_for_one_of_its_columns():
+    draw = np.random.default_rng(0)
+    start = np.datetime64("2024-01-01", "ns") + draw.integers(0, 300_000, 300).astype("timedelta64[m]")
+    minutes, price = (draw.integers(1, 200, 300).astype(float) for _ in range(2))
+    form = "%Y-%m-%d %H:%M"
+    times = (start, start + minutes.astype("timedelta64[m]"))
+    data = table(
+        *((Time(name, form, "2024-01-01 00:00", "2024-07-29 00:00"), t) for name, t in zip(("start", "end"), times)),
+        *((Number(n, 0, 1, 199), v) for n, v in (("minutes", minutes), ("price", price))),
+        (Number("paid", 0, 1, 39_601), minutes * price),
+    )
+    both = [Formula("minutes", "(end - start) * 1440"), Formula("paid", "minutes * price"), Order(["start", "end"])]
+    model = gw.fit(data, family=gw.Mixture(components=2), steps=4, constraints=both)
+    wanted = [60, 61, 62, 63, 64] * 10
+    fake = model.sample(50, given={"minutes": wanted}, seed=1).frame
+    assert ((fake["end"] - fake["start"]) / pd.Timedelta(minutes=1)).tolist() == wanted
+    assert (fake["paid"] == fake["minutes"] * fake["price"]).all() and fake["start"].nunique() > 45
 
 
 def test_a_combination_never_seen_and_made_up_texts_cannot_be_given():

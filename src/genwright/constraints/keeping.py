@@ -12,10 +12,11 @@ from genwright.codecs.schema import field_from_json, field_to_json
 from genwright.constraints.checking import check_rules
 from genwright.constraints.feasible import point
 from genwright.constraints.grids import ordinal, rounded, unscaled
-from genwright.constraints.repair import apart, into_bounds, pulled, split_up
+from genwright.constraints.repair import apart, into_bounds, pulled
 from genwright.constraints.reshaping import Reshaping, reshaping
 from genwright.constraints.rulefile import rule_to_json, rules_from_json
 from genwright.constraints.rules import Order, Range, Rule, Unique
+from genwright.constraints.solving import solved
 from genwright.constraints.wishes import Wishes, wishes
 from genwright.data.dataset import Dataset, Field, Identifier
 from genwright.errors import ArgumentError, StorageError
@@ -177,7 +178,7 @@ class Constraints:
             return rows
         joined = {name for joint in self.shape.joints for name in joint.columns}
         pinned = frozenset({*wished.fixed, *joined, *(c.column for c in self.shape.computed)})
-        part = split_up(rows.take(left), self.shape, pinned, {n: wished.numbers(n, left) for n in wished.outer})
+        part = solved(rows.take(left), self.shape, pinned, {n: wished.numbers(n, left) for n in wished.outer})
         columns = into_bounds(part, self._bounds, fixed=pinned)
         part = self.shape.computed_anew(replace(part, columns={**part.columns, **columns}))
         bad = np.flatnonzero(~self._fine(part, wished, left))

@@ -11,7 +11,7 @@ from jaxtyping import Bool, Float, Int
 from genwright.codecs.schema import from_numbers, grid_scale, to_numbers
 from genwright.constraints.grids import above, below, ceil, extent, floor, ordinal, rounded, scaled, unscaled
 from genwright.constraints.reshaping import Reshaping
-from genwright.constraints.rules import Order, Range, Rule, Sum, Unique
+from genwright.constraints.rules import Order, Range, Rule, Unique
 from genwright.data.dataset import Dataset, Field, Identifier, Number, Time
 from genwright.data.split import row_keys
 from genwright.errors import ArgumentError
@@ -155,35 +155,6 @@ def _between(rows: Dataset, anchors: Dataset, names: Sequence[str], share: float
             x, a = (scaled(field, d.columns[name]) for d in (rows, anchors))
             columns[name] = unscaled(field, rounded(field, np.where(np.isnan(a), x, x + share * (a - x))))
     return replace(rows, columns=columns)
-
-
-def split_up(
-    rows: Dataset, shape: Reshaping, pinned: Collection[str], wished: Mapping[str, Float[np.ndarray, " n"]]
-) -> Dataset:
-    """Rows whose parts add up to the totals wished for: all free parts in proportion, the largest takes the rest."""
-    columns = {name: column.copy() for name, column in rows.columns.items()}
-    for computed in shape.computed:
-        rule = computed.rule
-        if not isinstance(rule, Sum) or computed.column != rule.total or rule.total not in wished:
-            continue
-        free = [part for part in rule.parts if part not in pinned]
-        if not free:
-            continue
-        values = np.stack([columns[part] for part in free])
-        others = np.sum([columns[part] for part in rule.parts if part in pinned], axis=0) + np.zeros(len(rows))
-        wish = wished[rule.total] - others
-        todo = ~np.isnan(wish + values.sum(axis=0))
-        with np.errstate(all="ignore"):
-            factor = np.nan_to_num(wish / values.sum(axis=0), posinf=0.0, neginf=0.0)
-        for i, part in enumerate(free):
-            field = rows.field(part)
-            assert isinstance(field, Number)
-            values[i] = np.where(todo, rounded(field, values[i] * factor), values[i])
-        largest = np.abs(values).argmax(axis=0)
-        values[largest, np.arange(len(rows))] += np.where(todo, wish - values.sum(axis=0), 0.0)
-        for i, part in enumerate(free):
-            columns[part] = rounded(rows.field(part), values[i])  # type: ignore[arg-type]
-    return shape.computed_anew(replace(rows, columns=columns))
 
 
 def apart(rows: Dataset, rule: Unique, bounds: Sequence[Rule], *, pinned: Collection[str]) -> Dataset:
