@@ -102,7 +102,7 @@ def spent(mechanisms: Sequence[Mechanism], *, delta: float) -> float:
     arXiv:2004.00010, proposition 12 (Balle et al. 2020, arXiv:1905.09982, theorem 21).
 
     >>> round(spent([Gaussian("counts", noise=4.0)], delta=1e-5), 3)
-    1.033
+    1.013
     """
     rest = delta - sum(m.delta for m in mechanisms if isinstance(m, Threshold))
     if rest <= 0:

@@ -21,11 +21,11 @@ from genwright.errors import DataError
 from genwright.privacy.budget import Budget
 from genwright.privacy.public import Known, known_of
 
-NAMES_SHARE, RANGES_SHARE, QUANTILES_SHARE = 0.12, 0.02, 0.04  # of the budget
+NAMES_SHARE, RANGES_SHARE, QUANTILES_SHARE = 0.12, 0.03, 0.04  # of the budget
 SURE = 3.0  # standard deviations of the noise that a missing mark or a rest of values has to show
 LEAST_REST = 0.01  # share of the rows in values without a name of their own that is worth a density
 MOST_NAMED = MOST_LEVELS - 56  # values of a number that are states of their own
-OCTAVE_CELLS = 8  # cells of the wide grid between a power of two and the next
+OCTAVE_CELLS = 4  # cells of the wide grid between a power of two and the next
 LARGEST_EXPONENT = 60
 SMALLEST_EXPONENT = -30
 RANGE_CELLS = 256  # evenly spaced over a range once that is known
@@ -53,7 +53,8 @@ def private_codec(data: Dataset, budget: Budget, public: Mapping[str, Between | 
     named = _names(columns, known, budget)
     wanting = [f for f in fields if isinstance(f, (Number, Time)) and named[f.name].rest]
     rest = {f.name: _unnamed(columns[f.name], named[f.name]) for f in wanting}
-    ranges = _ranges(wanting, rest, known, budget)
+    ranges = _ranges(wanting, rest, known, named, budget)
+    wanting = [f for f in wanting if f.name in ranges]
     smooth = _densities(wanting, rest, ranges, named, len(data), budget)
     coders: list[ScalarCoder | None] = []
     final: list[Field] = []
@@ -122,7 +123,7 @@ def _unnamed(values: Float[np.ndarray, " n"], named: Named) -> Float[np.ndarray,
 
 
 def wide_edges(*, grid: bool) -> Float[np.ndarray, " e"]:
-    """Borders of the cells that ranges are looked for on: eight between a power of two and the next, of either sign.
+    """Borders of the cells that ranges are looked for on: four between a power of two and the next, of either sign.
 
     On a grid of whole numbers they lie between the numbers.
     """
@@ -134,9 +135,16 @@ def wide_edges(*, grid: bool) -> Float[np.ndarray, " e"]:
 
 
 def _ranges(
-    fields: Sequence[Field], rest: Mapping[str, np.ndarray], known: Mapping[str, Known], budget: Budget
+    fields: Sequence[Field],
+    rest: Mapping[str, np.ndarray],
+    known: Mapping[str, Known],
+    named: Mapping[str, Named],
+    budget: Budget,
 ) -> dict[str, tuple[float, float]]:
-    """Lowest and highest value of each number, from where on the wide grid rows are; declared ones as declared."""
+    """Lowest and highest value of each number, from where on the wide grid rows are; declared ones as declared.
+
+    None where too few rows show, if the number has named values.
+    """
     ranges = {f.name: known[f.name].range for f in fields if f.name in known and known[f.name].range is not None}
     unknown = [f for f in fields if f.name not in ranges]
     if not unknown:
@@ -146,6 +154,8 @@ def _ranges(
     noisy, scale = budget.counts("ranges", tables, share=RANGES_SHARE)
     for field, counts in zip(unknown, noisy, strict=True):
         there = np.flatnonzero(counts > scale * -ndtri(0.05 / len(counts)))
+        if not len(there) and named[field.name].values:
+            continue  # the others are too few to be worth a density
         if not len(there):
             hint = f"declare it: Privacy(public={{{field.name!r}: gw.Between(low, high)}}), or raise epsilon"
             raise DataError("too few rows to find its range privately", where=field.name, hint=hint)
@@ -173,14 +183,28 @@ def _densities(
         return {}
     edges = {f.name: _fine_edges(*ranges[f.name], grid=_on_grid(f)) for f in fields}
     tables = [histogram(rest[f.name], edges[f.name]) for f in fields]
-    noisy, _ = budget.counts("quantiles", tables, share=QUANTILES_SHARE)
+    noisy, scale = budget.counts("quantiles", tables, share=QUANTILES_SHARE)
     smooth = {}
     for field, counts in zip(fields, noisy, strict=True):
-        low, high = ranges[field.name]
-        knots, scores = _quantile_map(counts, edges[field.name], rows)
+        counts, borders = _trimmed(counts, edges[field.name], scale)
+        knots, scores = _quantile_map(counts, borders, rows)
+        low, high = (np.ceil(borders[0]), np.floor(borders[-1])) if _on_grid(field) else (borders[0], borders[-1])
         spikes, missing = tuple(sorted(named[field.name].values)), named[field.name].missing
-        smooth[field.name] = Smooth(float(_on_grid(field)), low, high, knots, scores, spikes, missing)
+        step = float(_on_grid(field))
+        smooth[field.name] = Smooth(step, float(low), float(high), knots, scores, spikes, missing)
     return smooth
+
+
+def _trimmed(
+    counts: Float[np.ndarray, " c"], edges: Float[np.ndarray, " e"], scale: float
+) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " b"]]:
+    """Without the outer cells in which, all together, no row shows through the noise."""
+    unsure = SURE * scale * np.sqrt(np.arange(1, len(counts) + 1))
+    first = int(np.argmax(np.cumsum(counts) > unsure))
+    last = len(counts) - int(np.argmax(np.cumsum(counts[::-1]) > unsure))
+    if not first < last:
+        return counts, edges
+    return counts[first:last], edges[first : last + 1]
 
 
 def _on_grid(field: Field) -> bool:

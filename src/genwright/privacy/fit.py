@@ -26,6 +26,7 @@ from genwright.privacy.cells import KNOTS
 from genwright.privacy.coding import NAMES_SHARE, QUANTILES_SHARE, RANGES_SHARE, private_codec
 
 # GRAD
+from genwright.privacy.gradients import fit_by_gradients
 from genwright.privacy.marginals import SINGLES_SHARE, Singles, count_pairs, count_singles
 from genwright.privacy.pour import pour_mixture, pour_tree
 from genwright.privacy.products import fit_products
@@ -114,7 +115,8 @@ def _fit(
     """The family as it was sized, its net, and how the fit went as far as that may be told."""
     components = max(8, min(COMPONENTS, work.rows // ROWS_PER_COMPONENT))
     if isinstance(family, Autoregressive):
-        raise AssertionError
+        sized, net = fit_by_gradients(family, codec.space, rows, singles, budget, work, seed, listener)
+        return sized, net, []
 
     if isinstance(family, Mixture):
         family = replace(family.sized(codec.space, work), components=family.components or components)
