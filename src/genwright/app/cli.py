@@ -33,7 +33,7 @@ def main() -> None:
     genwright sample runs/digits -n 100     draw from what was fitted
     genwright evaluate fake.csv --real patients.csv
     genwright inspect patients.csv          what genwright sees in the data
-    genwright fit-database sqlite:///shop.db, genwright sample-database    whole databases
+    genwright fit-database sqlite:///shop.db    all tables of a database, and how they belong together
 
     DATA is a table (.csv, .tsv, .parquet, .jsonl, or the URL of a database), images (a folder, .zip, IDX or .npz),
     text (.txt, .jsonl, a folder of .txt), or a built-in set: digits, wine, diabetes, python-stdlib.
@@ -130,7 +130,7 @@ def fit(
     Stopped with Ctrl-C, the same command goes on where it was.
     """
     from genwright.card import model_card, privacy_notes
-    from genwright.generator import fit as fit_generator
+    from genwright.fitting import fit as fit_generator
     from genwright.storage import write_text
 
     source, rules = read_ruled(data, how)

@@ -3,7 +3,8 @@
 import time
 import warnings
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import torch
@@ -14,7 +15,8 @@ from genwright.data.split import Split
 from genwright.errors import ArgumentError, DataError
 from genwright.families.autoregressive import Autoregressive
 from genwright.families.family import Family, Work
-from genwright.generator import Generator, fit
+from genwright.fitting import fit
+from genwright.generator import Generator
 from genwright.relational.children import training_rows
 from genwright.relational.database import Database
 from genwright.relational.generator import DatabaseGenerator
@@ -30,8 +32,20 @@ DEFAULT_BATCH = 512  # of the autoregressive family for large tables
 PASSES = 30  # over the rows of a child table, after which it begins to be learned by heart, ...
 LEAST_STEPS = 300  # ... and at least so many steps
 PILOT_STEPS = 10  # taken to see how long one takes
-SAFETY = 0.8  # of the time is planned for
+SAFETY = 0.5  # of the time may be planned for that; otherwise the fit goes by the clock, and ends on time
+LEAST_MINUTES = 0.02  # for a table where the time is up
 TRAIN, VALID, TEST = 0, 1, 2
+
+
+@dataclass(frozen=True)
+class Effort:
+    """How long to fit one table, and where; as `fit` takes it."""
+
+    minutes: float | None
+    steps: int | None
+    seed: int
+    device: str
+    listener: Listener
 
 
 def fit_database(
@@ -66,20 +80,20 @@ def fit_database(
     for layout in layouts:
         parts[layout.table] = _parts(database, layout, parts)
         listener(Progress("fitting", message=f"{layout.table}: {len(database.tables[layout.table]):,} rows"))
-        budget = None if minutes is None else minutes * shares[layout.table]
-        if not is_modelled(database, layout):
-            models[layout.table] = None
-        elif layout.parent is None:
-            data = replace(own_rows(database, layout), fixed_split=_split(parts[layout.table]))
-            models[layout.table] = fit(
-                data, family=family, minutes=budget, steps=steps, seed=seed, device=device, listener=listener
-            )
-        else:
-            models[layout.table] = _fit_children(
-                database, layout, parts, minutes=budget, steps=steps, seed=seed, device=device, listener=listener
-            )
-    parents = {layout.table: layout.parent for layout in layouts if layout.parent is not None}
+        left = None if minutes is None else minutes - (time.monotonic() - started) / 60
+        share = shares[layout.table] / sum(shares[x.table] for x in layouts[len(models) :])
+        budget = None if left is None else max(LEAST_MINUTES, left * share)
+        how = Effort(minutes=budget, steps=steps, seed=seed, device=device, listener=listener)
+        models[layout.table] = _fit_table(database, layout, parts, family, how)
     record = {"minutes": minutes, "steps": steps, "seed": seed, "seconds": round(time.monotonic() - started, 2)}
+    return _complete(database, layouts, models, record)
+
+
+def _complete(
+    database: Database, layouts: tuple[Layout, ...], models: dict[str, Generator | None], record: dict[str, Any]
+) -> DatabaseGenerator:
+    """The generator, with the sizes that samples are scaled from."""
+    parents = {layout.table: layout.parent for layout in layouts if layout.parent is not None}
     return DatabaseGenerator(
         name=database.name,
         layouts=layouts,
@@ -92,6 +106,18 @@ def fit_database(
         starts={layout.table: Clock.of(layout, database.tables[layout.table]).start for layout in layouts},
         record=record,
     )
+
+
+def _fit_table(
+    database: Database, layout: Layout, parts: Mapping[str, np.ndarray], family: Family | None, how: Effort
+) -> Generator | None:
+    """The model of one table's rows; None for a table of nothing but keys."""
+    if not is_modelled(database, layout):
+        return None
+    if layout.parent is not None:
+        return _fit_children(database, layout, parts, how)
+    data = replace(own_rows(database, layout), fixed_split=_split(parts[layout.table]))
+    return fit(data, family=family, **vars(how))
 
 
 def _sized(rows: int) -> Autoregressive:
@@ -125,47 +151,36 @@ def _split(part: Int8[np.ndarray, " n"]) -> Split:
     return Split(*(np.flatnonzero(part == k) for k in (TRAIN, VALID, TEST)))
 
 
-def _fit_children(
-    database: Database,
-    layout: Layout,
-    parts: Mapping[str, np.ndarray],
-    *,
-    minutes: float | None,
-    steps: int | None,
-    seed: int,
-    device: str,
-    listener: Listener,
-) -> Generator:
+def _fit_children(database: Database, layout: Layout, parts: Mapping[str, np.ndarray], how: Effort) -> Generator:
     """The law of one row given its parent and its earlier siblings."""
     started = time.monotonic()
-    assert layout.parent is not None
-    codec, rows, held_out = _encoded(database, layout, parts, seed)
-    family = _sized(len(rows))
-    target = choose_device(device)
+    codec, rows, held_out = _encoded(database, layout, parts, how.seed)
+    family, target = _sized(len(rows)), choose_device(how.device)
 
-    def train_for(steps: int, listener: Listener) -> Fitted:
+    def train_for(work: Work, listener: Listener) -> Fitted:
         return fit_family(
             family,
             codec.space,
             codec.context,
             rows,
             held_out,
-            work=Work(rows=len(rows), steps=steps),
-            seed=seed,
-            started=time.monotonic(),
+            work=work,
+            seed=how.seed,
+            started=started if work.minutes else time.monotonic(),
             device=target,
             listener=listener,
         )
 
-    if steps is None:
-        assert minutes is not None
+    work = Work(rows=len(rows), minutes=how.minutes, steps=how.steps)
+    if how.minutes is not None:
         began = time.monotonic()
-        train_for(PILOT_STEPS, silent)
-        affordable = PILOT_STEPS * (60 * minutes * SAFETY - (began - started)) / (time.monotonic() - began)
+        train_for(Work(rows=len(rows), steps=PILOT_STEPS), silent)
+        now = time.monotonic()
         wanted = max(LEAST_STEPS, PASSES * len(rows) // (family.batch or DEFAULT_BATCH))
-        steps = max(PILOT_STEPS, min(wanted, int(affordable)))
-    fitted = train_for(steps, listener)
-    record = {"minutes": minutes, "steps": steps, "seed": seed} | fitted.record
+        if wanted * (now - began) / PILOT_STEPS < SAFETY * (60 * how.minutes - (now - started)):
+            work = Work(rows=len(rows), steps=wanted)
+    fitted = train_for(work, how.listener)
+    record = {"minutes": how.minutes, "steps": how.steps, "seed": how.seed} | fitted.record
     return Generator(codec=codec, family=fitted.family, net=fitted.net, prior=None, record=record)
 
 
