@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genwright.constraints import Order, Range, Unique
+from genwright.constraints import Formula, Order, Range, Unique
 from genwright.constraints.feasible import check_feasible, point
 from genwright.constraints.grids import above, below, ceil, floor, rounded
 from genwright.constraints.repair import apart, into_bounds
@@ -99,6 +99,24 @@ def test_a_smallest_set_of_conflicting_rules_is_found_on_the_grid():
     with pytest.raises(ArgumentError, match="this rule cannot hold"):
         check_feasible(data, [Range("a", low=1.2, high=1.8), Range("b", low=1, high=2)])
     check_feasible(data, between[:3])
+
+
+def test_times_of_several_grids_are_compared_exactly():
+    first = np.array(["2024-01-01"], "M8[ns]")
+    forms = {"s": "%Y-%m-%d %H:%M", "e": "%Y-%m-%d %H:%M", "day": "%Y-%m-%d", "month": "%b %Y"}
+    times = [
+        (Time(n, form, *[str(first.astype("M8[m]")[0]).replace("T", " ")] * 2), first) for n, form in forms.items()
+    ]
+    data = table(*times, (Number("m", 0), [0.0]))
+    rising = [Order(["day", "s"], strict=True), Order(["s", "e"], strict=True), Range("day", low="2024-01-05")]
+    found = point(data, [*rising, Range("e", high="2024-01-05 00:02"), Formula("m", "(e - s) * 1440")])
+    assert found["m"] == 1 and np.datetime64(int(found["e"]), "us") == np.datetime64("2024-01-05 00:02")
+    with pytest.raises(ArgumentError, match="these 4 rules"):
+        check_feasible(data, [*rising, Range("e", high="2024-01-05 00:01")])
+    march = [Order(["month", "day"]), Range("month", low="Mar 2024")]
+    check_feasible(data, [*march, Range("day", high="2024-03-01")])
+    with pytest.raises(ArgumentError, match="these 3 rules"):
+        check_feasible(data, [*march, Range("day", high="2024-02-29")])
 
 
 @settings(max_examples=25, deadline=None)

@@ -10,9 +10,10 @@ import numpy as np
 from scipy.optimize import Bounds, LinearConstraint, milp
 from scipy.sparse import csr_array
 
+from genwright.codecs.schema import time_unit
 from genwright.constraints.grids import DAY, bound, ordinal, step
 from genwright.constraints.rules import Formula, Order, Range, Rule, Sum
-from genwright.data.dataset import Dataset, Time
+from genwright.data.dataset import Dataset, Number, Time
 from genwright.errors import ArgumentError
 
 SECONDS = 5.0  # for one search at most; one that takes longer counts as feasible
@@ -53,7 +54,7 @@ class _System:
             values += [c / size for c in entry.values()]
         matrix = csr_array((values, (rows, columns)), shape=(len(self.entries), len(self.columns)))
         lows, highs = np.array(self.limits).T
-        whole = np.array([step(f) > 0 for f in self.fields.values()], dtype=int)
+        whole = np.array([_is_even(f) for f in self.fields.values()], dtype=int)
         found = milp(
             np.zeros(len(self.columns)),
             integrality=whole,
@@ -95,6 +96,11 @@ def check_feasible(data: Dataset, rules: Sequence[Rule]) -> None:
     raise ArgumentError(
         f"{what}: {', '.join(map(str, needed))}", where="constraints", hint="drop or change one of them"
     )
+
+
+def _is_even(field: Number | Time) -> bool:
+    """Whether all neighbouring values are equally far apart, as they are not in months and years."""
+    return step(field) > 0 and not (isinstance(field, Time) and time_unit(field.format) in "MY")
 
 
 def _is_linear(rule: Rule) -> bool:
