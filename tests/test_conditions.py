@@ -45,7 +45,7 @@ def mixture():
 def vae():
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
-        return gw.fit(gw.read(people()), family=gw.VAE(), steps=25)
+        return gw.fit(gw.read(people(500)), family=gw.VAE(), steps=15)
 
 
 def within(frame, low, high):
