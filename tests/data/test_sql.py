@@ -133,6 +133,31 @@ def test_column_types_fit(postgres_url):
     assert second[1] is second[4] is second[6] is None and second[3] == 1 / 3
 
 
+def test_types_that_only_servers_have(postgres_url):
+    engine = sa.create_engine(postgres_url.replace("postgresql://", "postgresql+psycopg://"))
+    columns = (
+        "u uuid, j jsonb, a int[], i interval, n numeric(30, 20), c time, b bytea, t timestamptz, s smallint, r real"
+    )
+    values = (
+        "md5(k::text)::uuid, jsonb_build_object('k', mod(k, 3)), array[mod(k, 4), 1], make_interval(mins => k), "
+        "case when k = 5 then 'NaN' else k / 7.0 end, make_time(mod(k, 24), 0, 0), '\\xff', "
+        "'2024-03-31 00:00+00'::timestamptz + make_interval(mins => k * 30), mod(k, 7), k / 10.0"
+    )
+    with engine.begin() as connection:
+        connection.exec_driver_sql(f"drop table if exists odd; create table odd ({columns})")
+        connection.exec_driver_sql(f"insert into odd select {values} from generate_series(1, 60) as k")
+        connection.exec_driver_sql("set timezone to 'America/New_York'")
+    engine.dispose()
+    data = read(postgres_url, table="odd")
+    kinds = {f.name: type(f).__name__ for f in data.fields}
+    assert kinds["u"] == "Identifier" and kinds["j"] == kinds["a"] == "Category" and "b" not in kinds
+    assert kinds["i"] == kinds["n"] == kinds["s"] == kinds["r"] == "Number" and kinds["c"] == kinds["t"] == "Time"
+    assert np.isnan(data.columns["n"][4]) and data.columns["i"][1] == 120 and data.columns["r"][0] == 0.1
+    assert data.columns["t"][0] == np.datetime64("2024-03-31T00:30") and data.field("t").format.endswith("+00:00")
+    write(data, postgres_url, table="odd_again", if_exists="replace")
+    assert rows_of(postgres_url, "select count(*) from odd join odd_again using (t)") == [(60,)]
+
+
 def test_a_table_that_is_there(url):
     fill(url, 30)
     data = read(url, table="orders")
