@@ -5,6 +5,7 @@ import pandas as pd
 import pyarrow.parquet as pq
 import pytest
 
+from genwright.codecs.values import parse_time
 from genwright.data.dataset import Category, Number, Time
 from genwright.data.read import read
 from genwright.data.times import format_times, parse_as, parse_times, split_zone
@@ -125,3 +126,15 @@ def test_mixed_marks_long_decimals_and_places(tmp_path):
         assert (again.columns[name] == data.columns[name]).all()
     rows = [line.split(",")[:2] for line in (tmp_path / "again.csv").read_text().splitlines()]
     assert rows == [line.split(",")[:2] for line in lines]
+
+
+def test_frames_and_conditions_know_the_zone(tmp_path):
+    moments = pd.date_range("2024-05-01 22:00", periods=60, freq="7h", tz="Europe/Berlin")
+    data = read(pd.DataFrame({"at": moments, "x": np.arange(60) % 7 / 2}))
+    frame = data.frame
+    assert (frame["at"] == moments).all() and str(frame["at"].dtype) == "datetime64[ns, Europe/Berlin]"
+    assert (read(frame).columns["at"] == data.columns["at"]).all()
+    field = data.field("at")
+    utc = np.datetime64("2024-05-01T20:00")
+    for given in ("2024-05-01 22:00:00", "2024-05-01 20:00:00+00:00", moments[0], utc, moments[0].to_pydatetime()):
+        assert parse_time(field, given) == utc

@@ -12,7 +12,7 @@ from genwright.codecs.grouped import Grouped
 from genwright.codecs.scalars import Levels, ScalarCoder
 from genwright.codecs.schema import from_numbers, show, to_numbers
 from genwright.data.dataset import Category, Field, Number, Time
-from genwright.data.times import parse_as
+from genwright.data.times import parse_as, zone_of
 from genwright.errors import ArgumentError
 
 MOST_COMPARED = 10_000  # names that a misspelt one is held against
@@ -108,14 +108,21 @@ def parse_number(field: Field, value: Any) -> float:
 
 
 def parse_time(field: Time, value: Any) -> np.datetime64:
-    """A given time, in the field's format or any that pandas reads."""
+    """A given time, in the field's format or any that pandas reads.
+
+    Without a zone it is what a clock of the field's zone shows; NumPy's moments are UTC, as in a Dataset.
+    """
     if value is None or value is pd.NaT:
         return np.datetime64("NaT")
     written = parse_as([value], field.format) if isinstance(value, str) else None
     if written is not None:
         return written[0]
     try:
-        return pd.Timestamp(value).tz_localize(None).to_datetime64()
+        moment, zone = pd.Timestamp(value), zone_of(field.format)
+        if zone is not None:
+            local = "UTC" if isinstance(value, np.datetime64) else zone
+            moment = (moment.tz_localize(local) if moment.tzinfo is None else moment).tz_convert("UTC")
+        return moment.tz_localize(None).to_datetime64()
     except (TypeError, ValueError):
         hint = f"write it like {field.low or field.format}"
         raise ArgumentError(f"{value!r} is not a time", where=field.name, hint=hint) from None

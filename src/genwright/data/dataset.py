@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from genwright.data.split import Split, split_rows
+from genwright.data.times import has_day, zone_of
 from genwright.errors import ArgumentError
 
 
@@ -41,7 +42,9 @@ class Category:
 
 @dataclass(frozen=True)
 class Time:
-    """A date or a moment, written in `format` (strftime). Column: datetime64[ns], NaT missing."""
+    """A date or a moment, written in `format` (strftime). Column: datetime64[ns], NaT missing; where the format ends in
+    a zone (see `genwright.data.times`), in UTC.
+    """
 
     name: str
     format: str = "%Y-%m-%d"
@@ -206,4 +209,6 @@ def _outside(of: Field, column: np.ndarray) -> Any:
         case Category(dtype="bool"):
             truth = [None if v is None else v.lower() in ("true", "yes", "t", "y", "1") for v in column]
             return pd.array(truth, dtype="boolean")
+        case Time() if has_day(of.format) and (zone := zone_of(of.format)) is not None:
+            return pd.DatetimeIndex(column).tz_localize("UTC").tz_convert(zone)
     return column
