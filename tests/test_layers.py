@@ -22,6 +22,7 @@ LAYERS = [
     "drawing",
     "imputation",
     "generator",
+    "fitting",
     "relational",
     "estimators",
     "metrics",

@@ -32,7 +32,8 @@ if TYPE_CHECKING:
     from genwright.families.mixture import Mixture
     from genwright.families.tree import TreeMixture
     from genwright.families.vae import VAE
-    from genwright.generator import Generator, fit, load
+    from genwright.fitting import fit
+    from genwright.generator import Generator, load
     from genwright.metrics.comparison import compare
     from genwright.metrics.evaluate import evaluate
     from genwright.metrics.score import Score
@@ -48,7 +49,7 @@ _HOMES = {
     "read": "genwright.data.read",
     "write": "genwright.data.write",
     "Dataset": "genwright.data.dataset",
-    "fit": "genwright.generator",
+    "fit": "genwright.fitting",
     "load": "genwright.generator",
     "Generator": "genwright.generator",
     "Between": "genwright.codecs.conditions",
@@ -96,8 +97,8 @@ __all__ = [
     "MissingDependencyError",
     "Mixture",
     "OneOf",
-    "Regressor",
     "Privacy",
+    "Regressor",
     "Score",
     "Shares",
     "StorageError",

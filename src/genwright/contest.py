@@ -19,7 +19,8 @@ from genwright.data.write import write
 from genwright.errors import ArgumentError, GenwrightError, TrainingError
 from genwright.families import FAMILIES
 from genwright.families.family import Density, Family, HasLatent
-from genwright.generator import Generator, fit, load
+from genwright.fitting import fit
+from genwright.generator import Generator, load
 from genwright.metrics.evaluate import Evaluation, evaluate, headline
 from genwright.metrics.score import Score
 from genwright.report.report import Entry, Report, Walk, clock

@@ -1,9 +1,6 @@
-"""Generator: codec + family + net. `fit` returns it complete; it samples, scores, saves and loads."""
+"""Generator: codec + family + net, as `genwright.fitting.fit` returns it; it samples, scores, saves and loads."""
 
-import hashlib
-import json
-import time
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -12,30 +9,25 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from genwright.codecs import codec_from_json, fit_codec
+from genwright.codecs import codec_from_json
 from genwright.codecs.codec import Codec
 from genwright.codecs.text import END, TextCodec
-from genwright.constraints import Constraints, Rule
+from genwright.constraints import Constraints
 from genwright.data.dataset import Dataset
 from genwright.data.read import Source
 from genwright.drawing import Drawer, draw_given
 from genwright.errors import ArgumentError, StorageError, UnsupportedError
-from genwright.families.autoregressive import Autoregressive
-from genwright.families.family import Density, Encodes, Family, HasLatent, Work
-from genwright.families.flow import FlowMatching
+from genwright.families.family import Density, Encodes, Family, HasLatent
 from genwright.families.recipe import recipe_from_json, recipe_to_json
 from genwright.imputation import impute, impute_ruled
 from genwright.maths.interpolation import slerp
-from genwright.privacy import Privacy, private_fit
 from genwright.randomness import seeded
-from genwright.spaces import Columns, Encoded, Given, Reals, Space, Tokens
+from genwright.spaces import Columns, Encoded, Given, Space
 from genwright.storage import read_json, read_tensors, sha256, write_json, write_tensors
+from genwright.train.correction import Correction
 from genwright.train.devices import choose_device
-from genwright.train.fit import Fitted, fit_family
-from genwright.train.limits import check_limits
-from genwright.train.prior import fit_prior
+from genwright.train.fit import Fitted
 from genwright.train.progress import Listener, Progress, silent
-from genwright.train.record import circumstances
 
 SCHEMA = 1  # of the saved folder; raised when an older genwright could no longer read it
 CHUNK_NUMBERS = 2**18  # numbers in x that are sampled or scored at once, about
@@ -61,6 +53,7 @@ class Generator:
     prior: Fitted | None = None
     record: dict[str, Any]
     constraints: Constraints | None = None
+    correction: Correction | None = None
 
     @torch.no_grad()
     def sample(
@@ -128,7 +121,9 @@ class Generator:
         space, parts = self.codec.space, []
         for index in _chunks(len(rows), space):
             part = rows.rows(index)
-            parts.append(self.family.log_prob(self.net, space.unpack(part.x), part.context, rng))
+            x = space.unpack(part.x)
+            found = self.family.log_prob(self.net, x, part.context, rng)
+            parts.append(found if self.correction is None else found + self.correction.log_weight(x))
         return torch.cat(parts).double().cpu().numpy()
 
     @torch.no_grad()
@@ -201,9 +196,10 @@ class Generator:
         from genwright import __version__
 
         folder = Path(folder)
-        tensors = {f"net/{name}": tensor for name, tensor in self.net.state_dict().items()}
-        if self.prior is not None:
-            tensors |= {f"prior/{name}": tensor for name, tensor in self.prior.net.state_dict().items()}
+        nets = {"net": self.net, "prior": self.prior and self.prior.net, "correction": self.correction}
+        tensors = {
+            f"{part}/{name}": tensor for part, net in nets.items() if net for name, tensor in net.state_dict().items()
+        }
         write_tensors(folder / "weights.safetensors", tensors)
         write_json(folder / "codec.json", self.codec.to_json())
         files = ("codec.json", "weights.safetensors")
@@ -229,12 +225,17 @@ class Generator:
             partial, packed = self._complete(given, n, rng), []
             for rows in _chunks(n, space):
                 part = partial.rows(rows)
-                packed.append(space.pack(self.family.sample(self.net, rows.stop - rows.start, part, rng)))
+                packed.append(space.pack(self._sample(rows.stop - rows.start, part, rng)))
                 listener(Progress("sampling", rows.stop, n))
             return Encoded(torch.cat(packed), partial.context)
 
         restricts = self.prior is not None or self.family.restricts
         return Drawer(self.codec, draw, restricts, self.family.name, rng)
+
+    def _sample(self, n: int, given: Given, rng: torch.Generator) -> Tensor:
+        if self.correction is None:
+            return self.family.sample(self.net, n, given, rng)
+        return self.correction.sample(self.family, self.net, n, given, rng)
 
     def _complete(self, partial: Given, n: int, rng: torch.Generator) -> Given:
         """Draw the scalar fields that are not given."""
@@ -248,58 +249,6 @@ class Generator:
             hint = "vae, gan, flow and diffusion have one"
             raise UnsupportedError(f"{self.family.name} has no latent space", where=verb, hint=hint)
         return self.family
-
-
-def fit(
-    data: Dataset,
-    *,
-    family: Family | None = None,
-    minutes: float | None = None,
-    steps: int | None = None,
-    seed: int = 0,
-    device: str = "auto",
-    constraints: Sequence[Rule] = (),
-    privacy: Privacy | None = None,
-    folder: str | Path | None = None,
-    listener: Listener = silent,
-) -> Generator:
-    """Fit a generative model to `data.train`, stopping by `data.valid`; `data.test` is not looked at.
-
-    `minutes` (5 if neither is given) or `steps` bounds the work. With a `folder`, progress is checkpointed and logged
-    there and an interrupted fit of the same data and recipe goes on where it stopped. `family` None takes the family
-    that does best on this kind of data at short budgets. `constraints` are rules of `genwright.constraints` that every
-    record will keep, checked against each other and the data first. `privacy`: see `Privacy`; fits to all rows.
-    """
-    started = time.monotonic()
-    minutes = check_limits(data, minutes, steps)
-    target = choose_device(device)
-    if privacy is not None:
-        work = Work(rows=len(data), minutes=minutes, steps=steps)
-        hidden = private_fit(data, privacy, family=family, work=work, seed=seed, rules=constraints, listener=listener)
-        return Generator(codec=hidden.codec, family=hidden.family, net=hidden.net.to(target), record=hidden.record)
-    listener(Progress("encoding"))
-    rules, codec, encoded, held_out = _encode(data, constraints, torch.Generator().manual_seed(seed))
-    family = family or default_family(codec.space)
-    family.check(codec.space)
-    prior = fit_prior(codec.context, encoded, held_out, minutes=minutes, seed=seed, device=target)
-    work = Work(rows=len(encoded), minutes=minutes, steps=steps)
-    fitted = fit_family(
-        family,
-        codec.space,
-        codec.context,
-        encoded,
-        held_out,
-        work=work,
-        seed=seed,
-        started=started,
-        device=target,
-        folder=None if folder is None else Path(folder),
-        fingerprint=_fingerprint(family, codec, work, seed),
-        listener=listener,
-    )
-    record = {"minutes": minutes, "steps": steps, "seed": seed} | fitted.record | circumstances(data, started=started)
-    listener(Progress("done", 1, 1))
-    return Generator(codec=codec, family=fitted.family, net=fitted.net, prior=prior, record=record, constraints=rules)
 
 
 def load(folder: str | Path, *, device: str = "auto") -> Generator:
@@ -332,28 +281,15 @@ def load(folder: str | Path, *, device: str = "auto") -> Generator:
         prior_net = _rebuild(prior_family, codec.context, None, tensors, "prior/", target)
         prior = Fitted(prior_family, prior_net, {})
     rules = None if recipe.get("constraints") is None else Constraints.from_json(recipe["constraints"])
-    return Generator(codec=codec, family=family, net=net, prior=prior, record=recipe["record"], constraints=rules)
-
-
-def default_family(space: Space) -> Family:
-    """The family that does best at short budgets on each kind of space (see docs/how-to-choose.md)."""
-    match space:
-        case Reals():
-            return FlowMatching()
-        case Tokens() | Columns():
-            return Autoregressive()
-
-
-def _encode(
-    data: Dataset, constraints: Sequence[Rule], rng: torch.Generator
-) -> tuple[Constraints | None, Codec, Encoded, Encoded]:
-    """The rules, a codec fitted to the training part, and the training and the validation part (if any) encoded."""
-    rules = Constraints.of(data, constraints) if constraints else None
-    train_rows, valid_rows = data.train, data.valid if len(data.valid) else data.train
-    if rules is not None:
-        train_rows, valid_rows = rules.inner(train_rows), rules.inner(valid_rows)
-    codec = fit_codec(train_rows, rng=rng)
-    return rules, codec, codec.encode(train_rows, rng=rng), codec.encode(valid_rows, rng=rng)
+    return Generator(
+        codec=codec,
+        family=family,
+        net=net,
+        prior=prior,
+        record=recipe["record"],
+        constraints=rules,
+        correction=_rebuild_correction(codec.space, tensors, target),
+    )
 
 
 def _rebuild(
@@ -370,10 +306,13 @@ def _rebuild(
     return net.to(device).eval().requires_grad_(False)
 
 
-def _fingerprint(family: Family, codec: Codec, work: Work, seed: int) -> str:
-    """Identifies a fit, so that only the same fit is resumed."""
-    parts = [recipe_to_json(family), codec.to_json(), vars(work), seed]
-    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+def _rebuild_correction(space: Space, tensors: dict[str, Tensor], device: torch.device) -> Correction | None:
+    weights = {n.removeprefix("correction/"): t for n, t in tensors.items() if n.startswith("correction/")}
+    if not weights or not isinstance(space, Columns):
+        return None
+    correction = Correction(space)
+    correction.load_state_dict(weights)
+    return correction.to(device)
 
 
 def _chunks(n: int, space: Space) -> Iterator[slice]:

@@ -59,27 +59,30 @@ def fit_family(
         memory = estimate_memory_mb(family, net, space, train_rows, seed=seed)
         listener(Progress("starting", message=f"{parameters:,} parameters, about {memory:,.0f} MiB of memory"))
         reserve = PRIOR_SHARE * 60 * (work.minutes or 0) if isinstance(family, LearnsPrior) else 0.0
-        clock = clock_for(work, started=started - reserve)
         job = Job(
             family=family,
             space=space,
             train=train_rows,
             valid=valid_rows,
-            clock=clock,
+            clock=clock_for(work, started=started - reserve),
             seed=seed,
             folder=folder,
             fingerprint=fingerprint,
             listener=listener,
         )
-        done = train(net, job)
-        record = {"plan": vars(done.plan), "history": list(done.history), "stopped_early": done.stopped_early}
-        record |= {"estimated_memory_mb": round(memory)}
-        if isinstance(family, LearnsPrior):
-            listener(Progress("fitting the latent prior"))
-            _refit_prior(family, net, space, train_rows, seed)
+        record = _fit_by_steps(net, job) | {"estimated_memory_mb": round(memory)}
     net.eval()
     record |= {"parameters": parameters, "seconds": round(time.monotonic() - started, 2)}
     return Fitted(family, net, record)
+
+
+def _fit_by_steps(net: nn.Module, job: Job) -> dict[str, Any]:
+    """Run the shared training loop, and what is refitted after it."""
+    done = train(net, job)
+    if isinstance(job.family, LearnsPrior):
+        job.listener(Progress("fitting the latent prior"))
+        _refit_prior(job.family, net, job.space, job.train, job.seed)
+    return {"plan": vars(done.plan), "history": list(done.history), "stopped_early": done.stopped_early}
 
 
 def _fit_closed_form(

@@ -1,0 +1,131 @@
+"""Fitting: from a Dataset to a Generator, within a time or a number of steps."""
+
+import hashlib
+import json
+import time
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from genwright.codecs import Codec, fit_codec
+from genwright.constraints import Constraints, Rule
+from genwright.data.dataset import Dataset
+from genwright.families.autoregressive import Autoregressive
+from genwright.families.family import Family, Work
+from genwright.families.flow import FlowMatching
+from genwright.families.recipe import recipe_to_json
+from genwright.generator import Generator
+from genwright.privacy import Privacy, private_fit
+from genwright.spaces import Columns, Encoded, Reals, Space, Tokens
+from genwright.train.correction import Correction, learn_correction, less_reserved, reserved_seconds
+from genwright.train.devices import choose_device
+from genwright.train.fit import Fitted, fit_family
+from genwright.train.limits import check_limits
+from genwright.train.prior import fit_prior
+from genwright.train.progress import Listener, Progress, silent
+from genwright.train.record import circumstances
+
+
+def fit(
+    data: Dataset,
+    *,
+    family: Family | None = None,
+    minutes: float | None = None,
+    steps: int | None = None,
+    seed: int = 0,
+    device: str = "auto",
+    constraints: Sequence[Rule] = (),
+    privacy: Privacy | None = None,
+    folder: str | Path | None = None,
+    listener: Listener = silent,
+) -> Generator:
+    """Fit a generative model to `data.train`, stopping by `data.valid`; `data.test` is not looked at.
+
+    `minutes` (5 if neither is given) or `steps` bounds the work. With a `folder`, progress is checkpointed and logged
+    there and an interrupted fit of the same data and recipe goes on where it stopped. `family` None takes the family
+    that does best on this kind of data at short budgets. `constraints` are rules of `genwright.constraints` that every
+    record will keep, checked against each other and the data first. `privacy`: see `Privacy`; fits to all rows.
+    """
+    started = time.monotonic()
+    minutes = check_limits(data, minutes, steps)
+    target = choose_device(device)
+    work = Work(rows=len(data), minutes=minutes, steps=steps)
+    if privacy is not None:
+        hidden = private_fit(data, privacy, family=family, work=work, seed=seed, rules=constraints, listener=listener)
+        return Generator(codec=hidden.codec, family=hidden.family, net=hidden.net.to(target), record=hidden.record)
+    listener(Progress("encoding"))
+    rules, codec, encoded, held_out = _encode(data, constraints, torch.Generator().manual_seed(seed))
+    family = family or default_family(codec.space)
+    prior = fit_prior(codec.context, encoded, held_out, minutes=minutes, seed=seed, device=target)
+    work = less_reserved(replace(work, rows=len(encoded)), codec.space)
+    fitted = fit_family(
+        family,
+        codec.space,
+        codec.context,
+        encoded,
+        held_out,
+        work=work,
+        seed=seed,
+        started=started,
+        device=target,
+        folder=None if folder is None else Path(folder),
+        fingerprint=_fingerprint(family, codec, work, seed),
+        listener=listener,
+    )
+    correction, measured = _correct(fitted, codec.space, (encoded, held_out), started, minutes, seed, listener)
+    record = {"minutes": minutes, "steps": steps, "seed": seed} | fitted.record | measured
+    record |= circumstances(data, started=started)
+    listener(Progress("done", 1, 1))
+    made = Generator(codec=codec, family=fitted.family, net=fitted.net, record=record)
+    return replace(made, prior=prior, constraints=rules, correction=correction)
+
+
+def _correct(
+    fitted: Fitted,
+    space: Space,
+    rows: tuple[Encoded, Encoded],
+    started: float,
+    minutes: float | None,
+    seed: int,
+    listener: Listener,
+) -> tuple[Correction | None, dict[str, Any]]:
+    """The correction of a fitted table generator where there is time for one and it helps, and what was measured."""
+    train, valid = rows
+    if minutes is None or not isinstance(space, Columns) or not reserved_seconds(space, len(train), minutes):
+        return None, {}
+    listener(Progress("correcting"))
+    deadline = started + 60.0 * minutes
+    correction, measured = learn_correction(
+        fitted.family, fitted.net, space, train, valid, deadline=deadline, seed=seed
+    )
+    return correction, {"correction": measured | {"kept": correction is not None}}
+
+
+def default_family(space: Space) -> Family:
+    """The family that does best at short budgets on each kind of space (see docs/how-to-choose.md)."""
+    match space:
+        case Reals():
+            return FlowMatching()
+        case Tokens() | Columns():
+            return Autoregressive()
+
+
+def _encode(
+    data: Dataset, constraints: Sequence[Rule], rng: torch.Generator
+) -> tuple[Constraints | None, Codec, Encoded, Encoded]:
+    """The rules, a codec fitted to the training part, and the training and the validation part (if any) encoded."""
+    rules = Constraints.of(data, constraints) if constraints else None
+    train_rows, valid_rows = data.train, data.valid if len(data.valid) else data.train
+    if rules is not None:
+        train_rows, valid_rows = rules.inner(train_rows), rules.inner(valid_rows)
+    codec = fit_codec(train_rows, rng=rng)
+    return rules, codec, codec.encode(train_rows, rng=rng), codec.encode(valid_rows, rng=rng)
+
+
+def _fingerprint(family: Family, codec: Codec, work: Work, seed: int) -> str:
+    """Identifies a fit, so that only the same fit is resumed."""
+    parts = [recipe_to_json(family), codec.to_json(), vars(work), seed]
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

@@ -1,0 +1,148 @@
+"""A correction of a fitted table generator: draws that look generated are given up for draws that look real."""
+
+import math
+import time
+from dataclasses import replace
+from itertools import chain
+
+import torch
+import torch.nn.functional as F
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from genwright.families.family import Family, Work
+from genwright.nets.oblivious import MOST_TREES, ObliviousTrees
+from genwright.spaces import Columns, Encoded, Given
+
+SHARE = 0.2  # of the minutes of a fit, at most MOST_SECONDS
+MOST_SECONDS = 60.0
+FEWEST_ROWS = 2_000  # below, trees learn the rows rather than what sets them apart
+MOST_ROWS = 100_000  # real rows that it is learned from
+FAKES = 2  # generated rows for each real one
+RATE = 0.15  # of boosting
+SUBSAMPLE = 0.5  # share of the rows that each tree is grown from
+LOOK_EVERY = 5  # trees
+PATIENCE = 6  # looks without a better held-out loss
+SURE = 2.0  # standard errors by which held-out loss must improve for the correction to be kept
+CAP = 2.0  # no row counts for more than this many draws: half of all draws are given up
+ROUNDS = 24  # after which whatever was drawn last is kept: one row in 2**24, about
+
+
+class Correction(nn.Module):
+    """Draws are kept with probability min(w, CAP) / CAP, w the odds by which boosted trees take them for real.
+
+    The generator's law becomes proportional to p(x) min(w(x), CAP): rejection sampling on the density ratio that a
+    classifier estimates. Azadi et al. 2019, "Discriminator rejection sampling", arXiv:1810.06758; Sugiyama et al. 2012.
+    """
+
+    log_kept: Tensor
+
+    def __init__(self, space: Columns) -> None:
+        super().__init__()
+        self.trees = ObliviousTrees(space)
+        self.register_buffer("log_kept", torch.zeros(()))
+
+    def log_weight(self, x: Float[Tensor, "n c"]) -> Float[Tensor, "n"]:
+        """What the correction adds to log p(x) in nats."""
+        return self._capped(x) - self.log_kept
+
+    @torch.no_grad()
+    def sample(self, family: Family, net: nn.Module, n: int, given: Given, rng: torch.Generator) -> Tensor:
+        """n rows of `family`, corrected; every row is drawn again until it is kept, ROUNDS times at most."""
+        rows = family.sample(net, n, given, rng)
+        left = torch.arange(n, device=rows.device)
+        for _ in range(ROUNDS):
+            chance = torch.rand(len(left), generator=rng, device=rows.device)
+            left = left[chance.log() > self._capped(rows[left]) - math.log(CAP)]
+            if not len(left):
+                break
+            rows[left] = family.sample(net, len(left), given.rows(left), rng)
+        return rows
+
+    def _capped(self, x: Float[Tensor, "n c"]) -> Float[Tensor, "n"]:
+        return self.trees(x).clamp(max=math.log(CAP))
+
+
+def reserved_seconds(space: object, rows: int, minutes: float | None) -> float:
+    """How much of a fit's time is kept for its correction; none where it would not help or time is not the limit."""
+    if minutes is None or not isinstance(space, Columns) or rows < FEWEST_ROWS:
+        return 0.0
+    return min(MOST_SECONDS, SHARE * 60.0 * minutes)
+
+
+def less_reserved(work: Work, space: object) -> Work:
+    """The work without the time that is kept for the correction."""
+    if work.minutes is None:
+        return work
+    return replace(work, minutes=work.minutes - reserved_seconds(space, work.rows, work.minutes) / 60.0)
+
+
+@torch.no_grad()
+def learn_correction(
+    family: Family, net: nn.Module, space: Columns, train: Encoded, valid: Encoded, *, deadline: float, seed: int
+) -> tuple[Correction | None, dict[str, float]]:
+    """A correction of `net`, or None where it does not clearly help held-out rows; and what was measured.
+
+    Trees are grown until their loss on held-out rows stops falling or the `deadline` (`time.monotonic`) nears.
+    """
+    device = next(chain(net.parameters(), net.buffers())).device
+    rng = torch.Generator(device).manual_seed(seed)
+    some = torch.randperm(len(train), generator=rng, device=device)[:MOST_ROWS].to(train.x.device)
+    real, unseen = (space.unpack(x).to(device) for x in (train.x[some], valid.x[:MOST_ROWS]))
+    fake, control = (_drawn(family, net, FAKES * len(rows), deadline, rng) for rows in (real, unseen))
+    correction = Correction(space).to(device)
+    correction.trees.prepare(real, fake)
+    gain, error = _boost(correction.trees, (real, fake), (unseen, control), deadline, rng)
+    correction.log_kept.fill_(correction._capped(control).exp().mean().log())
+    kept = float(correction.log_kept.exp()) / CAP
+    measured = {"held_out_gain": gain, "standard_error": error, "acceptance": kept}
+    return (correction if gain > SURE * error else None), measured
+
+
+def _drawn(family: Family, net: nn.Module, n: int, deadline: float, rng: torch.Generator) -> Float[Tensor, "m c"]:
+    """n generated rows, or as many as a quarter of the time that is left allows."""
+    until = time.monotonic() + 0.25 * (deadline - time.monotonic())
+    parts: list[Tensor] = []
+    while sum(map(len, parts)) < n and (not parts or time.monotonic() < until):
+        parts.append(family.sample(net, min(4096, n - sum(map(len, parts))), Given(), rng))
+    return torch.cat(parts)
+
+
+def _boost(
+    trees: ObliviousTrees,
+    train: tuple[Tensor, Tensor],
+    valid: tuple[Tensor, Tensor],
+    deadline: float,
+    rng: torch.Generator,
+) -> tuple[float, float]:
+    """Grow trees against the logistic loss; returns what they lower the held-out loss by, and its standard error."""
+    bins, label, weight = _labelled(trees, *train)
+    test_bins, test_label, test_weight = _labelled(trees, *valid)
+    score, test_score = torch.zeros_like(label), torch.zeros_like(test_label)
+    best, best_count, gain, error = math.inf, 0, 0.0, 0.0
+    for tree in range(MOST_TREES):
+        some = torch.rand(len(label), generator=rng, device=label.device) < SUBSAMPLE
+        p = score[some].sigmoid()
+        gradient, curvature = weight[some] * (p - label[some]), weight[some] * p * (1.0 - p)
+        trees.grow(tree, bins[:, some], gradient, curvature, rate=RATE)
+        score += trees.score_tree(tree, bins)
+        test_score += trees.score_tree(tree, test_bins)
+        if (tree + 1) % LOOK_EVERY:
+            continue
+        loss = test_weight * F.binary_cross_entropy_with_logits(test_score, test_label, reduction="none")
+        if float(loss.mean()) < best:
+            best, best_count = float(loss.mean()), tree + 1
+            lowered = math.log(2.0) * test_weight - loss
+            gain, error = float(lowered.mean()), float(lowered.std() / math.sqrt(len(lowered)))
+        if tree + 1 - best_count >= PATIENCE * LOOK_EVERY or time.monotonic() > deadline:
+            break
+    trees.values[best_count:] = 0.0
+    return gain, error
+
+
+def _labelled(trees: ObliviousTrees, real: Tensor, fake: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+    """Binned rows of both, 1 for real ones and 0 for others, and weights under which both count the same."""
+    bins = torch.cat([trees.bins(real), trees.bins(fake)], dim=1)
+    label = torch.cat([torch.ones(len(real)), torch.zeros(len(fake))]).to(real.device)
+    share = len(real) / len(label)
+    return bins, label, torch.where(label > 0, 0.5 / share, 0.5 / (1.0 - share))
