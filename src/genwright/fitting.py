@@ -56,8 +56,7 @@ def fit(
     if privacy is not None:
         hidden = private_fit(data, privacy, family=family, work=work, seed=seed, rules=constraints, listener=listener)
         return Generator(codec=hidden.codec, family=hidden.family, net=hidden.net.to(target), record=hidden.record)
-    listener(Progress("encoding"))
-    rules, codec, encoded, held_out = _encode(data, constraints, torch.Generator().manual_seed(seed))
+    rules, codec, encoded, held_out = _encode(data, constraints, seed, listener)
     family = family or default_family(codec.space)
     prior = fit_prior(codec.context, encoded, held_out, minutes=minutes, seed=seed, device=target)
     work = less_reserved(replace(work, rows=len(encoded)), codec.space)
@@ -114,9 +113,11 @@ def default_family(space: Space) -> Family:
 
 
 def _encode(
-    data: Dataset, constraints: Sequence[Rule], rng: torch.Generator
+    data: Dataset, constraints: Sequence[Rule], seed: int, listener: Listener
 ) -> tuple[Constraints | None, Codec, Encoded, Encoded]:
     """The rules, a codec fitted to the training part, and the training and the validation part (if any) encoded."""
+    listener(Progress("encoding"))
+    rng = torch.Generator().manual_seed(seed)
     rules = Constraints.of(data, constraints) if constraints else None
     train_rows, valid_rows = data.train, data.valid if len(data.valid) else data.train
     if rules is not None:
