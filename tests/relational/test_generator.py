@@ -120,3 +120,8 @@ def test_from_url_to_url(tmp_path, postgres_url):
         assert drawn.exit_code == 0, drawn.output
         fake = read_database(target)
         assert len(fake.tables["customers"]) == 60 and len(fake.foreign) >= 2
+    more = run.invoke(main, ["sample-database", str(tmp_path / "m"), "-o", source, "--if-exists", "append"])
+    assert more.exit_code == 0, more.output
+    assert (
+        len(read_database(source).tables["customers"]) == 120
+    )  # the new rows beside the real ones, keys all different
