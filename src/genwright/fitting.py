@@ -50,8 +50,7 @@ def fit(
     record will keep, checked against each other and the data first. `privacy`: see `Privacy`; fits to all rows.
     """
     started = time.monotonic()
-    minutes = check_limits(data, minutes, steps)
-    target = choose_device(device)
+    minutes, target = check_limits(data, minutes, steps), choose_device(device)
     work = Work(rows=len(data), minutes=minutes, steps=steps)
     if privacy is not None:
         hidden = private_fit(data, privacy, family=family, work=work, seed=seed, rules=constraints, listener=listener)
