@@ -7,7 +7,7 @@ from genwright.data.dataset import Dataset, Image, Text
 
 MIB = 1 << 20
 PROGRAM = 300 * MIB  # Python with torch, numpy, pandas and pyarrow loaded
-TRAINING = 120 * MIB  # kernels, optimiser and the buffers of training
+TRAINING = 150 * MIB  # kernels, optimiser and the buffers of training
 PER_VALUE = 65  # bytes: a table's value as text, as a number, encoded, and in the parts of the split
 PER_COLUMN = 4.0 * MIB  # of the net, its optimiser and one batch's graph
 MEDIA_COPIES = {Text: 5, Image: 3}  # bytes held for one character or pixel byte
