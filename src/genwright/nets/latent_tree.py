@@ -38,7 +38,7 @@ class LatentTree(nn.Module):
         count = len(self.joint.columns)
         self.register_buffer("parent", torch.arange(count) - 1)
         self.register_buffer("order", torch.arange(count))
-        self.transitions = nn.Parameter(0.1 * torch.randn(count, states, states))  # of the root the first row only
+        self.transitions = nn.Parameter(0.5 * torch.randn(count, states, states))  # of the root the first row only
         self.leaves = Leaves(self.joint, states=states, knots=knots)
 
     @torch.no_grad()

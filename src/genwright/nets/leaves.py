@@ -30,7 +30,8 @@ class Leaves(nn.Module):
         self.space, self.states, self.knots = space, states, knots
         self.sizes = [c.levels if isinstance(c, Discrete) else knots for c in space.columns]
         self.register_buffer("starts", torch.tensor([0, *self.sizes[:-1]]).cumsum(0), persistent=False)
-        self.logits = nn.Parameter(0.1 * torch.randn(sum(self.sizes), states))  # differences from the marginals
+        # differences from the marginals; much smaller, and short fits of few columns stay where all states are alike
+        self.logits = nn.Parameter(0.5 * torch.randn(sum(self.sizes), states))
         self.register_buffer("marginals", torch.zeros(sum(self.sizes)))
         areas = torch.full((knots,), 1.0 / (knots - 1))
         areas[[0, -1]] /= 2.0
