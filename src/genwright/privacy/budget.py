@@ -3,13 +3,23 @@
 import math
 import secrets
 from collections.abc import Sequence
+from dataclasses import replace
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
 from scipy.special import ndtri
 
-from genwright.privacy.accountant import Exponential, Gaussian, Mechanism, Threshold, concentrated, noise_for, spent
+from genwright.privacy.accountant import (
+    Exponential,
+    Gaussian,
+    Mechanism,
+    SampledGaussian,
+    Threshold,
+    concentrated,
+    noise_for,
+    spent,
+)
 
 THRESHOLD_SHARE = 0.25  # of delta, kept for thresholds that fail
 
@@ -32,21 +42,24 @@ class Budget:
         """The epsilon of everything so far, at the budget's delta."""
         return spent(self.mechanisms, delta=self.delta)
 
+    def scale(self, tables: int, *, share: float) -> float:
+        """The standard deviation of the noise that `counts` adds to so many tables."""
+        return math.sqrt(tables / (2 * share * self.rho))
+
     def counts(
-        self, what: str, tables: Sequence[Float[np.ndarray, "*k"]], *, share: float
-    ) -> tuple[list[Float[np.ndarray, "*k"]], float]:
+        self, what: str, tables: Sequence[Float[np.ndarray, "..."]], *, share: float
+    ) -> tuple[list[Float[np.ndarray, "..."]], float]:
         """Noisy copies of `tables` of counts, and the standard deviation of the noise.
 
         A row counts once in each table at most, so that one more changes all of them by sqrt(tables) in L2 norm.
         """
-        noise = 1 / math.sqrt(2 * share * self.rho)
-        scale = noise * math.sqrt(len(tables))
-        self._spend(Gaussian(what, noise))
+        scale = self.scale(len(tables), share=share)
+        self._spend(Gaussian(what, scale / math.sqrt(len(tables))))
         return [table + scale * self.rng.standard_normal(table.shape) for table in tables], scale
 
     def named_counts(
-        self, what: str, tables: Sequence[Float[np.ndarray, " k"]], *, share: float
-    ) -> tuple[list[Float[np.ndarray, " k"]], float, float]:
+        self, what: str, tables: Sequence[Float[np.ndarray, " _"]], *, share: float
+    ) -> tuple[list[Float[np.ndarray, " _"]], float, float]:
         """Noisy counts of keys that the data itself names, the noise, and the threshold below which none may be named.
 
         A key that only one row has has a count of 1 and passes the threshold with a chance of delta' / tables; the
@@ -73,6 +86,12 @@ class Budget:
         )
         self._spend(mechanism)
         return mechanism.noise
+
+    def stopped(self, *, after: int) -> None:
+        """Take back what the last mechanism was to spend on releases that were never made, for want of time."""
+        mechanism = self.mechanisms.pop()
+        assert isinstance(mechanism, SampledGaussian) and after <= mechanism.times
+        self._spend(replace(mechanism, times=after))
 
     def generator(self) -> torch.Generator:
         """A new source of randomness that is as secret as the noise.

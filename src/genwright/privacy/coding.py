@@ -21,15 +21,22 @@ from genwright.errors import DataError
 from genwright.privacy.budget import Budget
 from genwright.privacy.public import Known, known_of
 
-NAMES_SHARE, RANGES_SHARE, QUANTILES_SHARE = 0.12, 0.03, 0.04  # of the budget
+NAMES_SHARE, RANGES_SHARE, QUANTILES_SHARE = 0.1, 0.04, 0.06  # of the budget
+SHOWN = 2.0  # standard deviations of the noise that the rows at the ends of a range have to show
 SURE = 3.0  # standard deviations of the noise that a missing mark or a rest of values has to show
 LEAST_REST = 0.01  # share of the rows in values without a name of their own that is worth a density
 MOST_NAMED = MOST_LEVELS - 56  # values of a number that are states of their own
 OCTAVE_CELLS = 4  # cells of the wide grid between a power of two and the next
 LARGEST_EXPONENT = 60
-SMALLEST_EXPONENT = -30
-RANGE_CELLS = 256  # evenly spaced over a range once that is known
+SMALLEST_EXPONENT = -40
+MOST_CELLS, FEWEST_CELLS = 256, 16  # evenly spaced over a range once that is known,
+ROWS_OVER_NOISE = 4.0  # that hold this many standard deviations of the noise on average, if rows are few;
+CELLS_PER_HALVING = 16  # so many cells allow for a tail of half the length, told apart by cells of the wide grid
 MOST_KNOTS = 128
+BLOCKS = (1, 4, 16, 64)  # cells of the wide grid that are looked at together
+GROWTH = (16, 4, 1)  # cells by which a range grows
+FALSE_RANGES = 1e-3  # chance that noise alone makes a range longer, which would leave it with few useful cells
+TIMES = np.array(["1678-01-01", "2261-12-31"], dtype="datetime64[ns]")  # that a nanosecond clock can tell
 
 
 class Named(NamedTuple):
@@ -123,15 +130,17 @@ def _unnamed(values: Float[np.ndarray, " n"], named: Named) -> Float[np.ndarray,
 
 
 def wide_edges(*, grid: bool) -> Float[np.ndarray, " e"]:
-    """Borders of the cells that ranges are looked for on: four between a power of two and the next, of either sign.
+    """Borders of the cells that ranges are looked for on, of either sign: four between a power of two and the next.
 
-    On a grid of whole numbers they lie between the numbers.
+    On a grid of whole numbers they lie between the numbers; elsewhere cells below 1 are sixteen times shorter than the
+    next, so that few of them lie between positive and negative numbers.
     """
-    exponents = np.arange((0 if grid else SMALLEST_EXPONENT) * OCTAVE_CELLS, LARGEST_EXPONENT * OCTAVE_CELLS + 1)
-    positive = 2.0 ** (exponents / OCTAVE_CELLS)
+    positive = 2.0 ** (np.arange(LARGEST_EXPONENT * OCTAVE_CELLS + 1) / OCTAVE_CELLS)
     if grid:
         positive = np.unique(np.ceil(positive)) - 0.5
-    return np.concatenate([-positive[::-1], positive] if grid else [-positive[::-1], [0.0], positive])
+        return np.concatenate([-positive[::-1], positive])
+    positive = np.concatenate([2.0 ** np.arange(SMALLEST_EXPONENT, 0.0, 4.0), positive])
+    return np.concatenate([-positive[::-1], [0.0], positive])
 
 
 def _ranges(
@@ -153,15 +162,41 @@ def _ranges(
     tables = [histogram(rest[f.name], edges[f.name]) for f in unknown]
     noisy, scale = budget.counts("ranges", tables, share=RANGES_SHARE)
     for field, counts in zip(unknown, noisy, strict=True):
-        there = np.flatnonzero(counts > scale * -ndtri(0.05 / len(counts)))
-        if not len(there) and named[field.name].values:
+        found = shown_range(counts, scale)
+        if found is None and named[field.name].values:
             continue  # the others are too few to be worth a density
-        if not len(there):
+        if found is None:
             hint = f"declare it: Privacy(public={{{field.name!r}: gw.Between(low, high)}}), or raise epsilon"
             raise DataError("too few rows to find its range privately", where=field.name, hint=hint)
-        low, high = edges[field.name][there[0]], edges[field.name][there[-1] + 1]
-        ranges[field.name] = (np.ceil(low), np.floor(high)) if _on_grid(field) else (low, high)
+        low, high = edges[field.name][found.start], edges[field.name][found.stop]
+        low, high = (np.ceil(low), np.floor(high)) if _on_grid(field) else (low, high)
+        if isinstance(field, Time):
+            earliest, latest = values_of(field, TIMES)
+            low, high = max(low, earliest), min(high, latest)
+        ranges[field.name] = float(low), float(high)
     return ranges  # type: ignore[return-value]
+
+
+def shown_range(counts: Float[np.ndarray, " c"], scale: float) -> slice | None:
+    """The cells from the first to the last in which rows show through noise of standard deviation `scale`.
+
+    Looked for in single cells, or else in ever larger blocks of them; None if none show even so. A range grows by the
+    blocks beside it in which rows show more likely than not, the larger ones first.
+    """
+    for size in BLOCKS:
+        blocks = np.add.reduceat(counts, np.arange(0, len(counts), size))
+        there = np.flatnonzero(blocks > scale * np.sqrt(size) * -ndtri(FALSE_RANGES / len(blocks)))
+        if len(there):
+            break
+    else:
+        return None
+    first, last = int(there[0]) * size, min(int(there[-1] + 1) * size, len(counts))
+    for size in GROWTH:
+        while first > 0 and counts[max(0, first - size) : first].sum() > SHOWN * scale * np.sqrt(size):
+            first = max(0, first - size)
+        while last < len(counts) and counts[last : last + size].sum() > SHOWN * scale * np.sqrt(size):
+            last = min(len(counts), last + size)
+    return slice(first, last)
 
 
 def histogram(values: Float[np.ndarray, " n"], edges: Float[np.ndarray, " e"]) -> Float[np.ndarray, " c"]:
@@ -181,9 +216,11 @@ def _densities(
     """Numbers with many values: quantiles from noisy counts within their range, named values as spikes."""
     if not fields:
         return {}
-    edges = {f.name: _fine_edges(*ranges[f.name], grid=_on_grid(f)) for f in fields}
+    scale = budget.scale(len(fields), share=QUANTILES_SHARE)
+    cells = int(np.clip(rows / (ROWS_OVER_NOISE * scale), FEWEST_CELLS, MOST_CELLS))
+    edges = {f.name: _fine_edges(*ranges[f.name], cells, grid=_on_grid(f)) for f in fields}
     tables = [histogram(rest[f.name], edges[f.name]) for f in fields]
-    noisy, scale = budget.counts("quantiles", tables, share=QUANTILES_SHARE)
+    noisy, _ = budget.counts("quantiles", tables, share=QUANTILES_SHARE)
     smooth = {}
     for field, counts in zip(fields, noisy, strict=True):
         counts, borders = _trimmed(counts, edges[field.name], scale)
@@ -199,7 +236,7 @@ def _trimmed(
     counts: Float[np.ndarray, " c"], edges: Float[np.ndarray, " e"], scale: float
 ) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " b"]]:
     """Without the outer cells in which, all together, no row shows through the noise."""
-    unsure = SURE * scale * np.sqrt(np.arange(1, len(counts) + 1))
+    unsure = SHOWN * scale * np.sqrt(np.arange(1, len(counts) + 1))
     first = int(np.argmax(np.cumsum(counts) > unsure))
     last = len(counts) - int(np.argmax(np.cumsum(counts[::-1]) > unsure))
     if not first < last:
@@ -212,15 +249,16 @@ def _on_grid(field: Field) -> bool:
     return grid_scale(field) is not None
 
 
-def _fine_edges(low: float, high: float, *, grid: bool) -> Float[np.ndarray, " e"]:
-    """Borders of cells in a known range: evenly spaced ones and those of the wide grid, for long tails."""
-    cell = 0.5 if grid else 0.0
-    even = np.linspace(low - cell, high + cell, RANGE_CELLS + 1)
+def _fine_edges(low: float, high: float, cells: int, *, grid: bool) -> Float[np.ndarray, " e"]:
+    """Borders of cells in a known range: evenly spaced ones and, for long tails, those of the wide grid."""
+    half = 0.5 if grid else 0.0
+    even = np.linspace(low - half, high + half, cells + 1)
     if grid:
         even = np.floor(even) + 0.5
     wide = wide_edges(grid=grid)
-    edges = np.unique(np.concatenate([even, wide[(wide > low) & (wide < high)], [low - cell, high + cell]]))
-    return edges[(edges >= low - cell) & (edges <= high + cell)]
+    wide = wide[(wide > low) & (wide < high) & (np.abs(wide) > (high - low) / 2 ** (cells / CELLS_PER_HALVING))]
+    edges = np.unique(np.concatenate([even, wide, [low - half, high + half]]))
+    return edges[(edges >= low - half) & (edges <= high + half)]
 
 
 def _quantile_map(

@@ -63,6 +63,7 @@ def fit_by_gradients(
         net = family.build(space, None)
     assert isinstance(net, AnyOrderColumns)
     _start_from(net, singles)
+    began = time.monotonic()
     x, rng = space.unpack(rows.x), budget.generator()
     sum_gradients = clipped_gradients(net, rng)
     steps = _planned_steps(sum_gradients, net, x, batch, work)
@@ -70,6 +71,9 @@ def fit_by_gradients(
     optimizer = torch.optim.Adam(net.parameters(), lr=LEARNING_RATE)
     average = {name: p.detach().clone() for name, p in net.named_parameters()}
     for step in range(steps):
+        if work.minutes is not None and time.monotonic() - began > 60 * work.minutes:
+            budget.stopped(after=step)
+            break
         taken = torch.from_numpy(np.flatnonzero(budget.rng.random(len(x)) < batch / len(x)))
         total = sum_gradients(dict(net.named_parameters()), x[taken])
         optimizer.param_groups[0]["lr"] = LEARNING_RATE * (1 + math.cos(math.pi * step / steps)) / 2
@@ -149,5 +153,5 @@ def _planned_steps(
         began = time.monotonic()
         sum_gradients(dict(net.named_parameters()), blank)
         took.append(time.monotonic() - began)
-    seconds = min(took) * batch / len(blank)
+    seconds = sorted(took)[1] * batch / len(blank)
     return max(1, min(most, int(60 * work.minutes / seconds)))
