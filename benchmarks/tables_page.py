@@ -1,0 +1,71 @@
+"""docs/evidence/tables.md from the lines that benchmarks.tables measured."""
+
+import json
+from collections import defaultdict
+from pathlib import Path
+
+import numpy as np
+
+HEAD = """# Generated tables, side by side
+
+Every system fitted the same rows on the same machine (two cores, no GPU), one after the other, and was measured on rows
+that no fit had seen: Adult's own test file, a random half of the others. Means over the seeds, with the range where
+there are several. A *floor* is what as many real training rows score in place of generated ones; none need be better.
+C2ST is 1 where boosted trees cannot tell generated from unseen real rows and 0 where they always can; it falls with the
+number of rows, which is the same for all systems on one data set. The nearest-row share is .5 where generated rows lie
+as often nearer to a training row as to an unseen one.
+
+    python -m benchmarks.tables --systems independent:20 tree:60 autoregressive:60 autoregressive:600 --seeds 3
+    python -m benchmarks.tables --systems copula ctgan tvae --sdv PYTHON
+    python -m benchmarks.tables --systems argn argn:60 --mostly PYTHON
+    python -m benchmarks.tables --write
+
+*independent* draws every column on its own; *copula*, *ctgan* and *tvae* are SDV's at their defaults, *argn* is MOSTLY
+AI's TabularARGN; a number after the colon is the seconds that a system may fit.
+"""
+COLUMNS = (
+    ("shape error", "shape error, %", 2),
+    ("trend error", "trend error, %", 2),
+    ("C2ST", "C2ST", 3),
+    ("TSTR gap", "TSTR gap, %", 2),
+    ("nearest training row", "nearest row", 3),
+)
+
+
+def write_page(results: Path) -> None:
+    """Write tables.md beside `results`; of lines of one data set, system and seed the last counts."""
+    lines = [json.loads(line) for line in results.read_text(encoding="utf-8").splitlines()]
+    latest = {(line["data"], line["system"], line["seed"]): line for line in lines}
+    by_data: dict[str, dict[str, list[dict]]] = defaultdict(lambda: defaultdict(list))
+    for line in latest.values():
+        by_data[line["data"]][line["system"]].append(line)
+    parts = [HEAD]
+    for name, systems in by_data.items():
+        parts.append(_section(name, systems))
+    results.with_suffix(".md").write_text("\n".join(parts), encoding="utf-8")
+
+
+def _section(name: str, systems: dict[str, list[dict]]) -> str:
+    first = next(iter(systems.values()))[0]
+    titles = ["system", "seeds", "fit, s", "rows/s", *(title for _, title, _ in COLUMNS)]
+    rows = [f"## {name}: {first['train']:,} rows fitted, {first['rows']:,} held out and generated\n"]
+    rows += ["| " + " | ".join(titles) + " |", "|" + "---|" * len(titles)]
+    everything = [line for lines in systems.values() for line in lines]
+    floors = [_mean(everything, f"{key} floor", digits) for key, _, digits in COLUMNS]
+    rows.append("| real rows (floor) | | | | " + " | ".join(floors) + " |")
+    for system, lines in sorted(systems.items(), key=lambda pair: -np.mean([line["C2ST"] for line in pair[1]])):
+        cells = [system, str(len(lines)), _mean(lines, "fit_seconds", 0), _mean(lines, "rows_per_second", -2)]
+        cells += [_mean(lines, key, digits) for key, _, digits in COLUMNS]
+        rows.append("| " + " | ".join(cells) + " |")
+    return "\n".join(rows) + "\n"
+
+
+def _mean(lines: list[dict], key: str, digits: int) -> str:
+    values = [line[key] for line in lines if key in line]
+    if not values:
+        return "–"
+    mean = round(float(np.mean(values)), digits)
+    if digits <= 0:
+        return f"{mean:,.0f}"
+    spread = f" ({min(values):.{digits}f}–{max(values):.{digits}f})" if len(values) > 1 and "floor" not in key else ""
+    return f"{mean:.{digits}f}{spread}"
