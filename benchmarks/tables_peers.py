@@ -30,9 +30,15 @@ def from_sdv(name: str, rows: pd.DataFrame, seconds: float | None) -> Sample:
     if seconds is not None:
         sys.exit(f"{name} has no time limit: leave --seconds away")
     kinds = {"copula": GaussianCopulaSynthesizer, "ctgan": CTGANSynthesizer, "tvae": TVAESynthesizer}
-    model = kinds[name](Metadata.detect_from_dataframes({"rows": rows}))
-    model.fit(rows)
-    return lambda n: model.sample(n)
+    tables = {"rows": rows}  # SDV 2 names tables even where there is one
+    model = kinds[name](Metadata.detect_from_dataframes(tables))
+    model.fit(tables)
+
+    def sample(n: int) -> pd.DataFrame:
+        made = model.sample(n)
+        return made["rows"] if isinstance(made, dict) else made
+
+    return sample
 
 
 def from_mostly(rows: pd.DataFrame, seconds: float | None, seed: int) -> Sample:
