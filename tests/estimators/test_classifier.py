@@ -148,7 +148,7 @@ def test_outliers_have_small_p_values_and_ordinary_rows_even_ones():
     model = gw.Classifier(gw.Mixture(components=1), steps=10).fit(X[::2], y[::2])
     ordinary = model.outlier_p_value(X[1::2])
     assert 0.2 < ordinary.mean() < 0.7 and model.outlier_p_value(X[:3] * 5).max() <= 1 / 9
-    frame, labels = shop(900)
+    frame, labels = shop(500)
     table = gw.Classifier(TREE, steps=240).fit(frame, labels)
     fresh, _ = shop(300, seed=1)
     even = table.outlier_p_value(fresh)

@@ -52,7 +52,7 @@ def test_tables_with_gaps_and_a_target_with_a_spike(family):
     frame, y = two_sided(1500)
     y[::7] = np.nan
     gaps = frame.mask(np.random.default_rng(1).random(frame.shape) < 0.1)
-    model = gw.Regressor(family, steps=500).fit(gaps, y)
+    model = gw.Regressor(family, steps=300).fit(gaps, y)
     by = pd.DataFrame({"by": ["bus", "train", None], "wind": [0.0, 0.0, np.nan]})
     assert model.predict(by) == pytest.approx([40, 5, 22.5], rel=0.2)
     low, middle, high = model.predict_quantiles(by, [0.25, 0.45, 0.9]).T
