@@ -8,7 +8,7 @@ from typing import Any
 from genwright.families.family import Density, Family
 from genwright.generator import Generator
 from genwright.metrics.score import Score
-from genwright.privacy import privacy_line, privacy_text
+from genwright.privacy import privacy_text
 from genwright.spaces import Columns, Reals, Tokens
 
 _TASKS = {Columns: "tabular-generation", Reals: "unconditional-image-generation", Tokens: "text-generation"}
@@ -45,18 +45,6 @@ def model_card(generator: Generator, *, scores: Sequence[Score] = (), notes: Seq
         "state it.",
     ]
     return "\n\n".join(sections) + "\n"
-
-
-def privacy_notes(generator: Generator) -> tuple[str, ...]:
-    """The promise of a private fit in a line, and what it leaves out; nothing for other fits."""
-    if "privacy" not in generator.record:
-        return ()
-    record = generator.record["privacy"]
-    return (
-        privacy_line(record),
-        f"protected: one row, for {record['neighbours']}",
-        f"not protected: {'; '.join(record['not_protected'])}",
-    )
 
 
 def expression(family: Family) -> str:

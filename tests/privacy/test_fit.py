@@ -222,3 +222,13 @@ def test_an_audit_of_whole_fits_by_a_canary():
     for threshold in np.quantile(scores, np.linspace(0.05, 0.95, 19)):
         hit, false = (scores > threshold).mean(axis=1)
         assert hit <= math.exp(2 * epsilon) * (false + 0.1) + 0.1  # one row for another is two changes
+
+
+def test_scores_of_a_private_fit_come_with_a_note(tmp_path):
+    rows, out = tmp_path / "rows.csv", tmp_path / "model"
+    frame().to_csv(rows, index=False)
+    assert CliRunner().invoke(main, ["fit", str(rows), "--epsilon", "3", "--steps", "3", "-o", str(out)]).exit_code == 0
+    result = CliRunner().invoke(main, ["evaluate", str(out), "--real", str(rows)])
+    assert result.exit_code == 0, result.output
+    assert "not covered by that" in result.output
+    assert "1,500 real ones" in result.output  # all of them: a private fit holds none out

@@ -13,7 +13,16 @@ from genwright.app.conditions import impute, parse_given
 from genwright.app.databases import fit_database, sample_database
 from genwright.app.folders import claimed, resumable, unfitted
 from genwright.app.measuring import compare, evaluate
-from genwright.app.options import answering, protecting, read_data, read_privacy, read_ruled, reading, ruling
+from genwright.app.options import (
+    answering,
+    protecting,
+    read_data,
+    read_privacy,
+    read_ruled,
+    reading,
+    ruling,
+    told_privacy,
+)
 from genwright.app.output import print_dataset, print_json
 from genwright.app.progress import shown
 from genwright.app.rating import rate
@@ -129,7 +138,7 @@ def fit(
 
     Stopped with Ctrl-C, the same command goes on where it was.
     """
-    from genwright.card import model_card, privacy_notes
+    from genwright.card import model_card
     from genwright.fitting import fit as fit_generator
     from genwright.storage import write_text
 
@@ -154,7 +163,7 @@ def fit(
     if as_json:
         print_json({"folder": str(folder), "family": generator.family.name, "record": generator.record})
         return
-    _tell_notes((*source.notes, *privacy_notes(generator)))
+    _tell_notes(source.notes + told_privacy(generator.record))
     click.echo(f"fitted {generator.family.name} in {generator.record['seconds']:.0f} s", err=True)
     click.echo(str(folder))
 

@@ -215,9 +215,10 @@ def _held_out(
 ) -> "tuple[Dataset, Dataset | None]":
     """The real records that all are held against, and those that were fitted to, if they are known.
 
-    All of `source`; where one of the generators was fitted to just that, its test and training parts.
+    All of `source`; where one of the generators was fitted to just that and left out a test part, that and the training
+    part. Private fits leave out none.
     """
-    fitted_to = [generator.record["data"] for generator in generators if generator is not None]
+    fitted_to = [g.record["data"] for g in generators if g is not None and g.record["data"]["split"]["test"]]
     if seen is None and any((data["name"], data["rows"]) == (source.name, len(source)) for data in fitted_to):
         return source.test, source.train
     return source, seen

@@ -93,6 +93,13 @@ def read_privacy(how: dict[str, Any]) -> "Privacy | None":
     return Privacy(epsilon=how["epsilon"], delta=how["delta"], public=public)
 
 
+def told_privacy(record: dict[str, Any]) -> tuple[str, ...]:
+    """What a fit promises, for the end of it; nothing where it promises nothing."""
+    from genwright.privacy import privacy_lines
+
+    return privacy_lines(record["privacy"]) if "privacy" in record else ()
+
+
 def answering(verb: Callable[..., Any]) -> Callable[..., Any]:
     """`--json` and `--debug`, and errors as one message and an exit code instead of a traceback."""
 

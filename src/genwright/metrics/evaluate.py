@@ -20,6 +20,7 @@ from genwright.metrics.networks import Network
 from genwright.metrics.score import Group, Score
 from genwright.metrics.table_scores import score_tables
 from genwright.metrics.text_scores import score_texts
+from genwright.privacy import privacy_note
 
 MIN_ROWS = 10  # of each table or set of images, for anything at all to be measured
 HEADLINES = (  # the first that could be measured
@@ -94,6 +95,8 @@ def evaluate(
             )
     found = Found()
     found.notes.extend(_not_compared(fake, real))
+    if generator is not None and "privacy" in generator.record:
+        found.notes.append(privacy_note(generator.record["privacy"]))
     fake = aligned(fake, real)
     found.notes.extend(_suspicious(fake, real))
     if train is not None:

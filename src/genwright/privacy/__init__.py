@@ -4,7 +4,7 @@ from genwright.privacy.accountant import Exponential, Gaussian, SampledGaussian,
 from genwright.privacy.fit import private_fit
 from genwright.privacy.public import read_public
 from genwright.privacy.settings import Privacy
-from genwright.privacy.statement import privacy_line, privacy_text
+from genwright.privacy.statement import privacy_line, privacy_lines, privacy_note, privacy_text
 
 __all__ = [
     "Exponential",
@@ -13,6 +13,8 @@ __all__ = [
     "SampledGaussian",
     "Threshold",
     "privacy_line",
+    "privacy_lines",
+    "privacy_note",
     "privacy_text",
     "private_fit",
     "read_public",

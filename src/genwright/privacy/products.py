@@ -14,7 +14,7 @@ from torch import Tensor
 from genwright.privacy.marginals import Pairs, Singles
 
 STEPS = 1500
-TIMED_STEPS = 20  # after which the number of steps that the time allows is known
+TIMED_STEPS = 20  # after each of which the number of steps that the time allows is found anew
 LEARNING_RATE = 0.1
 SPREAD = 0.5  # of the components' first logits
 LEAST_SHARE = 1e-6
@@ -61,8 +61,8 @@ def fit_products(
         loss.backward()
         optimizer.step()
         step += 1
-        if step == TIMED_STEPS and minutes is not None:
-            total = min(total, max(step, int(step * 60 * minutes / (time.monotonic() - began))))
+        if step % TIMED_STEPS == 0 and minutes is not None:
+            total = min(steps or STEPS, max(step, int(step * 60 * minutes / (time.monotonic() - began))))
         if step % TIMED_STEPS == 0 or step == total:
             report(step, total, float(loss.detach()))
     with torch.no_grad():

@@ -47,6 +47,23 @@ def privacy_line(record: Mapping[str, Any]) -> str:
     return f"(ε, δ)-differentially private with ε = {record['epsilon']:.4g} and δ = {record['delta']:.2g}"
 
 
+def privacy_lines(record: Mapping[str, Any]) -> tuple[str, ...]:
+    """The guarantee and what it leaves out, in three lines."""
+    return (
+        privacy_line(record),
+        f"protected: any one row, among {record['neighbours']}",
+        f"not protected: {'; '.join(record['not_protected'])}",
+    )
+
+
+def privacy_note(record: Mapping[str, Any]) -> str:
+    """What to say beside scores of a private fit."""
+    return (
+        f"the fit was {privacy_line(record)}; scores are made from real rows and not covered by that, and where these "
+        "are the rows that were fitted to, none were held out"
+    )
+
+
 def privacy_text(record: Mapping[str, Any]) -> str:
     """The guarantee, what it covers, what it does not, and how it was spent; in Markdown."""
     spent = [f"- {each['what']}: {_mechanism(each)}" for each in record["mechanisms"]]
