@@ -203,7 +203,7 @@ def test_ctrl_c_leaves_with_130_and_says_how_to_go_on(tmp_path, monkeypatch):
         (folder / "checkpoint.safetensors").touch()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("genwright.generator.fit", interrupted)
+    monkeypatch.setattr("genwright.fitting.fit", interrupted)
     done = genwright("fit", "wine", "--out", tmp_path / "fitted")
     assert done.exit_code == 130
     assert "the same command goes on" in done.stderr
