@@ -41,4 +41,4 @@ def no_network(monkeypatch):
 
 def pytest_make_parametrize_id(config, val):
     """Names without memory addresses: test processes must agree on them."""
-    return re.sub(r"<function (\w+) at 0x[0-9a-f]+>", r"\1", repr(val)) if " at 0x" in repr(val) else None
+    return re.sub(r"<function ([\w<>.]+) at 0x[0-9a-f]+>", r"\1", repr(val)) if " at 0x" in repr(val) else None
