@@ -50,15 +50,9 @@ def fit_by_gradients(
     noise: Abadi et al. 2016, arXiv:1607.00133, algorithm 1, the noise set by the accountant for all steps. Adam, the
     average of weights and the start from noisy marginals use what was released and so spend nothing.
     """
-    batch = family.batch or min(ROWS_PER_STEP, max(1, work.rows // LEAST_STEPS_PER_PASS))
-    family = replace(
-        family,
-        width=family.width or WIDTH,
-        depth=family.depth or DEPTH,
-        bins=family.bins or BINS,
-        bumps=family.bumps or BUMPS,
-        batch=batch,
-    ).sized(space, work)
+    family = _sized(family, space, work)
+    assert family.batch is not None
+    batch = family.batch
     with seeded(seed):
         net = family.build(space, None)
     assert isinstance(net, AnyOrderColumns)
@@ -86,6 +80,14 @@ def fit_by_gradients(
         listener(Progress("training", step + 1, steps))
     net.load_state_dict(average, strict=False)
     return family, net
+
+
+def _sized(family: Autoregressive, space: Columns, work: Work) -> Autoregressive:
+    """The family with what was left open filled in for a private fit."""
+    batch = family.batch or min(ROWS_PER_STEP, max(1, work.rows // LEAST_STEPS_PER_PASS))
+    width, depth = family.width or WIDTH, family.depth or DEPTH
+    small = replace(family, width=width, depth=depth, bins=family.bins or BINS, bumps=family.bumps or BUMPS)
+    return replace(small, batch=batch).sized(space, work)
 
 
 class _Loss(nn.Module):
