@@ -15,10 +15,10 @@ Or for any table, such as the Adult census; each point is then one fit on up to 
 You should see the mixture right about most tumours with ten labels, and hardly better with more: boosting, which learns
 from the ten labelled rows alone, is behind at first and ahead at last, and logistic regression best of all from fifty
 labels on. The lead at ten is small and hangs on the labels: they hold both classes in their shares here, and over six
-splits with ten labels drawn without that care logistic regression was ahead, .90 to .83 on average, as the mixture fails
-where one class has but one or two labels. With nine in ten measurements hidden the mixture is still right about most tumours, the others much less often.
-Of rows put together from different patients a density (here one Gaussian for each class) finds nearly all, the doubts
-of logistic regression fewer.
+splits with ten labels drawn without that care logistic regression was ahead, .90 to .83 on average, as the mixture
+fails where one class has but one or two labels. With nine in ten measurements hidden the mixture is still right about
+most tumours, the others much less often. Of rows put together from different patients a density (here one Gaussian for
+each class) finds nearly all, the doubts of logistic regression fewer.
 """
 
 import argparse
