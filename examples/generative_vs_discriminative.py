@@ -37,7 +37,7 @@ EXPECTED = {
     "energy distance, new wines to real": (-0.05, 0.1),  # -0.002
     "energy distance, one grower's wines to all": (0.3, 1.0),  # 0.62
     "certainty about an odd wine, discriminative": (0.95, 1.0),  # 1.00
-    "real wines less usual than the odd one": (0.0, 0.0),  # none of 178
+    "real wines less usual than the odd one": (0.0, 0.01),  # none of 178, or one
 }
 
 

@@ -23,9 +23,10 @@ MISSING = "missing"
 def parse_given(texts: Sequence[str], generator: "Generator") -> dict[str, Any]:
     """`--given` options as a mapping for `Generator.sample`.
 
-    `age=40`, `age=30..40` with either end left out, `country in {DE,FR}`, `note=missing`, `note=..` (not missing), and as
-    shares of the rows `income: >50K=.5, <=50K=.5`. Other ranges are of numbers and times only, so that dots in levels
-    mean themselves; so does "missing" where it is a level. Values with commas are put in double quotes within sets.
+    `age=40`, `age=30..40` with either end left out, `country in {DE,FR}`, `note=missing`, `note=..` (not missing), and
+    as shares of the rows `income: >50K=.5, <=50K=.5`. Other ranges are of numbers and times only, so that dots in
+    levels mean themselves; so does "missing" where it is a level. Values with commas are put in double quotes within
+    sets.
     """
     from genwright.codecs import codec_fields
 

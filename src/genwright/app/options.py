@@ -157,9 +157,7 @@ def read_data(source: str, how: dict[str, Any]) -> "Dataset":
         field=how["field"],
         size=size,
         records=how["records"],
-        table=how["table"],
-        query=how["query"],
-        max_rows=how["max_rows"],
+        **{option: how[option] for option in ("table", "query", "max_rows") if option in how},
     )
 
 
