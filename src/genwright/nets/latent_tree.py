@@ -13,6 +13,8 @@ from genwright.nets.leaves import Leaves
 from genwright.spaces import Columns, Continuous
 
 SMALLEST = 1e-37  # stands for no probability where a logarithm or a draw needs one
+FREE = -1e30  # stands for NaN, which is never equal to itself
+FEW_PATTERNS = 32  # of conditions, up to which rows that share theirs are drawn together
 NUMBERS_AT_ONCE = 4_000_000  # in the arrays that scoring or drawing rows holds
 
 Allowed = Mapping[int, Tensor]
@@ -81,11 +83,14 @@ class LatentTree(nn.Module):
         """
         rows = torch.full((n, self.targets), torch.nan) if partial is None else self.space.with_states(partial)
         rows = self.joined(rows.to(self.transitions.device), context)
-        patterns, which = rows.unique(dim=0, return_inverse=True) if not rows.isnan().all() else (rows[:1], None)
-        if which is None or len(patterns) == 1:
-            return self._draw_alike(n, patterns, allowed, rng)[:, : self.targets]
-        parts = [self._draw_each(part, allowed, rng) for part in rows.split(self.rows_at_once)]
-        return torch.cat(parts)[:, : self.targets]
+        patterns, which = _distinct(rows)
+        if len(patterns) > FEW_PATTERNS:
+            parts = [self._draw_each(part, allowed, rng) for part in rows.split(self.rows_at_once)]
+            return torch.cat(parts)[:, : self.targets]
+        for i, pattern in enumerate(patterns.split(1)):
+            alike = which == i
+            rows[alike] = self._draw_alike(int(alike.sum()), pattern, allowed, rng)
+        return rows[:, : self.targets]
 
     @property
     def rows_at_once(self) -> int:
@@ -174,6 +179,15 @@ class LatentTree(nn.Module):
             return x
         beside = torch.full((len(x), len(self.context.columns)), torch.nan) if context is None else context
         return torch.cat([x, beside.to(x)], dim=1)
+
+
+def _distinct(rows: Float[Tensor, "n c"]) -> tuple[Float[Tensor, "p c"], Int[Tensor, "n"]]:
+    """The different rows, NaN equal to NaN, and which of them each row is."""
+    known = rows.nan_to_num(FREE)
+    if (known == known[:1]).all():  # as a rule, and much faster than sorting
+        return rows[:1], torch.zeros(len(rows), dtype=torch.long, device=rows.device)
+    patterns, which = known.unique(dim=0, return_inverse=True)
+    return torch.where(patterns == FREE, torch.nan, patterns), which
 
 
 def _side_by_side(space: Columns, context: Columns) -> Columns:
