@@ -2,6 +2,7 @@
 
 import re
 import socket
+from pathlib import Path
 
 import pytest
 import torch
@@ -14,15 +15,21 @@ install_import_hook("genwright", "tests.shapes.checked")  # before anything impo
 
 SHARING = (  # what is costly to make for these files is made once, if one process has all of their tests
     *("test_run", "test_flow", "test_comparison", "test_measured", "test_parity_text", "test_browser"),
-    *("test_analysis", "test_images"),
+    *("test_analysis", "test_images", "test_bertscore", "test_sql", "test_generator", "test_measuring"),
 )
 
 
-@pytest.hookimpl(tryfirst=True)  # before xdist reads the marks
-def pytest_collection_modifyitems(items):
-    for item in items:
-        if item.path.stem in SHARING:
-            item.add_marker(pytest.mark.xdist_group(str(item.path)))
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config, log):
+    """`--dist loadgroup` by SHARING, not by marks: xdist 3.8 cannot write those into the ids of pytest 9.2."""
+    from xdist.scheduler import LoadScopeScheduling
+
+    class Together(LoadScopeScheduling):
+        def _split_scope(self, nodeid):
+            path = nodeid.partition("::")[0]
+            return path if Path(path).stem in SHARING else nodeid
+
+    return Together(config, log) if config.getvalue("dist") == "loadgroup" else None
 
 
 @pytest.fixture(autouse=True, scope="session")
