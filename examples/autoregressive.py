@@ -26,20 +26,20 @@ PROMPT = "def "
 THIN, HEAVY = 20.0, 36.0  # body mass index, kg/m^2
 
 EXPECTED = {
-    "text: bits per byte, model": (2.8, 3.7),  # 3.55, where 8 is no model at all
+    "text: bits per byte, model": (2.8, 3.75),  # 3.65, where 8 is no model at all
     "text: bits per byte, letter pairs": (3.5, 4.1),  # 3.77, depends on the version of Python
     "text: bits per byte, letters": (4.3, 4.9),  # 4.58
     "text: begins with the prompt": (1.0, 1.0),
     "text: distinct of 12 continuations, temperature 0": (1, 1),
-    "text: variety, temperature 0.5": (0.05, 0.35),  # 0.19
-    "text: variety, top-k 4": (0.05, 0.35),  # 0.19
-    "text: variety, top-p 0.9": (0.25, 0.55),  # 0.40
-    "text: variety, temperature 1": (0.4, 0.8),  # 0.59
+    "text: variety, temperature 0.5": (0.05, 0.4),  # 0.25
+    "text: variety, top-k 4": (0.04, 0.35),  # 0.12
+    "text: variety, top-p 0.9": (0.25, 0.6),  # 0.46
+    "text: variety, temperature 1": (0.4, 0.8),  # 0.57
     "table: progression, heavy minus thin, model": (70.0, 200.0),  # 106
     "table: progression, heavy minus thin, regression": (163.0, 165.0),  # 163.7
-    "image: completed digits told right": (0.5, 0.9),  # 0.64
+    "image: completed digits told right": (0.45, 0.9),  # 0.55
     "image: with another digit's lower half": (0.36, 0.39),  # 0.374
-    "image: own lower half likelier than another's": (0.63, 1.0),  # 0.72
+    "image: own lower half likelier than another's": (0.55, 1.0),  # 0.60
 }
 
 
@@ -56,7 +56,7 @@ def main(out: Path | None = None) -> dict[str, float]:
 def text_numbers() -> tuple[dict[str, float], dict[str, str]]:
     """Bits per byte of held-out Python, and how prompts are continued; also one passage per way of drawing."""
     data = gw.read("python-stdlib")
-    model = gw.fit(data, family=gw.Autoregressive(width=64, depth=1, heads=2, batch=4), steps=250)
+    model = gw.fit(data, family=gw.Autoregressive(width=64, depth=1, heads=2, batch=4), steps=170)
     held_out = data.test.take(slice(40, 60))  # passages of about 2 kB
     nats, sizes = model.score_text(held_out)
     train, test = ("".join(part.columns["text"]) for part in (data.train, held_out))
@@ -128,7 +128,7 @@ def image_numbers() -> tuple[dict[str, float], np.ndarray]:
     data = gw.read("digits")
     judge = SVC().fit(data.train.columns["image"].reshape(-1, 64), data.train.columns["label"])
     unlabelled = replace(data.select(["image"]), fixed_split=data.split)
-    model = gw.fit(unlabelled, family=gw.Autoregressive(width=32, depth=2, heads=1, batch=32), steps=200)
+    model = gw.fit(unlabelled, family=gw.Autoregressive(width=32, depth=2, heads=1, batch=32), steps=120)
     test, labels = unlabelled.test, data.test.columns["label"]
     upper = test.columns["image"].astype(float)
     upper[:, 4:] = np.nan
