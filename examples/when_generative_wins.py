@@ -64,7 +64,7 @@ EXPECTED = {
 def main(out: Path | None = None) -> dict[str, float]:
     """Measure all curves on the tumours."""
     x, y = load_breast_cancer(return_X_y=True, as_frame=True)
-    sizes = (10, 20, 50, 284)
+    sizes = (10, 50, 284)
     found = [measure(x, np.where(y == 1, "benign", "malignant"), sizes, seed) for seed in range(SPLITS)]
     right, loss, gaps = ({m: np.mean([f[k][m] for f in found], axis=0) for m in NAMES} for k in range(3))
     density, certainty = (np.concatenate([f[3][k] for f in found], axis=1) for k in range(2))
@@ -128,7 +128,7 @@ def in_proportion(y: np.ndarray, rng: np.random.Generator) -> np.ndarray:
 def fitted(x: pd.DataFrame, y: np.ndarray, n: int, family: gw.Mixture | gw.TreeMixture) -> Mapping[str, Any]:
     """All three models with the labels of the first n rows; two have no use for the other rows."""
     labels = np.where(np.arange(len(y)) < n, y.astype(object), None)
-    steps = 30 if isinstance(family, gw.Mixture) else None
+    steps = 15 if isinstance(family, gw.Mixture) else None
     return {
         MIXTURE: gw.Classifier(family, density="joint", steps=steps).fit(x, labels),
         LOGISTIC: logistic_regression().fit(x[:n], y[:n]),

@@ -237,7 +237,7 @@ def _cluster(binaries: Path) -> Iterator[str]:
             "start",
         )
         yield f"postgresql://rater@/postgres?host={folder}"
-        run(str(binaries / "pg_ctl"), "-D", str(folder / "data"), "-m", "immediate", "stop")
+        run(str(binaries / "pg_ctl"), "-D", str(folder / "data"), "-m", "immediate", "-W", "stop")  # waits for nobody
     finally:
         shutil.rmtree(folder, ignore_errors=True)
 
