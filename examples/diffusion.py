@@ -10,7 +10,7 @@ x_t = t x + (1 - t) eps, whose velocity is x - eps.
 
 You should see a digit drown in noise; then digits come out of noise, most of them of the class that was asked for after
 a few seconds of training, as judged by a classifier trained on real digits; the few-step solver about as good as
-ancestral sampling in an eighth of its time; and flow matching ahead at the same number of training steps.
+ancestral sampling in a sixth of its time; and flow matching ahead at the same number of training steps.
 """
 
 import time
@@ -26,18 +26,18 @@ import show
 from genwright.maths.samplers import ddpm
 from genwright.maths.schedules import BETA_FIRST, BETA_LAST, cosine, linear_beta, log_snr, straight
 
-EACH = 10  # digits drawn of each class
+EACH = 8  # digits drawn of each class
 STEPS = 130  # of training, of each model
 
 EXPECTED = {
     "alpha^2 at step 500 / product of (1 - beta)": (1 - 1e-6, 1 + 1e-6),  # 1
     "signal left at the end, linear beta": (0.006, 0.007),  # 0.00635
     "classifier on real test digits": (0.97, 1.0),  # 0.994
-    "label agreement, diffusion, 20 steps": (0.7, 1.0),  # 0.85
-    "label agreement, diffusion, ancestral 150 steps": (0.7, 1.0),  # 0.86
-    "label agreement, flow matching, 10 steps": (0.85, 1.0),  # 0.96
-    "label agreement, pure noise": (0.0, 0.25),  # 0.08
-    "seconds, ancestral / few steps": (4.0, 15.0),  # 8.1
+    "label agreement, diffusion, 20 steps": (0.65, 1.0),  # 0.75
+    "label agreement, diffusion, ancestral 100 steps": (0.7, 1.0),  # 0.83
+    "label agreement, flow matching, 10 steps": (0.85, 1.0),  # 0.98
+    "label agreement, pure noise": (0.0, 0.25),  # 0.13
+    "seconds, ancestral / few steps": (3.0, 10.0),  # 6.0
 }
 
 
@@ -47,12 +47,12 @@ def main(out: Path | None = None) -> dict[str, float]:
     judge = SVC().fit(flat(data.train), data.train.columns["label"])
     diffusion = gw.fit(data, family=gw.Diffusion(width=16), steps=STEPS)
     flow = gw.fit(data, family=gw.FlowMatching(width=16), steps=STEPS)
-    ancestral = replace(diffusion, family=replace(diffusion.family, sampler=ddpm, sampling_steps=150))
+    ancestral = replace(diffusion, family=replace(diffusion.family, sampler=ddpm, sampling_steps=100))
 
     drawn, seconds = {}, {}
     for name, model in (
         ("diffusion, 20 steps", diffusion),
-        ("diffusion, ancestral 150 steps", ancestral),
+        ("diffusion, ancestral 100 steps", ancestral),
         ("flow matching, 10 steps", flow),
     ):
         drawn[name], seconds[name] = draw_each_class(model)
@@ -66,7 +66,7 @@ def main(out: Path | None = None) -> dict[str, float]:
         "classifier on real test digits": judge.score(flat(data.test), data.test.columns["label"]),
         **{f"label agreement, {name}": agreement(judge, fake) for name, fake in drawn.items()},
         "label agreement, pure noise": np.mean(judge.predict(noise) == wanted()),
-        "seconds, ancestral / few steps": seconds["diffusion, ancestral 150 steps"] / seconds["diffusion, 20 steps"],
+        "seconds, ancestral / few steps": seconds["diffusion, ancestral 100 steps"] / seconds["diffusion, 20 steps"],
     }
     draw_forward(out, data)
     draw_samples(out, drawn)
@@ -124,7 +124,7 @@ def draw_samples(out: Path | None, drawn: dict[str, gw.Dataset]) -> None:
     """Eight digits of each class by each model and sampler."""
     page, axes = show.figure(1, 3)
     for axis, (name, fake) in zip(axes[0], drawn.items(), strict=True):
-        pixels = fake.columns["image"].reshape(10, EACH, 8, 8, 1)[:, :8]
+        pixels = fake.columns["image"].reshape(10, EACH, 8, 8, 1)
         show.images(axis, pixels.swapaxes(0, 1).reshape(80, 8, 8, 1), columns=10, title=name)
     show.save(page, out, "diffusion_samples")
 

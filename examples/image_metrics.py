@@ -90,7 +90,7 @@ def generated(train: Dataset, real: Dataset) -> dict[str, Dataset]:
     images, labels = real.columns["image"].astype(float), real.columns["label"].astype(int)
     models = {
         "mixture": gw.fit(train, family=gw.Mixture()),
-        "VAE": gw.fit(train, family=gw.VAE(width=16, latent=8), steps=250),
+        "VAE": gw.fit(train, family=gw.VAE(width=16, latent=8), steps=120),
     }
     few, ten = np.flatnonzero(labels < 5), [int(np.flatnonzero(labels == digit)[0]) for digit in range(10)]
     return {name: model.sample(N, seed=0) for name, model in models.items()} | {
