@@ -39,7 +39,7 @@ def failed(family):
 def folder(tmp_path_factory):
     """A finished run over wine."""
     out = tmp_path_factory.mktemp("run") / "wine"
-    command = ["run", "wine", "--minutes", "0.03", "--family", "mixture", "--family", "vae", "--out", str(out)]
+    command = ["run", "wine", "--minutes", "0.06", "--family", "mixture", "--family", "vae", "--out", str(out)]
     done = CliRunner().invoke(main, command)
     assert done.exit_code == 0, done.stderr
     assert str(out / "report.html") in done.stdout
@@ -64,10 +64,10 @@ def test_the_generator_and_the_losers_can_be_loaded(folder):
 
 def test_the_same_run_is_taken_up_and_another_refused(folder):
     families = [gw.Mixture(), gw.VAE()]
-    again = gw.run(gw.read("wine"), out=folder, minutes=0.03, families=families)
+    again = gw.run(gw.read("wine"), out=folder, minutes=0.06, families=families)
     assert again.folder == folder and again.generator.family.name in {"mixture", "vae"}
     with pytest.raises(gw.ArgumentError, match="something else"):
-        gw.run(gw.read("wine"), out=folder, minutes=0.03, seed=1, families=families)
+        gw.run(gw.read("wine"), out=folder, minutes=0.06, seed=1, families=families)
 
 
 def test_a_family_that_cannot_take_part_stays_on_the_leaderboard_with_its_reason(tmp_path):
