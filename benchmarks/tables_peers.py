@@ -42,11 +42,11 @@ def from_sdv(name: str, rows: pd.DataFrame, seconds: float | None) -> Sample:
 
 
 def from_mostly(rows: pd.DataFrame, seconds: float | None, seed: int) -> Sample:
-    """MOSTLY AI's TabularARGN at its defaults, or for so many seconds."""
+    """MOSTLY AI's TabularARGN, for so many seconds if told; without the protection that replaces rare values."""
     from mostlyai.engine import TabularARGN
 
     limit = {} if seconds is None else {"max_training_time": seconds / 60.0}
-    model = TabularARGN(**limit, random_state=seed, verbose=0)
+    model = TabularARGN(**limit, value_protection=False, random_state=seed, verbose=0)
     model.fit(rows)
     return lambda n: model.sample(n_samples=n)
 
