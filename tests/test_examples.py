@@ -9,6 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+import genwright as gw
+
 ROOT = Path(__file__).parents[1]
 FOLDER = ROOT / "examples"
 PICTURES = {
@@ -32,6 +34,9 @@ PICTURES = {
     "rate": ["rate"],
 }
 
+LONG = ("gan", "autoregressive", "diffusion", "losses", "latent_space", "generator_framework")
+SHORTER = 12  # times shorter are the fits of long examples where they only have to run; their numbers are a slow test
+
 
 @pytest.fixture
 def example(request, monkeypatch):
@@ -42,15 +47,30 @@ def example(request, monkeypatch):
         sys.modules.pop(name, None)
 
 
-@pytest.mark.parametrize("example", PICTURES, indirect=True)
+@pytest.mark.parametrize(
+    "example", [pytest.param(e, marks=pytest.mark.slow) if e in LONG else e for e in PICTURES], indirect=True
+)
 @pytest.mark.filterwarnings("ignore:.*values unlike the rows the (codec|model) was fitted to")
 def test_example_does_what_it_says(example, tmp_path):
     numbers = example.main(tmp_path)
     assert set(numbers) == set(example.EXPECTED)
     for name, (low, high) in example.EXPECTED.items():
         assert low <= numbers[name] <= high, f"{name} is {numbers[name]:g}, not {low:g} to {high:g}"
-    assert {path.stem for path in tmp_path.iterdir()} == set(PICTURES[example.__name__])
-    for path in tmp_path.iterdir():
+    pictures_are_there(example, tmp_path)
+
+
+@pytest.mark.parametrize("example", LONG, indirect=True)
+def test_long_example_runs(example, tmp_path, monkeypatch):
+    fit = gw.fit
+    monkeypatch.setattr(gw, "fit", lambda data, *, steps, **how: fit(data, steps=max(2, steps // SHORTER), **how))
+    numbers = example.main(tmp_path)
+    assert set(numbers) == set(example.EXPECTED) and np.isfinite(list(numbers.values())).all()
+    pictures_are_there(example, tmp_path)
+
+
+def pictures_are_there(example, folder):
+    assert {path.stem for path in folder.iterdir()} == set(PICTURES[example.__name__])
+    for path in folder.iterdir():
         with Image.open(path) as picture:
             pixels = np.asarray(picture.convert("L"))
         assert min(pixels.shape) > 200, f"{path.name} is too small to look at"

@@ -41,7 +41,7 @@ def test_embedding_coherence_falls_as_sentences_are_shuffled():
     assert values == sorted(values, reverse=True) and values[0] > 0.03 and abs(values[-1]) < 0.02
 
 
-@pytest.mark.parametrize("metric", [lexical_coherence, embedding_coherence])
+@pytest.mark.parametrize("metric", [lexical_coherence, pytest.param(embedding_coherence, marks=pytest.mark.slow)])
 def test_another_kind_of_prose(metric):
     texts = [text[:2500] for text in DESCRIPTIONS]
     whole, mixed = (metric(texts, shuffled(texts, share), sentences=6, passages=8).value for share in (0, 1))
