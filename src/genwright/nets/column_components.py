@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from genwright.nets.inverse import draw_rows
 from genwright.spaces import Columns, Continuous, Discrete
 
 LEAST_LOG = -700.0  # log of the share of a tail that a range too narrow to tell still has
@@ -138,7 +139,9 @@ class ColumnComponents(nn.Module):
         x = partial.clone()
         for i, j in enumerate(self.discrete):
             free = partial[:, j].isnan()
-            x[free, j] = choose_levels(self._allowed_law(i, allowed), which[free], rng).to(x.dtype)
+            x[free, j] = draw_rows(self._allowed_law(i, allowed).double().softmax(dim=0).T, which[free], rng).to(
+                x.dtype
+            )
         noise = torch.randn(len(x), len(self.continuous), generator=rng)
         for i, j in enumerate(self.continuous):
             if j in allowed:
@@ -208,14 +211,3 @@ class ColumnComponents(nn.Module):
         """Each level's column total."""
         parts = [part.sum(dim=0, keepdim=True).expand(len(part), -1) for part in counts.split(self.levels)]
         return torch.cat(parts) if parts else counts
-
-
-def choose_levels(law: Float[Tensor, "l k"], which: Int[Tensor, "n"], rng: torch.Generator) -> Int[Tensor, "n"]:
-    """A level for each row from column `which` of log-chances that need not add up to one.
-
-    All columns' distribution functions, each lifted by its number, are one ascending row to search in.
-    """
-    below = law.double().softmax(dim=0).cumsum(dim=0)
-    below = (below / below[-1]).T + torch.arange(law.shape[1])[:, None]
-    places = which + torch.rand(len(which), generator=rng, dtype=torch.float64)
-    return torch.searchsorted(below.flatten(), places, right=True) - which * len(law)

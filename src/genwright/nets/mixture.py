@@ -4,8 +4,9 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genwright.nets.column_components import ColumnComponents, choose_levels
+from genwright.nets.column_components import ColumnComponents
 from genwright.nets.gaussian_components import GaussianComponents
+from genwright.nets.inverse import draw_rows
 from genwright.spaces import Columns, Given, Reals
 
 WEIGHT_FLOOR = 1e-12
@@ -63,7 +64,7 @@ class MixtureNet(nn.Module):
         if given.allowed:
             assert isinstance(self.body, ColumnComponents), "arrays have no columns to restrict"
             logits = logits + self.body.log_mass(partial[some], given.allowed)
-        which = choose_levels(logits.T, which_row, rng)
+        which = draw_rows(logits.double().softmax(dim=1), which_row, rng)
         if isinstance(self.body, ColumnComponents):
             return self.body.draw(which, partial, rng, given.allowed)
         return self.body.draw(which, partial, rng)

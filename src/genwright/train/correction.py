@@ -24,8 +24,8 @@ SUBSAMPLE = 0.5  # share of the rows that each tree is grown from
 LOOK_EVERY = 5  # trees
 PATIENCE = 6  # looks without a better held-out loss
 SURE = 2.0  # standard errors by which held-out loss must improve for the correction to be kept
-CAP = 2.0  # no row counts for more than this many draws: half of all draws are given up
-ROUNDS = 24  # after which whatever was drawn last is kept: one row in 2**24, about
+CAP = 2.0  # no row counts for more than this many draws: half of all draws are given up, or more
+ROUNDS = 24  # after which whatever was drawn last is kept, as where all rows that agree with `given` look generated
 
 
 class Correction(nn.Module):
