@@ -41,6 +41,10 @@ OURS = {
         "from genwright.metrics.kernel import kernel_distance as f",
         "f(a, b, features='x').value",
     ),
+    "precision, recall, density and coverage with intervals": (
+        "from genwright.metrics.neighbours import neighbour_scores as f",
+        "f(a, b, features='x', ks=(5, 5))[0].value",
+    ),
     "precision and recall with intervals": (
         "from genwright.metrics.neighbours import precision_recall as f",
         "f(a, b, features='x')[0].value",

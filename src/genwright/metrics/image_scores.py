@@ -16,7 +16,7 @@ from genwright.metrics.feature_cache import FeatureCache, FeatureMap
 from genwright.metrics.features import FIT_ROWS, Extractor, Kind, feature_dimension, fit_extractor
 from genwright.metrics.frechet import frechet_distance, frechet_infinity
 from genwright.metrics.kernel import kernel_distance
-from genwright.metrics.neighbours import density_coverage, precision_recall
+from genwright.metrics.neighbours import neighbour_scores
 from genwright.metrics.networks import Network
 from genwright.metrics.score import Score
 
@@ -109,8 +109,7 @@ def _compare_features(found: Found, sets: _Sets, seed: int) -> None:
         "Frechet distance": frechet_distance,
         "Frechet distance at infinity": frechet_infinity,
         "kernel distance": kernel_distance,
-        "precision and recall": precision_recall,
-        "density and coverage": density_coverage,
+        "precision, recall, density and coverage": neighbour_scores,
     }
     for name, metric in metrics.items():
         measured = partial(metric, features=sets.signature, seed=seed)
