@@ -57,7 +57,7 @@ class Screen:
         low: Float[np.ndarray, "p"],
         thresholds: Float[np.ndarray, "p t"],
     ) -> Float[np.ndarray, "p"]:
-        """Numbers on the same side of each pair's thresholds as its squared distance; the distance where that is open."""
+        """Numbers on the same side of each pair's thresholds as its squared distance: itself where that is open."""
         (_, of_x), (_, of_y) = self._rounded
         sizes = of_x.numpy()[rows].astype(np.float64) + of_y.numpy()[columns]
         low = low.astype(np.float64) / self.scale
