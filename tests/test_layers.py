@@ -20,6 +20,7 @@ LAYERS = [
     "constraints",
     "privacy",
     "drawing",
+    "texts",
     "imputation",
     "generator",
     "fitting",

@@ -94,7 +94,7 @@ def run(
     rules = check_rules(data, constraints)
     claim(out, data, minutes=minutes, seed=seed, families=candidates, rules=rules)
     arena = _Arena(data, COMPARISON_SHARE * minutes / len(candidates), seed, out / "comparison", watch, listener, rules)
-    contestants = [arena.contest(family) for family in candidates]
+    contestants = [replace(arena, data=data.without_texts()).contest(family) for family in candidates]
     best = choose(contestants)
     left = max(minutes - sum(c.entry.seconds for c in contestants) / 60, arena.minutes)
     (generator, notes), unseen = arena.train_on(best, left, out), part(data.test, TESTED_CHARACTERS)
@@ -239,12 +239,15 @@ class _Arena:
         return Contestant(entry, family, generator)
 
     def train_on(self, best: Contestant, minutes: float, out: Path) -> tuple[Generator, tuple[str, ...]]:
-        """The winner trained anew for `minutes`; the shorter training is kept if the validation part says so."""
+        """The winner trained anew for `minutes`; the shorter training is kept if the validation part says so.
+
+        Free-text columns of a table take no part in the comparison, and are written by the longer training alone.
+        """
         assert best.generator is not None and best.entry.headline is not None
         longer = self._fitted(best.family, minutes, out, "training the winner on")
         scores, _ = self._scores(longer)
         before, after = best.entry.headline, headline(scores)
-        if _better(before, after) and not _tied(before, after):
+        if _better(before, after) and not _tied(before, after) and not self.data.texts:
             note = f"Training on made the {after.name} on the validation part worse ({before} to {after}), "
             best.generator.save(out)
             (out / "log.jsonl").unlink(missing_ok=True)  # it tells of the model that was given up

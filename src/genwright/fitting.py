@@ -11,8 +11,10 @@ from typing import Any
 import torch
 
 from genwright.codecs import Codec, fit_codec
+from genwright.codecs.text_columns import TextColumnsCodec
 from genwright.constraints import Constraints, Rule
 from genwright.data.dataset import Dataset
+from genwright.errors import UnsupportedError
 from genwright.families.autoregressive import Autoregressive
 from genwright.families.family import Family, Work
 from genwright.families.flow import FlowMatching
@@ -20,6 +22,7 @@ from genwright.families.recipe import recipe_to_json
 from genwright.generator import Generator
 from genwright.privacy import Privacy, private_fit
 from genwright.spaces import Columns, Encoded, Reals, Space, Tokens
+from genwright.texts import TextColumns, token_model
 from genwright.train.correction import Correction, learn_correction, less_reserved, reserved_seconds
 from genwright.train.devices import choose_device
 from genwright.train.fit import Fitted, fit_family
@@ -27,6 +30,8 @@ from genwright.train.limits import check_limits
 from genwright.train.prior import fit_prior
 from genwright.train.progress import Listener, Progress, silent
 from genwright.train.record import circumstances
+
+TEXT_SHARE = 0.5  # of the time goes to the free-text columns of a table, where there are any
 
 
 def fit(
@@ -48,7 +53,51 @@ def fit(
     there and an interrupted fit of the same data and recipe goes on where it stopped. `family` None takes the family
     that does best on this kind of data at short budgets. `constraints` are rules of `genwright.constraints` that every
     record will keep, checked against each other and the data first. `privacy`: see `Privacy`; fits to all rows.
+
+    Free-text columns of a table get a model of tokens of their own, which writes them given the rest of the row, in
+    TEXT_SHARE of the minutes, or as many steps again.
     """
+    started = time.monotonic()
+    if not data.texts:
+        return _fit_rows(data, family, minutes, steps, seed, device, constraints, privacy, folder, listener)
+    if privacy is not None:
+        what = f"free text is not fitted privately: {', '.join(f.name for f in data.texts)}"
+        raise UnsupportedError(what, where=data.name, hint="drop the column, or read it as a category")
+    minutes = check_limits(data, minutes, steps)
+    rows = data.without_texts()
+    share = None if minutes is None else (1 - TEXT_SHARE) * minutes
+    tell = _staged("rows", listener)
+    made = _fit_rows(rows, family, share, steps, seed, device, constraints, None, folder, tell)
+    work = Work(rows=len(data.train), minutes=minutes, steps=steps)
+    texts = _fit_texts(data, work, started, seed, device, folder, _staged("texts", listener))
+    listener(Progress("done", 1, 1))
+    record = made.record | {"minutes": minutes, "seconds": round(time.monotonic() - started, 2)}
+    return replace(made, texts=texts, record=record | {"texts": texts.fitted.record})
+
+
+def _staged(part: str, listener: Listener) -> Listener:
+    """A listener that says which part of a fit each stage belongs to; the end of a part is not the end."""
+
+    def tell(progress: Progress) -> None:
+        if progress.stage != "done":
+            listener(replace(progress, stage=f"{part}: {progress.stage}"))
+
+    return tell
+
+
+def _fit_rows(
+    data: Dataset,
+    family: Family | None,
+    minutes: float | None,
+    steps: int | None,
+    seed: int,
+    device: str,
+    constraints: Sequence[Rule],
+    privacy: Privacy | None,
+    folder: str | Path | None,
+    listener: Listener,
+) -> Generator:
+    """`fit` where there is no free text beside other columns."""
     started = time.monotonic()
     minutes, target = check_limits(data, minutes, steps), choose_device(device)
     work = Work(rows=len(data), minutes=minutes, steps=steps)
@@ -79,6 +128,38 @@ def fit(
     listener(Progress("done", 1, 1))
     made = Generator(codec=codec, family=fitted.family, net=fitted.net, record=record)
     return replace(made, prior=prior, constraints=rules, correction=correction)
+
+
+def _fit_texts(
+    data: Dataset,
+    work: Work,
+    started: float,
+    seed: int,
+    device: str,
+    folder: str | Path | None,
+    listener: Listener,
+) -> TextColumns:
+    """The law of the text columns given the others, until `work` is over that began at `started`."""
+    listener(Progress("encoding"))
+    rng, target = torch.Generator().manual_seed(seed), choose_device(device)
+    train_rows, valid_rows = data.train, data.valid if len(data.valid) else data.train
+    codec = TextColumnsCodec.fit(train_rows, rng=rng)
+    family = token_model(codec.length, work)
+    fitted = fit_family(
+        family,
+        codec.space,
+        codec.context,
+        codec.encode(train_rows, rng=rng),
+        codec.encode(valid_rows, rng=rng),
+        work=work,
+        seed=seed,
+        started=started,
+        device=target,
+        folder=None if folder is None else Path(folder) / "texts",
+        fingerprint=_fingerprint(family, codec, work, seed),
+        listener=listener,
+    )
+    return TextColumns(codec, fitted, tuple(f.name for f in data.fields))
 
 
 def _correct(

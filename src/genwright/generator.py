@@ -9,11 +9,13 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from genwright.codecs import codec_from_json
+from genwright.codecs import codec_fields, codec_from_json
 from genwright.codecs.codec import Codec
 from genwright.codecs.text import END, TextCodec
+from genwright.codecs.text_columns import TextColumnsCodec
 from genwright.constraints import Constraints
 from genwright.data.dataset import Dataset
+from genwright.data.like import read_partial
 from genwright.data.read import Source
 from genwright.drawing import Drawer, draw_given
 from genwright.errors import ArgumentError, StorageError, UnsupportedError
@@ -24,6 +26,7 @@ from genwright.maths.interpolation import slerp
 from genwright.randomness import seeded
 from genwright.spaces import Columns, Encoded, Given, Space
 from genwright.storage import read_json, read_tensors, sha256, write_json, write_tensors
+from genwright.texts import TextColumns
 from genwright.train.correction import Correction
 from genwright.train.devices import choose_device
 from genwright.train.fit import Fitted
@@ -38,7 +41,8 @@ class Generator:
     """A fitted generative model of a Dataset.
 
     `prior` is the law of the scalar fields beside a media field (None for tables and unlabelled media): what is not
-    given is drawn from it first, so that samples come from the joint law. `record` is what was measured while fitting.
+    given is drawn from it first, so that samples come from the joint law. `texts` is the law of a table's free-text
+    columns given all others. `record` is what was measured while fitting.
 
     >>> import genwright as gw
     >>> model = gw.fit(gw.read("wine"), family=gw.Mixture(components=4), steps=20)
@@ -54,6 +58,7 @@ class Generator:
     record: dict[str, Any]
     constraints: Constraints | None = None
     correction: Correction | None = None
+    texts: TextColumns | None = None
 
     @torch.no_grad()
     def sample(
@@ -68,9 +73,9 @@ class Generator:
         """
         if n < 1:
             raise ArgumentError(f"cannot draw {n} records", where="n", hint="ask for at least 1")
-        if self.constraints is None:
-            return self._draw(n, given=given or {}, seed=seed, listener=listener)
-        return self.constraints.sample(self._draw, n, given=given or {}, seed=seed, listener=listener)
+        if self.texts is None:
+            return self._rows(n, given=given or {}, seed=seed, listener=listener)
+        return self.texts.sample(self._rows, n, given=given or {}, seed=seed, listener=listener)
 
     @torch.no_grad()
     def impute(self, data: Source, n: int = 1, *, keep_missing: Collection[str] = (), seed: int = 0) -> Dataset:
@@ -80,11 +85,24 @@ class Generator:
         are missing. Fields in `keep_missing` stay missing where they are. Constraints hold. Raises UnsupportedError
         where the family has no exact conditional laws.
         """
-        drawer = self._drawer(self._rng(seed), silent)
-        if self.constraints is not None:
-            return impute_ruled(drawer, self.constraints, self.sample, data, n=n, keep_missing=keep_missing, seed=seed)
-        with seeded(seed):
-            return impute(drawer, data, n=n, keep_missing=keep_missing)
+
+        def rows(of: Source, n: int) -> Dataset:
+            drawer = self._drawer(self._rng(seed), silent)
+            if self.constraints is not None:
+                return impute_ruled(drawer, self.constraints, self._rows, of, n=n, keep_missing=keep_missing, seed=seed)
+            with seeded(seed):
+                return impute(drawer, of, n=n, keep_missing=keep_missing)
+
+        if self.texts is None:
+            return rows(data, n)
+        outer = codec_fields(self.codec) if self.constraints is None else self.constraints.fields
+        return self.texts.completed(rows, read_partial(data, (*outer, *self.texts.codec.fields)), n, seed=seed)
+
+    def _rows(self, n: int, *, given: Mapping[str, Any], seed: int, listener: Listener = silent) -> Dataset:
+        """n records that keep the constraints, without the free-text columns of a table."""
+        if self.constraints is None:
+            return self._draw(n, given=given, seed=seed, listener=listener)
+        return self.constraints.sample(self._draw, n, given=given, seed=seed, listener=listener)
 
     def _draw(self, n: int, *, given: Mapping[str, Any], seed: int, listener: Listener) -> Dataset:
         """n records as the model knows them, constraints or not."""
@@ -96,15 +114,16 @@ class Generator:
         return data if self.constraints is None else self.constraints.inner(data)
 
     def _outer(self, data: Dataset, seed: int) -> Dataset:
-        """The inverse of `_inner`, every constraint kept."""
-        return data if self.constraints is None else self.constraints.restored(data, seed=seed)
+        """The inverse of `_inner`, every constraint kept and texts written."""
+        whole = data if self.constraints is None else self.constraints.restored(data, seed=seed)
+        return whole if self.texts is None else self.texts.written(whole, seed=seed, listener=silent)
 
     @torch.no_grad()
     def log_prob(self, data: Dataset, *, seed: int = 0) -> np.ndarray:
         """Log-density of each record in nats, shape (n,), in the units of the encoded data.
 
-        Given the scalar fields where the model has a media field. Exact, or a lower bound, as `family.density` says;
-        UnsupportedError if the family has none.
+        Given the scalar fields where the model has a media field; free-text columns of a table count by their tokens.
+        Exact, or a lower bound, as `family.density` says; UnsupportedError if the family has none.
         """
         if self.family.density is Density.ABSENT:
             raise UnsupportedError(
@@ -113,7 +132,8 @@ class Generator:
                 hint="mixture and autoregressive have exact ones, vae and diffusion lower bounds",
             )
         rng = self._rng(seed)
-        return self.score(self.codec.encode(self._inner(data), rng=rng), rng=rng)
+        found = self.score(self.codec.encode(self._inner(data), rng=rng), rng=rng)
+        return found if self.texts is None else found + self.texts.log_prob(data)
 
     @torch.no_grad()
     def score(self, rows: Encoded, *, rng: torch.Generator) -> np.ndarray:
@@ -196,18 +216,21 @@ class Generator:
         from genwright import __version__
 
         folder = Path(folder)
-        nets = {"net": self.net, "prior": self.prior and self.prior.net, "correction": self.correction}
+        prior, texts = (part and part.net for part in (self.prior, self.texts and self.texts.fitted))
+        nets = {"net": self.net, "prior": prior, "correction": self.correction, "texts": texts}
         tensors = {
             f"{part}/{name}": tensor for part, net in nets.items() if net for name, tensor in net.state_dict().items()
         }
         write_tensors(folder / "weights.safetensors", tensors)
-        write_json(folder / "codec.json", self.codec.to_json())
+        beside = {} if self.texts is None else {"texts": self.texts.codec.to_json(), "order": list(self.texts.order)}
+        write_json(folder / "codec.json", self.codec.to_json() | beside)
         files = ("codec.json", "weights.safetensors")
         recipe = {
             "schema": SCHEMA,
             "genwright": __version__,
             **recipe_to_json(self.family),
             "prior": None if self.prior is None else recipe_to_json(self.prior.family),
+            "texts": None if self.texts is None else recipe_to_json(self.texts.family),
             "constraints": None if self.constraints is None else self.constraints.to_json(),
             "sha256": {name: sha256(folder / name) for name in files},
             "record": self.record,
@@ -269,7 +292,8 @@ def load(folder: str | Path, *, device: str = "auto") -> Generator:
         path = folder / name
         if path.is_file() and recipe["sha256"].get(name) != sha256(path):
             raise StorageError("its SHA-256 is not the recorded one", where=str(path), hint="the file was changed")
-    codec = codec_from_json(read_json(folder / "codec.json"))
+    described = read_json(folder / "codec.json")
+    codec = codec_from_json(described)
     tensors, _ = read_tensors(folder / "weights.safetensors")
     target = choose_device(device)
     family = recipe_from_json(recipe)
@@ -289,7 +313,19 @@ def load(folder: str | Path, *, device: str = "auto") -> Generator:
         record=recipe["record"],
         constraints=rules,
         correction=_rebuild_correction(codec.space, tensors, target),
+        texts=_rebuild_texts(recipe, described, tensors, target),
     )
+
+
+def _rebuild_texts(
+    recipe: dict[str, Any], described: dict[str, Any], tensors: dict[str, Tensor], device: torch.device
+) -> TextColumns | None:
+    if recipe.get("texts") is None:
+        return None
+    codec, family = codec_from_json(described["texts"]), recipe_from_json(recipe["texts"])
+    assert isinstance(codec, TextColumnsCodec)
+    net = _rebuild(family, codec.space, codec.context, tensors, "texts/", device)
+    return TextColumns(codec, Fitted(family, net, {}), tuple(described["order"]))
 
 
 def _rebuild(

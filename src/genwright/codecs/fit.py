@@ -10,14 +10,17 @@ from genwright.codecs.columns import ColumnsCodec
 from genwright.codecs.conditioned import ConditionedCodec
 from genwright.codecs.images import ImageCodec
 from genwright.codecs.text import TextCodec
+from genwright.codecs.text_columns import TextColumnsCodec
 from genwright.data.dataset import Dataset, Field, Image, Text
 from genwright.errors import DataError, StorageError
 
-CODECS: dict[str, type[ColumnsCodec] | type[ConditionedCodec] | type[ImageCodec] | type[TextCodec]] = {
+Kind = type[ColumnsCodec] | type[ConditionedCodec] | type[ImageCodec] | type[TextCodec] | type[TextColumnsCodec]
+CODECS: dict[str, Kind] = {
     "columns": ColumnsCodec,
     "conditioned": ConditionedCodec,
     "images": ImageCodec,
     "text": TextCodec,
+    "text columns": TextColumnsCodec,
 }
 
 

@@ -74,10 +74,14 @@ class Constant:
 
 @dataclass(frozen=True)
 class Text:
-    """Text. Column: object array of str. `running`: rows are consecutive passages of one long text, in order."""
+    """Text. Column: object array of str. `running`: rows are consecutive passages of one long text, in order.
+
+    `column`: a free-text column of a table, such as a comment; it is modelled given the rest of its row.
+    """
 
     name: str
     running: bool = False
+    column: bool = False
 
 
 @dataclass(frozen=True)
@@ -143,8 +147,13 @@ class Dataset:
     def media(self) -> Text | Image | None:
         """The text or image field that is modelled; None for a table."""
         images = [f for f in self.fields if isinstance(f, Image)]
-        texts = [f for f in self.fields if isinstance(f, Text)]
+        texts = [f for f in self.fields if isinstance(f, Text) and not f.column]
         return (images or texts or [None])[0]
+
+    @property
+    def texts(self) -> tuple[Text, ...]:
+        """The free-text columns of a table."""
+        return tuple(f for f in self.fields if isinstance(f, Text) and f.column)
 
     @property
     def scalars(self) -> tuple[Field, ...]:
@@ -162,6 +171,10 @@ class Dataset:
         label = self.label if any(f.name == self.label for f in fields) else None
         columns = {f.name: self.columns[f.name] for f in fields}
         return replace(self, fields=fields, columns=columns, label=label, fixed_split=self.split)
+
+    def without_texts(self) -> "Dataset":
+        """All but the free-text columns of a table."""
+        return self.select(f.name for f in self.fields if f not in self.texts) if self.texts else self
 
     @cached_property
     def split(self) -> Split:

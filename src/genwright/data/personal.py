@@ -9,6 +9,7 @@ import numpy as np
 import pandas as pd
 
 from genwright.data.dataset import Category, Constant, Dataset, Field, Identifier, Image, Number, Text, Time
+from genwright.data.schema import FULL_NAME
 from genwright.data.write import cells
 
 MOST_VALUES = 1000  # distinct values looked at in each column
@@ -23,7 +24,6 @@ PHONE = re.compile(r"(\+|00)\d[\d ()/.\-]{6,18}\d|\(?0?\d{2,5}\)?[ /.\-]\d[\d /.
 IBAN = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}")
 CARD = re.compile(r"\d(?:[ \-]?\d){12,18}")
 POSTCODE = re.compile(r"[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}|[A-Z]\d[A-Z] \d[A-Z]\d|\d{5}-\d{4}")
-FULL_NAME = re.compile(r"[^\W\d_][\w'’.\-]+(,? [^\W\d_][\w'’.\-]*){1,3}")
 NAMED = (
     ("e-mail address", re.compile(r"(?i)e[-_]?mail")),
     ("telephone number", re.compile(r"(?i)(^|_)(tele)?(phone|mobile|fax|tel)(_|$|number|no)")),
@@ -147,7 +147,7 @@ def _treatment(field: Field) -> str:
         case Category():
             return f"modelled: its {len(field.levels):,} values come up in samples; --schema NAME=identifier or drop"
         case Text():
-            return "modelled: passages may come up in samples; --schema NAME=drop"
+            return "modelled: words and phrases may come up in samples; --schema NAME=drop"
         case Constant():
             return "the one value stands in every sample; --schema NAME=drop"
     return "modelled: new values of the same law"

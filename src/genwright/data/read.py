@@ -12,10 +12,10 @@ import pandas as pd
 from genwright.data import images as image_files
 from genwright.data.arrays import idx_images_in, is_idx, read_idx, read_npz
 from genwright.data.builtin import BUILTIN
-from genwright.data.dataset import Constant, Dataset, Field, Identifier, Image
+from genwright.data.dataset import SCALARS, Constant, Dataset, Field, Identifier, Image, Text
 from genwright.data.files import Stream, files_in, read_bytes
 from genwright.data.images import read_images, resized
-from genwright.data.schema import as_identifier, type_columns
+from genwright.data.schema import as_key_or_text, type_columns
 from genwright.data.sql import Address, is_url, read_sql, without_password
 from genwright.data.table import (
     MissingMarks,
@@ -198,8 +198,10 @@ def _read_json_lines(path: Path, options: Options) -> Dataset:
 
 
 def _typed(table: RawTable, options: Options, name: str) -> Dataset:
-    typed = type_columns(table, schema=options.schema, label=options.label, free=as_identifier)
-    return Dataset(typed.fields, typed.columns, name, None, table.notes + typed.notes)
+    typed = type_columns(table, schema=options.schema, label=options.label, free=as_key_or_text)
+    beside = any(isinstance(f, SCALARS) for f in typed.fields)
+    fields = tuple(replace(f, column=beside) if isinstance(f, Text) else f for f in typed.fields)
+    return Dataset(fields, typed.columns, name, None, table.notes + typed.notes)
 
 
 def _read_parquet(path: Path, options: Options) -> Dataset:

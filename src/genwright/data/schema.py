@@ -18,11 +18,15 @@ EXACT_DIGITS = 15  # decimal digits that a float64 always keeps
 MOST_DIGITS = 17  # decimal digits that a float64 keeps at all
 TRUTHS = tuple(frozenset(pair) for pair in (("true", "false"), ("yes", "no"), ("t", "f"), ("y", "n")))
 KEY_NAME = re.compile(r"(?i:(^|[_\W])(id|key|uuid|guid|index|idx|rowid|row|nr|no)($|[_\W]))|[a-z]I[Dd]$")
+FULL_NAME = re.compile(r"[^\W\d_][\w'’.\-]+(,? [^\W\d_][\w'’.\-]*){1,3}")
+MOSTLY_NAMES = 0.8  # a column of which at least this share of values looks like names is taken to hold such
 KEY_TEXT = re.compile(r"([^0-9{}]*)([0-9]+)([^0-9{}]*)")
 DASHES = frozenset({"-", "--", "\N{EN DASH}", "\N{EM DASH}", "."})
 MOSTLY_TIMES = 0.5  # a column of words with more times than this share is meant to hold times
 FEW_ROWS = 20  # below this, being different in every row says little
 UNIQUE_SHARE = 0.9  # strings different in at least this share of rows describe rows one by one
+FREE_SHARE = 0.5  # strings of several words are free text when at least this share of them differs from all others
+FREE_WORDS = 3  # words that most free texts have at least
 FULL_RUN = 100  # so many consecutive whole numbers in any order are row numbers, wherever they start
 MAX_LABEL_LEVELS = 50  # a whole-number label with at most so many values is a class, not an amount
 
@@ -138,7 +142,9 @@ def infer(raw: RawColumn, *, free: Callable[[RawColumn], Typed]) -> Typed:
 
 
 def _words(raw: RawColumn, free: Callable[[RawColumn], Typed]) -> Typed:
-    """Strings: `free` if they tell rows apart, else categories."""
+    """Strings: `free` if they tell rows apart, free text of several words included, else categories."""
+    if raw.present >= FEW_ROWS and is_free_text(raw):
+        return free(raw)
     unique = len(raw.texts) >= UNIQUE_SHARE * raw.present and raw.present >= FEW_ROWS
     keys = len(raw.texts) == len(raw.codes) >= 10 and KEY_NAME.search(raw.name) is not None
     return free(raw) if unique or keys else as_category(raw)
@@ -217,6 +223,30 @@ def is_wordy(raw: RawColumn) -> bool:
     """Whether a column holds many different strings, most of several words: descriptions rather than classes."""
     several = sum(len(t.split()) > 1 for t in raw.texts)
     return len(raw.texts) > MAX_LABEL_LEVELS and several > len(raw.texts) / 2
+
+
+def is_free_text(raw: RawColumn) -> bool:
+    """Whether a column holds sentences rather than names: most values differ, and most have several words."""
+    wordy = sum(len(t.split()) >= FREE_WORDS for t in raw.texts)
+    return len(raw.texts) >= FREE_SHARE * raw.present and wordy > len(raw.texts) / 2
+
+
+def as_key_or_text(raw: RawColumn) -> Typed:
+    """Strings that tell rows apart in a table: free text where they are sentences, else keys."""
+    if not is_free_text(raw) or are_names(raw.texts):
+        return as_identifier(raw)
+    typed = as_text(raw)
+    note = (
+        f"different in {len(raw.texts)} of {len(raw.codes)} rows and of several words, so taken for free text, which "
+        f'a model of its own writes anew; schema={{{raw.name!r}: "category"}}, "identifier" or "drop" says otherwise'
+    )
+    return typed._replace(field=Text(raw.name, column=True), notes=(note, *typed.notes))
+
+
+def are_names(texts: Sequence[str]) -> bool:
+    """Whether most texts look like names of persons, which are never learned unasked."""
+    capital = (t for t in texts if all(word[0].isupper() for word in t.split()))
+    return sum(bool(FULL_NAME.fullmatch(t)) for t in capital) >= MOSTLY_NAMES * len(texts)
 
 
 def as_category(raw: RawColumn) -> Typed:

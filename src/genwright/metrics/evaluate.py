@@ -19,6 +19,7 @@ from genwright.metrics.image_scores import score_images
 from genwright.metrics.networks import Network
 from genwright.metrics.score import Group, Score
 from genwright.metrics.table_scores import score_tables
+from genwright.metrics.text_columns import score_text_columns
 from genwright.metrics.text_scores import score_texts
 from genwright.privacy import privacy_note
 
@@ -108,6 +109,7 @@ def evaluate(
             score_texts(found, fake, real, train, generator=generator, encoder=encoder, seed=seed)
         case _:
             score_tables(found, fake, real, train, seed)
+            score_text_columns(found, fake, real, train, seed)
     return Evaluation(tuple(found.scores), tuple(found.notes))
 
 

@@ -68,7 +68,10 @@ def _table(name: str, source: Source, keys: Any, missing: Any, seed: int) -> Dat
         data = read(source, seed=seed, **options, **unlimited)
     except ArgumentError as error:
         raise DataError(error.what, where=f"table {name}", hint=error.hint) from None
-    for key in keys:
+    for key in [
+        *(f.name for f in data.texts),
+        *keys,
+    ]:  # free text is made up anew like keys: rows of databases have none
         data = as_key(data, data.field(key).name)
     return data
 

@@ -124,6 +124,8 @@ _IMAGES = {
     "LPIPS": Meaning("How different a network sees the image and its reference. 0: equal.", 0.05, 0.2),
 }
 _TEXT = {
+    "copied texts": Meaning("Generated texts that stand in exactly one training row.", 0.5, 3.0),
+    "text agreement": Meaning("How often a text tells another column of its row.", 3.0, 10.0),
     "distinct-1": Meaning("Variety of words within 200 words. Less repeats itself, more is disorder.", 0.03, 0.1),
     "distinct-2": Meaning("Variety of pairs of words. Less repeats itself, more is disorder.", 0.03, 0.1),
     "distinct-3": Meaning("Variety of triples of words. Less repeats itself, more is disorder.", 0.03, 0.1),

@@ -1,0 +1,152 @@
+"""Free-text columns of a table to `Tokens`, with the rest of the row as context."""
+
+import re
+import warnings
+from collections import Counter
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cached_property
+from itertools import chain
+from typing import Any, Self, final
+
+import numpy as np
+import torch
+
+from genwright.codecs.codec import Codec
+from genwright.codecs.columns import ColumnsCodec
+from genwright.codecs.values import entries
+from genwright.data.dataset import Dataset, Text
+from genwright.errors import ArgumentError, DataError
+from genwright.spaces import Columns, Encoded, Given, Tokens
+
+BETWEEN = 255  # the byte between two texts of a row; UTF-8 has no such byte
+END = 256  # numbers below are bytes, numbers above are words
+MOST_WORDS = 2000
+WORD_ROWS = 5  # a word that fewer rows hold is spelled, so that no rare one is kept by name
+MOST_TOKENS = 256  # of a row's texts
+PIECE = re.compile(r" ?\w+|\W")
+
+
+@final
+@dataclass(frozen=True)
+class TextColumnsCodec(Codec):
+    """The free-text columns `names` of a table <-> `Tokens`, one sequence per row; other columns are the context.
+
+    Frequent `words`, with the space before them, are a token each, all else is a token per byte of UTF-8. The texts
+    of a row follow each other. Longer sequences than `length` are cut, which `notes` reports.
+    """
+
+    names: tuple[str, ...]
+    words: tuple[str, ...]
+    length: int
+    beside: ColumnsCodec
+    notes: tuple[str, ...] = ()
+
+    @classmethod
+    def fit(cls, data: Dataset, *, rng: torch.Generator) -> Self:
+        """Fit to the text columns of all rows of `data`; raises DataError where all of them are empty."""
+        names = tuple(f.name for f in data.texts)
+        texts = [data.columns[name] for name in names]
+        if not any(map(any, texts)):
+            raise DataError("there is no text to fit to", where=names[0], hint="every row is empty; drop the column")
+        rows = Counter(chain.from_iterable(set(PIECE.findall(text)) for column in texts for text in column))
+        common = [piece for piece, n in rows.most_common() if n >= WORD_ROWS and len(piece.encode()) > 1]
+        codec = cls(names, tuple(common[:MOST_WORDS]), MOST_TOKENS, ColumnsCodec.fit(data, rng=rng))
+        sizes = np.array([len(tokens) for tokens in codec._tokens(data)])
+        cut = int((sizes > MOST_TOKENS).sum())
+        notes = (f"{', '.join(names)}: {cut} of {len(data)} texts are cut after {MOST_TOKENS} tokens",) if cut else ()
+        return cls(names, codec.words, min(int(sizes.max()), MOST_TOKENS), codec.beside, notes)
+
+    @property
+    def fields(self) -> tuple[Text, ...]:
+        """The text columns."""
+        return tuple(Text(name, column=True) for name in self.names)
+
+    @property
+    def space(self) -> Tokens:  # type: ignore[override]
+        return Tokens(self.length, vocabulary=END + 1 + len(self.words), end=END)
+
+    @property
+    def context(self) -> Columns:  # type: ignore[override]
+        return self.beside.space
+
+    def encode(self, data: Dataset, *, rng: torch.Generator) -> Encoded:
+        """All rows with their context; values of other columns that were not met become the nearest known ones."""
+        x = np.full((len(data), self.length), END, dtype=np.int16)
+        for row, tokens in zip(x, self._tokens(data), strict=True):
+            row[: len(tokens)] = tokens[: self.length]
+        return Encoded(torch.from_numpy(x), self.encode_context(data, rng=rng).context)
+
+    def encode_context(self, data: Dataset, *, rng: torch.Generator) -> Given:
+        """The context alone, to draw texts for."""
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the model of the rows has said so already
+            return Given(context=self.beside.encode(data, rng=rng).x)
+
+    def decode(self, encoded: Encoded, *, rng: torch.Generator) -> Dataset:
+        """The text columns alone, without blanks around texts; bytes that are not UTF-8 become U+FFFD."""
+        columns = {name: np.full(len(encoded), "", dtype=object) for name in self.names}
+        for row, tokens in enumerate(encoded.x.tolist()):
+            end = tokens.index(END) if END in tokens else self.length
+            parts = b"".join(self._spelled[t] for t in tokens[:end]).split(bytes([BETWEEN]))
+            for name, part in zip(self.names, parts):
+                columns[name][row] = part.decode("utf-8", "replace").strip()
+        return Dataset(self.fields, columns, self.beside.name)
+
+    def given(self, fixed: Mapping[str, Any], n: int, *, rng: torch.Generator) -> Given:
+        """Values of other columns as context, what is not given unknown; texts are whole, see `whole`."""
+        return self.beside.given_beside(None, fixed, n, rng=rng)
+
+    def whole(self, fixed: Mapping[str, Any], n: int) -> dict[str, np.ndarray]:
+        """Given texts as columns of n; raises ArgumentError for what is no text."""
+        columns = {}
+        for name, value in fixed.items():
+            columns[name] = np.array(entries(value, n, where=name), dtype=object)
+            wrong = [text for text in columns[name] if not isinstance(text, str)]
+            if wrong:
+                hint = "free text is given whole, as a str, for all rows or one for each"
+                raise ArgumentError(f"{wrong[0]!r} is not text", where=name, hint=hint)
+        return columns
+
+    def to_json(self) -> dict[str, Any]:
+        return {
+            "kind": "text columns",
+            "names": list(self.names),
+            "words": list(self.words),
+            "length": self.length,
+            "beside": self.beside.to_json(),
+            "notes": list(self.notes),
+        }
+
+    @classmethod
+    def from_json(cls, mapping: Mapping[str, Any]) -> Self:
+        """The inverse of `to_json`."""
+        beside = ColumnsCodec.from_json(mapping["beside"])
+        return cls(tuple(mapping["names"]), tuple(mapping["words"]), mapping["length"], beside, tuple(mapping["notes"]))
+
+    @cached_property
+    def _numbers(self) -> dict[str, tuple[int, ...]]:
+        """The token of each word."""
+        return {word: (END + 1 + i,) for i, word in enumerate(self.words)}
+
+    @cached_property
+    def _spelled(self) -> list[bytes]:
+        """What each token stands for."""
+        return [bytes([i]) for i in range(END)] + [b""] + [word.encode("utf-8") for word in self.words]
+
+    def _tokens(self, data: Dataset) -> list[list[int]]:
+        """The tokens of each row, the end included."""
+        found = []
+        for texts in zip(*(data.columns[name] for name in self.names), strict=True):
+            tokens: list[int] = []
+            for text in texts:
+                tokens += [*self._spell(text or ""), BETWEEN]
+            found.append([*tokens[:-1], END])
+        return found
+
+    def _spell(self, text: str) -> list[int]:
+        numbers: list[int] = []
+        for piece in PIECE.findall(text):
+            known = self._numbers.get(piece)
+            numbers.extend(piece.encode("utf-8", "replace") if known is None else known)
+        return numbers
