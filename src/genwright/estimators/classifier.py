@@ -14,6 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from genwright.errors import ArgumentError, UnsupportedError
+from genwright.estimators.correction import Correction
 from genwright.estimators.density import Learned, Yardstick, check_budget, check_density, hold_out, learn, takes
 from genwright.estimators.features import Coded, Features, Standardised, Table
 from genwright.estimators.targets import NAME
@@ -24,6 +25,7 @@ from genwright.families.tree import TreeMixture
 from genwright.spaces import Columns, Discrete, Reals
 
 WAYS = ("auto", "per class", "joint")
+CORRECTION = 0.1  # strength of the correction where not all rows are labelled, unless told otherwise
 
 
 class Classifier(ClassifierMixin, BaseEstimator):
@@ -34,7 +36,9 @@ class Classifier(ClassifierMixin, BaseEstimator):
     the joint density what x looks like. `density`: "per class" fits p(x|y) for each class, "joint" one p(x, y) in
     which the label is a column; "auto" is per class where all features are complete numbers, all rows are labelled
     and the family takes arrays, else joint. `family` is a Gaussian mixture then, else a TreeMixture, unless given.
-    `minutes`, or `steps` of each density, bound the work.
+    `correction` is the strength of a penalised logistic regression on labelled rows that takes up where the density's
+    posterior ends, 0 for none; None takes .1 where there are unlabelled rows, else none. It changes P(y|x) only: p(x)
+    and samples are those of the density. `minutes`, or `steps` of each density, bound the work.
 
     >>> from sklearn.datasets import load_wine
     >>> X, y = load_wine(return_X_y=True)
@@ -50,6 +54,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         density: Literal["auto", "per class", "joint"] = "auto",
         keep_missing: Collection[str] = (),
         unlabelled: Any = None,
+        correction: float | None = None,
         minutes: float | None = None,
         steps: int | None = None,
         seed: int = 0,
@@ -58,6 +63,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         self.density = density
         self.keep_missing = keep_missing
         self.unlabelled = unlabelled
+        self.correction = correction
         self.minutes = minutes
         self.steps = steps
         self.seed = seed
@@ -68,9 +74,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         Raises ArgumentError where there are fewer than two classes, UnsupportedError where the family has no density,
         or cannot leave out what is missing.
         """
-        check_budget(self.minutes, self.steps)
-        if self.density not in WAYS:
-            raise ArgumentError(f"density={self.density!r}", where="Classifier", hint=f"one of {', '.join(WAYS)}")
+        self._check()
         frame = table_of(self, X, reset=True)
         codes, self.classes_ = labels_of(frame, y, unlabelled=self.unlabelled)
         rng = torch.Generator().manual_seed(self.seed)
@@ -84,6 +88,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
             if per_class
             else [self._fit_joint(family, rows, codes, held_out)]
         )
+        self.correction_ = self._corrected(rows, codes)
         self.yardstick_ = Yardstick.of(rows, held_out)
         self.n_fitted_ = len(rows)
         self.is_array_ = not isinstance(X, pd.DataFrame)
@@ -140,6 +145,22 @@ class Classifier(ClassifierMixin, BaseEstimator):
                     rows[mine] = learned.sample(int(mine.sum()), rng)
         frame = self.features_.decode(rows, rng)
         return (frame.to_numpy(dtype=float) if self.is_array_ else frame), self.classes_[codes]
+
+    def _check(self) -> None:
+        check_budget(self.minutes, self.steps)
+        if self.density not in WAYS:
+            raise ArgumentError(f"density={self.density!r}", where="Classifier", hint=f"one of {', '.join(WAYS)}")
+        if self.correction is not None and self.correction < 0:
+            raise ArgumentError(f"correction={self.correction}", where="Classifier", hint="0 for none, .1 is usual")
+
+    def _corrected(self, rows: Float[Tensor, "n w"], codes: Float[np.ndarray, " n"]) -> Correction | None:
+        """What labelled rows say beyond the densities, if that is asked for."""
+        labelled = ~np.isnan(codes)
+        strength = (0.0 if labelled.all() else CORRECTION) if self.correction is None else self.correction
+        if not strength:
+            return None
+        log_joint = self._log_joint_of_densities(rows[torch.from_numpy(labelled)])
+        return Correction.fit(self.features_.space, rows, log_joint, codes, strength=strength)
 
     def __sklearn_tags__(self) -> Tags:
         tags = super().__sklearn_tags__()
@@ -211,6 +232,13 @@ class Classifier(ClassifierMixin, BaseEstimator):
         return self.features_.log_volume - coded.strange * np.log(self.n_fitted_ + 1)
 
     def _log_joint(self, rows: Float[Tensor, "n w"]) -> Float[np.ndarray, "n classes"]:
+        """log p(x) of the densities plus log P(y | x), corrected where that was asked for."""
+        joint = self._log_joint_of_densities(rows)
+        if self.correction_ is None:
+            return joint
+        return logsumexp(joint, axis=1, keepdims=True) + self.correction_.log_posterior(rows, joint)
+
+    def _log_joint_of_densities(self, rows: Float[Tensor, "n w"]) -> Float[np.ndarray, "n classes"]:
         if len(self.densities_) > 1:
             return np.stack([d.log_prob(rows) for d in self.densities_], axis=1) + self.log_prior_
         labels = [torch.full((len(rows), 1), float(k)) for k in range(len(self.classes_))]
