@@ -8,7 +8,7 @@ from genwright.spaces import Columns, Discrete
 
 BINS = 64  # of a column
 DEPTH = 5  # every leaf of a tree is told by the same DEPTH comparisons
-MOST_TREES = 300
+MOST_TREES = 800
 RIDGE = 5.0  # added to the curvature of each leaf: Chen & Guestrin 2016, eq. 5
 ROWS_AT_ONCE = 16_384
 

@@ -15,14 +15,14 @@ from genwright.nets.oblivious import MOST_TREES, ObliviousTrees
 from genwright.spaces import Columns, Encoded, Given
 
 SHARE = 0.2  # of the minutes of a fit, at most MOST_SECONDS
-MOST_SECONDS = 60.0
+MOST_SECONDS = 120.0
 FEWEST_ROWS = 2_000  # below, trees learn the rows rather than what sets them apart
 MOST_ROWS = 100_000  # real rows that it is learned from
-FAKES = 2  # generated rows for each real one
-RATE = 0.15  # of boosting
+FAKES = 4  # generated rows for each real one, time allowing
+RATE = 0.1  # of boosting
 SUBSAMPLE = 0.5  # share of the rows that each tree is grown from
 LOOK_EVERY = 5  # trees
-PATIENCE = 6  # looks without a better held-out loss
+PATIENCE = 20  # looks without a better held-out loss
 SURE = 2.0  # standard errors by which held-out loss must improve for the correction to be kept
 CAP = 2.0  # no row counts for more than this many draws: half of all draws are given up, or more
 ROUNDS = 24  # after which whatever was drawn last is kept, as where all rows that agree with `given` look generated
