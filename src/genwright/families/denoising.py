@@ -1,27 +1,31 @@
-"""What flow matching and diffusion share: coordinates, nets, partial observations, guidance and integration."""
+"""What flow matching and diffusion share: nets, partial observations, guidance, and the way through noise of arrays."""
 
+import abc
 import functools
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from genwright.errors import ArgumentError, UnsupportedError
-from genwright.families.family import Work
+from genwright.families.family import Losses, Work
 from genwright.maths.samplers import Model, Sampler
 from genwright.maths.schedules import Prediction, Schedule
 from genwright.nets.flow_net import FlowNet
-from genwright.nets.relaxation import harden, relax, relaxed_size, widths
+from genwright.nets.mixed_net import MixedNet
 from genwright.nets.unet import ConvFlowNet
 from genwright.nets.vector_net import VectorFlowNet
 from genwright.spaces import Columns, Given, Reals, Space
 
 LEARNING_RATE = 2e-3
+ROWS_LEARNING_RATE = 3e-3
 IMAGES_AT_ONCE = 256  # when sampling: bounds memory
 VECTORS_AT_ONCE = 8192
 PARTIAL_IMAGES = 0.1  # share of training images of which a random part is given
 PARTIAL_ROWS = 0.5  # the same for vectors and rows, where given columns are the usual condition
+MOST_STEPS = 64  # of rows
 GUIDED = (0.1, 0.9)  # shares of noise, sigma / (alpha + sigma), between which guidance acts
 
 
@@ -31,9 +35,11 @@ def is_image(space: Space) -> bool:
 
 
 def net_for(space: Space, context: Columns | None, width: int) -> FlowNet:
-    """A U-net for images, a residual perceptron for everything else."""
-    assert isinstance(space, Reals | Columns)
-    if isinstance(space, Reals) and len(space.shape) == 3:
+    """A U-net for images, residual perceptrons for other arrays and for rows."""
+    if isinstance(space, Columns):
+        return MixedNet(space, context, width=width)
+    assert isinstance(space, Reals)
+    if len(space.shape) == 3:
         return ConvFlowNet(space, context, width=width)
     return VectorFlowNet(space, context, width=width)
 
@@ -53,29 +59,22 @@ def default_width(space: Space, work: Work) -> int:
 
 def default_batch(space: Space, work: Work) -> int:
     """Records per step."""
+    if isinstance(space, Columns):
+        return min(512, max(32, work.rows // 8))
     return min(work.rows, 64 if is_image(space) else 256)
 
 
+def default_steps(space: Space, of_arrays: int) -> int:
+    """Sampling steps: for rows enough that few columns, if any, become visible together."""
+    if not isinstance(space, Columns):
+        return of_arrays
+    return max(of_arrays if space.continuous else 1, min(MOST_STEPS, len(space.columns)))
+
+
 def adamw(module: nn.Module) -> list[torch.optim.Optimizer]:
-    """AdamW with a short memory of squared gradients, as few steps want it."""
-    return [torch.optim.AdamW(module.parameters(), lr=LEARNING_RATE, betas=(0.9, 0.99), fused=True)]
-
-
-def coordinates(space: Space, x: Tensor) -> Float[Tensor, "n *d"]:
-    """Unpacked records as the real arrays that nets see; NaN stays NaN."""
-    return relax(space, x) if isinstance(space, Columns) else x
-
-
-def records(space: Space, y: Float[Tensor, "n *d"]) -> Tensor:
-    """The inverse of `coordinates`: the nearest record that the space can hold."""
-    if isinstance(space, Columns):
-        return harden(space, y)
-    return y if not isinstance(space, Reals) or space.levels is None else y.clamp(-1.0, 1.0)
-
-
-def coordinate_shape(space: Space) -> tuple[int, ...]:
-    """Shape of one record's coordinates."""
-    return (relaxed_size(space),) if isinstance(space, Columns) else space.shape
+    """AdamW with a short memory of squared gradients, as few steps want it; rows take longer steps than arrays."""
+    rate = ROWS_LEARNING_RATE if isinstance(module, MixedNet) else LEARNING_RATE
+    return [torch.optim.AdamW(module.parameters(), lr=rate, betas=(0.9, 0.99), fused=True)]
 
 
 def random_parts(space: Space, n: int, rng: torch.Generator) -> Bool[Tensor, "n *d"]:
@@ -95,10 +94,7 @@ def random_parts(space: Space, n: int, rng: torch.Generator) -> Bool[Tensor, "n 
         part = (inside ^ (rand(n, 1, 1, 1) < 0.5)).expand(n, *space.shape)
         return part & (rand(n, 1, 1, 1) < PARTIAL_IMAGES)
     given = rand(n, torch.Size(space.shape).numel())
-    part = (given < rand(n, 1)) & (rand(n, 1) < PARTIAL_ROWS)
-    if isinstance(space, Columns):
-        return part.repeat_interleave(torch.tensor(widths(space), device=rng.device), dim=1)
-    return part.view(n, *space.shape)
+    return ((given < rand(n, 1)) & (rand(n, 1) < PARTIAL_ROWS)).view(n, *space.shape)
 
 
 @dataclass(frozen=True)
@@ -135,7 +131,7 @@ def noised(
 
 
 def guided(net: nn.Module, given: Given, guidance: float, *, schedule: Schedule, prediction: Prediction) -> Model:
-    """`net` as a sampler's model: conditioned on `given` (coordinates), with classifier-free guidance.
+    """`net` as a sampler's model: conditioned on `given`, with classifier-free guidance.
 
     Guided output = free + guidance (conditional - free), at middle noise only, where it helps most for least loss of
     diversity. Ho and Salimans 2022, arXiv:2207.12598, eq. 6; Kynkäänniemi et al. 2024, arXiv:2404.07724.
@@ -160,19 +156,70 @@ def guided(net: nn.Module, given: Given, guidance: float, *, schedule: Schedule,
     return model
 
 
-@dataclass(frozen=True)
-class Integration:
-    """How latents and records are carried into each other: everything but the net."""
+@dataclass(frozen=True, kw_only=True)
+class Process(abc.ABC):
+    """How records become noise and come back: everything that diffusion and flow share but the net.
+
+    `schedule`, `prediction` and `error`, the loss of each number by the net's output, say what is learned; `times` are
+    the evenly spaced stops of `sampler` from noise to data.
+    """
 
     schedule: Schedule
     prediction: Prediction
+    error: Callable[[Tensor, Path], Tensor]
     sampler: Sampler
     times: Float[Tensor, "k"]
     guidance: float
 
+    @abc.abstractmethod
+    def losses(
+        self, net: nn.Module, x: Tensor, t: Tensor, known: Tensor | None, context: Tensor | None, rng: torch.Generator
+    ) -> Losses:
+        """What the net minimises on unpacked records at times t, of which the entries in `known` are given."""
+
+    @abc.abstractmethod
+    def sample(self, net: nn.Module, n: int, given: Given, rng: torch.Generator) -> Tensor:
+        """n unpacked records that agree with `given`."""
+
+    @abc.abstractmethod
+    def decode(self, net: nn.Module, z: Float[Tensor, "n *s"], context: Tensor | None) -> Tensor:
+        """The record that each latent is carried to, without further chance."""
+
+    @abc.abstractmethod
+    def encode(self, net: nn.Module, x: Tensor, context: Tensor | None, times: Tensor) -> Float[Tensor, "n *s"]:
+        """The latent that is carried to each record, found on the way back along `times`."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class ArrayProcess(Process):
+    """Gaussian noise on arrays of real numbers."""
+
+    def losses(
+        self, net: nn.Module, x: Tensor, t: Tensor, known: Tensor | None, context: Tensor | None, rng: torch.Generator
+    ) -> Losses:
+        path = noised(x, t, known, self.schedule, rng)
+        out = net(path.seen, t, context, None if known is None else known.float())
+        return {"noise": path.mean(self.error(out, path))}
+
     @torch.no_grad()
-    def run(self, net: nn.Module, y: Float[Tensor, "n *d"], given: Given, rng: torch.Generator | None) -> Tensor:
-        """Coordinates `y` at the first time, carried to the last; `given.x` are coordinates with NaN where free."""
+    def sample(self, net: nn.Module, n: int, given: Given, rng: torch.Generator) -> Tensor:
+        noise = torch.randn((n, *space_of(net).shape), generator=rng, device=rng.device)
+        context = complete_context(net, given.context, n, rng.device)
+        y = self._run(net, noise, Given(given.x, context), rng)
+        return self._records(net, y if given.x is None else torch.where(given.x.isnan(), y, given.x))
+
+    def decode(self, net: nn.Module, z: Float[Tensor, "n *s"], context: Tensor | None) -> Tensor:
+        """Follow the probability-flow ODE from noise to data."""
+        return self._records(net, self._run(net, z, Given(None, complete_context(net, context, len(z), z.device))))
+
+    def encode(self, net: nn.Module, x: Tensor, context: Tensor | None, times: Tensor) -> Float[Tensor, "n *s"]:
+        """Follow the probability-flow ODE from data to noise."""
+        given = Given(None, complete_context(net, context, len(x), x.device))
+        return replace(self, times=times)._run(net, x, given)
+
+    @torch.no_grad()
+    def _run(self, net: nn.Module, y: Tensor, given: Given, rng: torch.Generator | None = None) -> Tensor:
+        """Arrays at the first time, carried to the last; `given.x` holds NaN where free."""
         done, at_once = [], IMAGES_AT_ONCE if y.dim() == 4 else VECTORS_AT_ONCE
         for start in range(0, len(y), at_once):
             rows = slice(start, start + at_once)
@@ -181,19 +228,9 @@ class Integration:
             done.append(self.sampler(model, y[rows], self.times.to(y), self.schedule, rng))
         return torch.cat(done) if done else y
 
-
-@torch.no_grad()
-def draw(net: nn.Module, n: int, given: Given, how: Integration, rng: torch.Generator) -> Tensor:
-    """n unpacked records that agree with `given`, from noise drawn with `rng`."""
-    space = space_of(net)
-    noise = torch.randn((n, *coordinate_shape(space)), generator=rng, device=rng.device)
-    context = complete_context(net, given.context, n, rng.device)
-    if given.x is None:
-        return records(space, how.run(net, noise, Given(None, context), rng))
-    partial = coordinates(space, given.x)
-    y = how.run(net, noise, Given(partial, context), rng)
-    drawn = records(space, torch.where(partial.isnan(), y, partial))
-    return torch.where(given.x.isnan(), drawn, given.x)
+    def _records(self, net: nn.Module, y: Tensor) -> Tensor:
+        space = space_of(net)
+        return y if not isinstance(space, Reals) or space.levels is None else y.clamp(-1.0, 1.0)
 
 
 def complete_context(net: nn.Module, context: Tensor | None, n: int, device: torch.device) -> Tensor | None:

@@ -9,13 +9,16 @@ from torch import Tensor, nn
 
 from genwright.errors import ArgumentError
 from genwright.families import denoising
-from genwright.families.denoising import Integration, space_of
+from genwright.families.denoising import Path, Process, space_of
 from genwright.families.family import Density, Encodes, GradientFamily, Losses, Player, Work
+from genwright.families.mixed import log_frequencies, process_of
 from genwright.maths.samplers import Sampler, ddim, dpmpp_2m
 from genwright.maths.schedules import Prediction, Schedule, from_v, linear_beta, min_snr_weight, uniform
 from genwright.nets.context import drop_context
-from genwright.spaces import Columns, Given, Reals, Space
+from genwright.nets.mixed_net import MixedNet
+from genwright.spaces import Columns, Encoded, Given, Reals, Space
 
+DEFAULT_STEPS = 20  # of arrays
 FIRST, LAST = 0.001, 0.998  # times between which nets are trained; beyond, nothing of the data or of the noise is left
 
 
@@ -26,13 +29,16 @@ class Diffusion(GradientFamily, Encodes):
     By default the classic linear-beta schedule (Ho et al. 2020, arXiv:2006.11239) in closed form at continuous times,
     v-prediction (Salimans and Ho 2022, arXiv:2202.00512), and DPM-Solver++(2M) in `sampling_steps` steps; `ddpm` with
     some hundreds of steps is ancestral sampling. `width`, `guidance` and `context_dropout` are as in `FlowMatching`.
+
+    In tables this is for values; levels are masked and restored at the same times (masked diffusion): Shi et al. 2025,
+    "TabDiff", arXiv:2410.20626, see `genwright.families.mixed`.
     """
 
     width: int | None = None
     schedule: Schedule = linear_beta
     prediction: Prediction = from_v
     sampler: Sampler = dpmpp_2m
-    sampling_steps: int = 20
+    sampling_steps: int | None = None
     guidance: float = 1.5
     context_dropout: float = 0.1
 
@@ -49,58 +55,63 @@ class Diffusion(GradientFamily, Encodes):
 
     def sized(self, space: Space, work: Work) -> Self:
         self.check(space)
-        width = self.width or denoising.default_width(space, work)
-        return replace(self, width=width, batch=self.batch or denoising.default_batch(space, work))
+        return replace(
+            self,
+            width=self.width or denoising.default_width(space, work),
+            batch=self.batch or denoising.default_batch(space, work),
+            sampling_steps=self.sampling_steps or denoising.default_steps(space, DEFAULT_STEPS),
+        )
 
     def build(self, space: Space, context: Columns | None) -> nn.Module:
         self.check(space)
         assert self.width is not None, "sized() comes first"
         return denoising.net_for(space, context, self.width)
 
+    def prepare(self, net: nn.Module, space: Space, train: Encoded, rng: torch.Generator) -> None:
+        if isinstance(net, MixedNet):
+            net.start_from(log_frequencies(net.space, net.space.unpack(train.x)))
+
     def players(self, net: nn.Module) -> tuple[Player, ...]:
         return (Player("diffusion", net, self.loss, denoising.adamw),)
 
     def loss(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Losses:
-        """min(SNR, 5) times the squared error of the clean record, per coordinate."""
+        """min(SNR, 5) times the squared error of clean numbers, per number; and the cross-entropy of masked levels."""
         context = None if context is None else drop_context(context, self.context_dropout, rng)
         known = denoising.random_parts(space_of(net), len(x), rng)
-        return {"denoising": self._error(net, x, known, context, rng)}
+        return self._process(net).losses(net, x, FIRST + (LAST - FIRST) * uniform(len(x), rng), known, context, rng)
 
     def held_out(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, ""]:
-        """The same error with everything free and every condition kept."""
-        return self._error(net, x, None, context, rng)
+        """The same with everything free and every condition kept."""
+        parts = self._process(net).losses(net, x, FIRST + (LAST - FIRST) * uniform(len(x), rng), None, context, rng)
+        return torch.stack(list(parts.values())).sum()
 
     def sample(self, net: nn.Module, n: int, given: Given, rng: torch.Generator) -> Tensor:
-        return denoising.draw(net, n, given, self._integration(self.sampler), rng)
+        return self._process(net).sample(net, n, given, rng)
 
     def log_prob(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, "n"]:
         raise denoising.no_density(self.name)
 
     def draw_latent(self, net: nn.Module, n: int, rng: torch.Generator) -> Float[Tensor, "n *z"]:
-        """The noise at time 1, shaped like the coordinates."""
-        return torch.randn((n, *denoising.coordinate_shape(space_of(net))), generator=rng, device=rng.device)
+        """Noise, shaped like records."""
+        return torch.randn((n, *space_of(net).shape), generator=rng, device=rng.device)
 
     def decode(self, net: nn.Module, z: Float[Tensor, "n *z"], context: Tensor | None) -> Tensor:
-        """Follow the probability-flow ODE from noise to data."""
-        context = denoising.complete_context(net, context, len(z), z.device)
-        return denoising.records(space_of(net), self._integration(ddim).run(net, z, Given(None, context), None))
+        return replace(self._process(net), sampler=ddim).decode(net, z, context)
 
     def encode(self, net: nn.Module, x: Tensor, context: Tensor | None) -> Float[Tensor, "n *z"]:
-        """Follow the probability-flow ODE from data to noise."""
-        how = self._integration(ddim)
-        context = denoising.complete_context(net, context, len(x), x.device)
-        y = denoising.coordinates(space_of(net), x)
-        return replace(how, times=how.times.flip(0).clamp(min=FIRST)).run(net, y, Given(None, context), None)
+        how = replace(self._process(net), sampler=ddim)
+        return how.encode(net, x, context, how.times.flip(0).clamp(min=FIRST))
 
-    def _integration(self, sampler: Sampler) -> Integration:
-        times = torch.linspace(LAST, 0.0, self.sampling_steps + 1)
-        return Integration(self.schedule, self.prediction, sampler, times, self.guidance)
+    def _process(self, net: nn.Module) -> Process:
+        return process_of(space_of(net))(
+            schedule=self.schedule,
+            prediction=self.prediction,
+            error=self._error,
+            sampler=self.sampler,
+            times=torch.linspace(LAST, 0.0, (self.sampling_steps or DEFAULT_STEPS) + 1),
+            guidance=self.guidance,
+        )
 
-    def _error(
-        self, net: nn.Module, x: Tensor, known: Tensor | None, context: Tensor | None, rng: torch.Generator
-    ) -> Float[Tensor, ""]:
-        t = FIRST + (LAST - FIRST) * uniform(len(x), rng)
-        path = denoising.noised(denoising.coordinates(space_of(net), x), t, known, self.schedule, rng)
-        out = net(path.seen, t, context, None if known is None else known.float())
+    def _error(self, out: Tensor, path: Path) -> Tensor:
         clean, _ = self.prediction(path.x_t, out, path.alpha, path.sigma)
-        return path.mean(min_snr_weight(path.alpha, path.sigma) * (clean - path.clean).square())
+        return min_snr_weight(path.alpha, path.sigma) * (clean - path.clean).square()

@@ -1,4 +1,4 @@
-"""A residual perceptron for velocities, noises or clean vectors: mixed-type rows, and arrays that are not images."""
+"""A residual perceptron for velocities, noises or clean vectors: arrays that are not images."""
 
 import torch
 from jaxtyping import Float
@@ -7,7 +7,6 @@ from torch.nn import functional
 
 from genwright.nets.context import ContextEmbedding
 from genwright.nets.flow_net import FlowNet
-from genwright.nets.relaxation import relaxed_size
 from genwright.nets.time_embedding import TimeEmbedding
 from genwright.spaces import Columns, Reals
 
@@ -17,13 +16,13 @@ BLOCKS = 4
 class VectorFlowNet(FlowNet):
     """Vector-to-vector net conditioned on time, context and given entries; computes on flattened arrays.
 
-    For `Columns` a vector is a relaxed row (see `genwright.nets.relaxation`). The last layer starts at zero.
+    The last layer starts at zero.
     """
 
-    def __init__(self, space: Reals | Columns, context: Columns | None, *, width: int) -> None:
+    def __init__(self, space: Reals, context: Columns | None, *, width: int) -> None:
         super().__init__()
         self.space, self.context = space, context
-        size = relaxed_size(space) if isinstance(space, Columns) else space.size
+        size = space.size
         self.time = TimeEmbedding(width)
         self.condition = None if context is None else ContextEmbedding(context, width)
         self.stem = nn.Linear(2 * size, width)
