@@ -5,6 +5,8 @@ from collections import defaultdict
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
 
 HEAD = """# Generated tables, side by side
 
@@ -25,7 +27,10 @@ The number after the colon is the seconds that a system may fit; *argn*, MOSTLY 
 protection of rare values, spends them on training alone. *copula* is SDV's Gaussian copula. The TSTR gap of Beijing
 and bike is large for every system: rows follow each other hourly, so that a model trained on real rows can find
 neighbours in time of held-out rows, which no generator should give it.
+
+![C2ST against the seconds of fitting](tables.png)
 """
+TICKS = (10, 30, 100, 300, 1000)  # seconds
 COLUMNS = (
     ("shape error", "shape error, %", 2),
     ("trend error", "trend error, %", 2),
@@ -46,6 +51,37 @@ def write_page(results: Path) -> None:
     for name, systems in by_data.items():
         parts.append(_section(name, systems))
     results.with_suffix(".md").write_text("\n".join(parts), encoding="utf-8")
+    _plot(by_data).savefig(results.with_suffix(".png"), dpi=110)
+
+
+def _plot(by_data: dict[str, dict[str, list[dict]]]) -> Figure:
+    """C2ST against the seconds that a fit took, one panel per data set and one line per kind of system."""
+    kinds = sorted({system.partition(":")[0] for systems in by_data.values() for system in systems})
+    figure = Figure(figsize=(4.0 * len(by_data), 3.6), layout="constrained")
+    panels = figure.subplots(1, len(by_data), sharey=True, squeeze=False)[0]
+    for axes, (name, systems) in zip(panels, by_data.items(), strict=True):
+        for number, kind in enumerate(kinds):
+            _line(axes, kind, [lines for system, lines in systems.items() if system.partition(":")[0] == kind], number)
+        axes.set(title=name, xlabel="seconds of fitting", xscale="log", xlim=(8, 2000), ylim=(0, 1.02))
+        axes.set_xticks(TICKS, [str(seconds) for seconds in TICKS], minor=False)
+        axes.minorticks_off()
+        axes.grid(alpha=0.3)
+    panels[0].set_ylabel("C2ST (1: not told from unseen rows)")
+    figure.legend(*_handles(panels), loc="outside lower center", ncols=min(len(kinds), 8), frameon=False)
+    return figure
+
+
+def _line(axes: Axes, kind: str, systems: list[list[dict]], number: int) -> None:
+    """One point per limit of time: means over the seeds."""
+    points = sorted([np.mean([line[key] for line in lines]) for key in ("fit_seconds", "C2ST")] for lines in systems)
+    if points:
+        axes.plot(*zip(*points, strict=True), marker="osD^vPX*"[number % 8], color=f"C{number}", label=kind)
+
+
+def _handles(panels: np.ndarray) -> tuple[list, list[str]]:
+    """What the legend names: every kind once, whichever panels it is in."""
+    found = {label: handle for axes in panels for handle, label in zip(*axes.get_legend_handles_labels(), strict=True)}
+    return list(found.values()), list(found)
 
 
 def _section(name: str, systems: dict[str, list[dict]]) -> str:
