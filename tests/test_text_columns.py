@@ -1,6 +1,7 @@
 """Free-text columns of a table: read as text, written given the rest of the row, kept out of rows' levels."""
 
 import re
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -16,6 +17,7 @@ from genwright.data.write import write
 from genwright.errors import ArgumentError, DataError, UnsupportedError
 from genwright.metrics.collect import Found
 from genwright.metrics.text_columns import copied_texts, score_text_columns, text_agreement
+from genwright.spaces import Encoded
 
 GOOD, BAD = ("great", "lovely", "superb"), ("awful", "broken", "useless")
 PARTS = {"chair": ("seat", "cushion"), "lamp": ("bulb", "switch")}
@@ -182,6 +184,18 @@ def test_several_texts_and_empty_ones_and_other_scripts():
     decoded = codec.decode(encoded, rng=torch.Generator())
     for name in ("comment", "reply"):
         assert decoded.columns[name].tolist() == data.columns[name].tolist()
+
+
+def test_only_characters_that_were_met_come_up(data):
+    codec = TextColumnsCodec.fit(data, rng=torch.Generator())
+    letters = codec.space.end  # tokens below it
+    every = torch.arange(codec.length)[None] % letters
+    noise = codec.decode(Encoded(every), rng=torch.Generator()).columns["comment"][0]
+    assert noise and set(noise) <= set("".join(data.columns["comment"])) | {"?"}
+    one = data.take(slice(1))
+    strange = replace(one, columns={**one.columns, "comment": np.array(["The ü: 3"], dtype=object)})
+    again = codec.decode(codec.encode(strange, rng=torch.Generator()), rng=torch.Generator())
+    assert again.columns["comment"].tolist() == ["The ?: 3"]
 
 
 def test_long_texts_are_cut_with_a_note():

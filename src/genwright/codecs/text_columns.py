@@ -4,7 +4,7 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import chain
 from typing import Any, Self, final
@@ -20,7 +20,7 @@ from genwright.errors import ArgumentError, DataError
 from genwright.spaces import Columns, Encoded, Given, Tokens
 
 BETWEEN = 255  # the byte between two texts of a row; UTF-8 has no such byte
-END = 256  # numbers below are bytes, numbers above are words
+UNKNOWN = b"?"  # stands for characters that were not met
 MOST_WORDS = 2000
 WORD_ROWS = 5  # a word that fewer rows hold is spelled, so that no rare one is kept by name
 MOST_TOKENS = 256  # of a row's texts
@@ -32,11 +32,13 @@ PIECE = re.compile(r" ?\w+|\W")
 class TextColumnsCodec(Codec):
     """The free-text columns `names` of a table <-> `Tokens`, one sequence per row; other columns are the context.
 
-    Frequent `words`, with the space before them, are a token each, all else is a token per byte of UTF-8. The texts
-    of a row follow each other. Longer sequences than `length` are cut, which `notes` reports.
+    Frequent `words`, with the space before them, are a token each, all else is a token per byte of UTF-8; only bytes of
+    the `alphabet` that was met can come up. The texts of a row follow each other. Longer sequences than `length` are
+    cut, which `notes` reports. Tokens are numbered so: bytes, the end, words.
     """
 
     names: tuple[str, ...]
+    alphabet: tuple[int, ...]
     words: tuple[str, ...]
     length: int
     beside: ColumnsCodec
@@ -51,11 +53,13 @@ class TextColumnsCodec(Codec):
             raise DataError("there is no text to fit to", where=names[0], hint="every row is empty; drop the column")
         rows = Counter(chain.from_iterable(set(PIECE.findall(text)) for column in texts for text in column))
         common = [piece for piece, n in rows.most_common() if n >= WORD_ROWS and len(piece.encode()) > 1]
-        codec = cls(names, tuple(common[:MOST_WORDS]), MOST_TOKENS, ColumnsCodec.fit(data, rng=rng))
+        met = set(UNKNOWN).union(*(text.encode("utf-8", "replace") for column in texts for text in column))
+        alphabet = tuple(sorted(met | ({BETWEEN} if len(names) > 1 else set())))
+        codec = cls(names, alphabet, tuple(common[:MOST_WORDS]), MOST_TOKENS, ColumnsCodec.fit(data, rng=rng))
         sizes = np.array([len(tokens) for tokens in codec._tokens(data)])
         cut = int((sizes > MOST_TOKENS).sum())
         notes = (f"{', '.join(names)}: {cut} of {len(data)} texts are cut after {MOST_TOKENS} tokens",) if cut else ()
-        return cls(names, codec.words, min(int(sizes.max()), MOST_TOKENS), codec.beside, notes)
+        return replace(codec, length=min(int(sizes.max()), MOST_TOKENS), notes=notes)
 
     @property
     def fields(self) -> tuple[Text, ...]:
@@ -64,7 +68,7 @@ class TextColumnsCodec(Codec):
 
     @property
     def space(self) -> Tokens:  # type: ignore[override]
-        return Tokens(self.length, vocabulary=END + 1 + len(self.words), end=END)
+        return Tokens(self.length, vocabulary=self._end + 1 + len(self.words), end=self._end)
 
     @property
     def context(self) -> Columns:  # type: ignore[override]
@@ -72,7 +76,7 @@ class TextColumnsCodec(Codec):
 
     def encode(self, data: Dataset, *, rng: torch.Generator) -> Encoded:
         """All rows with their context; values of other columns that were not met become the nearest known ones."""
-        x = np.full((len(data), self.length), END, dtype=np.int16)
+        x = np.full((len(data), self.length), self._end, dtype=np.int16)
         for row, tokens in zip(x, self._tokens(data), strict=True):
             row[: len(tokens)] = tokens[: self.length]
         return Encoded(torch.from_numpy(x), self.encode_context(data, rng=rng).context)
@@ -87,7 +91,7 @@ class TextColumnsCodec(Codec):
         """The text columns alone, without blanks around texts; bytes that are not UTF-8 become U+FFFD."""
         columns = {name: np.full(len(encoded), "", dtype=object) for name in self.names}
         for row, tokens in enumerate(encoded.x.tolist()):
-            end = tokens.index(END) if END in tokens else self.length
+            end = tokens.index(self._end) if self._end in tokens else self.length
             parts = b"".join(self._spelled[t] for t in tokens[:end]).split(bytes([BETWEEN]))
             for name, part in zip(self.names, parts):
                 columns[name][row] = part.decode("utf-8", "replace").strip()
@@ -112,6 +116,7 @@ class TextColumnsCodec(Codec):
         return {
             "kind": "text columns",
             "names": list(self.names),
+            "alphabet": list(self.alphabet),
             "words": list(self.words),
             "length": self.length,
             "beside": self.beside.to_json(),
@@ -121,32 +126,48 @@ class TextColumnsCodec(Codec):
     @classmethod
     def from_json(cls, mapping: Mapping[str, Any]) -> Self:
         """The inverse of `to_json`."""
-        beside = ColumnsCodec.from_json(mapping["beside"])
-        return cls(tuple(mapping["names"]), tuple(mapping["words"]), mapping["length"], beside, tuple(mapping["notes"]))
+        names, alphabet, words, notes = (tuple(mapping[key]) for key in ("names", "alphabet", "words", "notes"))
+        return cls(names, alphabet, words, mapping["length"], ColumnsCodec.from_json(mapping["beside"]), notes)
+
+    @property
+    def _end(self) -> int:
+        return len(self.alphabet)
 
     @cached_property
-    def _numbers(self) -> dict[str, tuple[int, ...]]:
+    def _letters(self) -> dict[int, int]:
+        """The token of each byte."""
+        return {byte: i for i, byte in enumerate(self.alphabet)}
+
+    @cached_property
+    def _numbers(self) -> dict[str, int]:
         """The token of each word."""
-        return {word: (END + 1 + i,) for i, word in enumerate(self.words)}
+        return {word: self._end + 1 + i for i, word in enumerate(self.words)}
 
     @cached_property
     def _spelled(self) -> list[bytes]:
         """What each token stands for."""
-        return [bytes([i]) for i in range(END)] + [b""] + [word.encode("utf-8") for word in self.words]
+        return [bytes([i]) for i in self.alphabet] + [b""] + [word.encode("utf-8") for word in self.words]
 
     def _tokens(self, data: Dataset) -> list[list[int]]:
         """The tokens of each row, the end included."""
         found = []
         for texts in zip(*(data.columns[name] for name in self.names), strict=True):
             tokens: list[int] = []
-            for text in texts:
-                tokens += [*self._spell(text or ""), BETWEEN]
-            found.append([*tokens[:-1], END])
+            for i, text in enumerate(texts):
+                tokens += [*([self._letters[BETWEEN]] if i else []), *self._spell(text)]
+            found.append([*tokens, self._end])
         return found
 
     def _spell(self, text: str) -> list[int]:
         numbers: list[int] = []
         for piece in PIECE.findall(text):
-            known = self._numbers.get(piece)
-            numbers.extend(piece.encode("utf-8", "replace") if known is None else known)
+            if piece in self._numbers:
+                numbers.append(self._numbers[piece])
+            else:
+                numbers.extend(self._letters[byte] for letter in piece for byte in self._known(letter))
         return numbers
+
+    def _known(self, letter: str) -> bytes:
+        """A character as bytes of the alphabet."""
+        raw = letter.encode("utf-8", "replace")
+        return raw if all(byte in self._letters for byte in raw) else UNKNOWN
