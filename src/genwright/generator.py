@@ -346,7 +346,7 @@ def _rebuild_correction(space: Space, tensors: dict[str, Tensor], device: torch.
     weights = {n.removeprefix("correction/"): t for n, t in tensors.items() if n.startswith("correction/")}
     if not weights or not isinstance(space, Columns):
         return None
-    correction = Correction(space)
+    correction = Correction(space, len(weights["trees.values"]))
     correction.load_state_dict(weights)
     return correction.to(device)
 

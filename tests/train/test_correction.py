@@ -71,7 +71,7 @@ def test_a_generator_without_faults_is_left_as_it_is():
 
 def test_weights_come_back_from_their_tensors(corrected):
     correction, _ = corrected
-    again = Correction(SPACE)
+    again = Correction(SPACE, len(correction.trees.values))
     again.load_state_dict(correction.state_dict())
     x = real(500, 2)
     assert torch.equal(again.log_weight(x), correction.log_weight(x))

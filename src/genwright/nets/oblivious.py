@@ -26,21 +26,20 @@ class ObliviousTrees(nn.Module):
     thresholds: Tensor
     values: Tensor
 
-    def __init__(self, space: Columns) -> None:
+    def __init__(self, space: Columns, trees: int = MOST_TREES) -> None:
         super().__init__()
         self.space = space
         levels = [c.levels if isinstance(c, Discrete) else 0 for c in space.columns]
         self.starts = torch.tensor([0, *levels]).cumsum(0).tolist()
         self.register_buffer("edges", torch.zeros(len(levels), BINS - 1))
         self.register_buffer("ranks", torch.zeros(sum(levels)))
-        self.register_buffer("columns", torch.zeros(MOST_TREES, DEPTH, dtype=torch.int64))
-        self.register_buffer("thresholds", torch.full((MOST_TREES, DEPTH), BINS, dtype=torch.uint8))
-        self.register_buffer("values", torch.zeros(MOST_TREES, 2**DEPTH))
+        self.register_buffer("columns", torch.zeros(trees, DEPTH, dtype=torch.int64))
+        self.register_buffer("thresholds", torch.full((trees, DEPTH), BINS, dtype=torch.uint8))
+        self.register_buffer("values", torch.zeros(trees, 2**DEPTH))
 
     def forward(self, x: Float[Tensor, "n c"]) -> Float[Tensor, "n"]:
         """Log-odds of each row."""
-        used = int((self.values != 0).any(dim=1).sum())
-        parts = [self._score(self.bins(part), slice(0, used)) for part in x.split(ROWS_AT_ONCE)]
+        parts = [self._score(self.bins(part), slice(None)) for part in x.split(ROWS_AT_ONCE)]
         return torch.cat(parts) if parts else torch.zeros(0, device=x.device)
 
     def bins(self, x: Float[Tensor, "n c"]) -> UInt8[Tensor, "c n"]:
@@ -99,6 +98,12 @@ class ObliviousTrees(nn.Module):
             leaf += (bins[column] > threshold).long() << level
         g, h = (torch.bincount(leaf, weights=w, minlength=2**DEPTH) for w in (gradient, curvature))
         self.values[tree] = (-rate * g / (h + RIDGE)).float()
+
+    def keep(self, trees: int) -> None:
+        """Drop all but the first `trees`."""
+        self.columns, self.thresholds, self.values = (
+            each[:trees].clone() for each in (self.columns, self.thresholds, self.values)
+        )
 
     def score_tree(self, tree: int, bins: UInt8[Tensor, "c n"]) -> Float[Tensor, "n"]:
         """What one tree adds."""

@@ -37,9 +37,9 @@ class Correction(nn.Module):
 
     log_kept: Tensor
 
-    def __init__(self, space: Columns) -> None:
+    def __init__(self, space: Columns, trees: int = MOST_TREES) -> None:
         super().__init__()
-        self.trees = ObliviousTrees(space)
+        self.trees = ObliviousTrees(space, trees)
         self.register_buffer("log_kept", torch.zeros(()))
 
     def log_weight(self, x: Float[Tensor, "n c"]) -> Float[Tensor, "n"]:
@@ -136,7 +136,7 @@ def _boost(
             gain, error = float(lowered.mean()), float(lowered.std() / math.sqrt(len(lowered)))
         if tree + 1 - best_count >= PATIENCE * LOOK_EVERY or time.monotonic() > deadline:
             break
-    trees.values[best_count:] = 0.0
+    trees.keep(best_count)
     return gain, error
 
 
