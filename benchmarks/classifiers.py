@@ -62,7 +62,7 @@ CLASSIFIERS: dict[str, Callable[[pd.DataFrame, int], Any]] = {
     "logistic": lambda x, seed: encoded(LogisticRegression(max_iter=1000)),
     "boosting": lambda x, seed: ordinal(
         lambda flags: HistGradientBoostingClassifier(
-            categorical_features=flags, early_stopping=len(x) >= TRAINED, random_state=seed
+            categorical_features=flags, early_stopping=True, random_state=seed
         ),
         x,
     ),
