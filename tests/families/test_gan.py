@@ -11,7 +11,7 @@ from genwright.errors import ArgumentError, UnsupportedError
 from genwright.families.family import Work
 from genwright.families.gan import GAN, gradient_penalty, non_saturating, relativistic
 from genwright.maths.divergences import energy_distance
-from genwright.spaces import Columns, Continuous, Discrete, Given, Reals
+from genwright.spaces import Columns, Continuous, Discrete, Encoded, Given, Reals
 
 SMALL = GAN(batch=64, latent=4, width=32, depth=1, penalty=0.2, learning_rate=2e-3)
 
@@ -137,3 +137,20 @@ def test_the_held_out_loss_prefers_the_true_law():
     net.generator = Truth()
     assert family.held_out(net, x, None, rng()) < before - 0.05
     assert torch.isfinite(family.held_out(net, x[:1], None, rng()))
+
+
+def test_no_level_is_dropped():
+    """Four levels, the rarest of 5 %, each with a value of its own: all are drawn, about as often as they should be."""
+    shares = torch.tensor([0.5, 0.3, 0.15, 0.05])
+    space = Columns((Discrete("kind", 4), Continuous("size")))
+    kind = torch.multinomial(shares, 3000, replacement=True, generator=rng())[:, None]
+    x = torch.cat([kind.float(), (kind - 1.0) + 0.2 * torch.randn(3000, 1, generator=rng(1))], dim=1)
+    torch.default_generator.manual_seed(0)
+    net = SMALL.build(space, None)
+    SMALL.prepare(net, space, Encoded(x), rng())
+    before = SMALL.sample(net, 4000, Given(), rng(2))[:, 0].long().bincount(minlength=4) / 4000
+    assert (before - shares).abs().max() < 0.1
+    train(SMALL, net, x, None, 250)
+    drawn = SMALL.sample(net, 4000, Given(), rng(3))
+    assert (drawn[:, 0].long().bincount(minlength=4) / 4000 - shares).abs().max() < 0.06
+    assert ((drawn[:, 1] + 1).round() == drawn[:, 0]).float().mean() > 0.7

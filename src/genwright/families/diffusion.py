@@ -11,7 +11,7 @@ from genwright.errors import ArgumentError
 from genwright.families import denoising
 from genwright.families.denoising import Path, Process, space_of
 from genwright.families.family import Density, Encodes, GradientFamily, Losses, Player, Work
-from genwright.families.mixed import log_frequencies, process_of
+from genwright.families.mixed import process_of
 from genwright.maths.samplers import Sampler, ddim, dpmpp_2m
 from genwright.maths.schedules import Prediction, Schedule, from_v, linear_beta, min_snr_weight, uniform
 from genwright.nets.context import drop_context
@@ -69,7 +69,7 @@ class Diffusion(GradientFamily, Encodes):
 
     def prepare(self, net: nn.Module, space: Space, train: Encoded, rng: torch.Generator) -> None:
         if isinstance(net, MixedNet):
-            net.start_from(log_frequencies(net.space, net.space.unpack(train.x)))
+            net.start_from(net.space.unpack(train.x))
 
     def players(self, net: nn.Module) -> tuple[Player, ...]:
         return (Player("diffusion", net, self.loss, denoising.adamw),)

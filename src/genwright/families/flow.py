@@ -11,7 +11,7 @@ from genwright.errors import ArgumentError
 from genwright.families import denoising
 from genwright.families.denoising import Path, Process, space_of
 from genwright.families.family import Density, Encodes, GradientFamily, Losses, Player, Work
-from genwright.families.mixed import log_frequencies, process_of
+from genwright.families.mixed import process_of
 from genwright.maths.samplers import Sampler, heun
 from genwright.maths.schedules import from_velocity, logit_normal, straight, to_velocity, uniform
 from genwright.nets.context import drop_context
@@ -67,7 +67,7 @@ class FlowMatching(GradientFamily, Encodes):
 
     def prepare(self, net: nn.Module, space: Space, train: Encoded, rng: torch.Generator) -> None:
         if isinstance(net, MixedNet):
-            net.start_from(log_frequencies(net.space, net.space.unpack(train.x)))
+            net.start_from(net.space.unpack(train.x))
 
     def players(self, net: nn.Module) -> tuple[Player, ...]:
         return (Player("flow", net, self.loss, denoising.adamw),)

@@ -17,8 +17,9 @@ from genwright.families.family import Density, GradientFamily, HasLatent, Losses
 from genwright.maths.divergences import energy_score
 from genwright.maths.optimizers import adamw
 from genwright.nets.coder import Decoder, Encoder, as_reals, real_shape
-from genwright.nets.relaxation import draw_relaxed, harden, logit_size, relax
-from genwright.spaces import Columns, Given, Reals, Space
+from genwright.nets.mlp import MLP
+from genwright.nets.relaxation import draw_relaxed, harden, log_frequencies, logit_size, relax
+from genwright.spaces import Columns, Discrete, Encoded, Given, Reals, Space
 
 CHUNK = 1024  # records generated at once, which bounds memory
 MOST_TRIES = 200  # draws per record that partial records may cost on average
@@ -61,6 +62,16 @@ class AdversarialNet(nn.Module):
         outputs = (logit_size(space),) if isinstance(space, Columns) else space.shape
         self.generator = Decoder(latent, outputs, context=context, width=width, depth=depth)
         self.critic = Encoder(real_shape(space), 1, context=context, width=width, depth=depth)
+
+    @torch.no_grad()
+    def start_from(self, x: Float[Tensor, "n c"]) -> None:
+        """Let the generator draw levels about as frequently as they are in x, before it has learned anything."""
+        assert isinstance(self.space, Columns) and isinstance(self.generator.body, MLP)
+        bias, start, levels = self.generator.body.last.bias, 0, iter(log_frequencies(self.space, x))
+        for column in self.space.columns:
+            own = next(levels) if isinstance(column, Discrete) else x.new_zeros(1)
+            bias[start : start + len(own)].copy_(own)
+            start += len(own)
 
     def generate(
         self, z: Float[Tensor, "n z"], context: Tensor | None, rng: torch.Generator | None
@@ -121,6 +132,10 @@ class GAN(GradientFamily, HasLatent):
     def build(self, space: Space, context: Columns | None) -> AdversarialNet:
         assert isinstance(space, Reals | Columns) and self.latent and self.width and self.depth, "sized() comes first"
         return AdversarialNet(space, context, latent=self.latent, width=self.width, depth=self.depth)
+
+    def prepare(self, net: Any, space: Space, train: Encoded, rng: torch.Generator) -> None:
+        if isinstance(space, Columns):
+            net.start_from(space.unpack(train.x))
 
     def players(self, net: Any) -> tuple[Player, ...]:
         optimizer = partial(adamw, learning_rate=self.learning_rate, betas=(0.0, 0.99))

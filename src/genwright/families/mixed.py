@@ -17,12 +17,11 @@ from torch.nn import functional as F
 from genwright.families.denoising import ArrayProcess, Process, complete_context, noised
 from genwright.families.family import Losses
 from genwright.nets.mixed_net import MixedNet
-from genwright.spaces import Columns, Continuous, Discrete, Given, Reals
+from genwright.spaces import Columns, Continuous, Given, Reals
 
 ROWS_AT_ONCE = 4096  # when sampling: bounds memory
 STATES_UNTIL = 2 / 3  # share of noise at which all states of values are visible: values say next to nothing until then
 AT_ONCE = 1e-4  # shares closer than this are the same
-SMOOTHING = 0.5  # rows added to the count of each level
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -153,17 +152,6 @@ def process_of(space: Reals | Columns) -> type[MixedProcess] | type[ArrayProcess
 def natural_order(like: Float[Tensor, "n c"]) -> Float[Tensor, "n c"]:
     """An order in which the first column comes first, for every row."""
     return torch.linspace(1.0, 0.0, like.shape[1], device=like.device).expand_as(like)
-
-
-def log_frequencies(space: Columns, x: Float[Tensor, "n c"]) -> Float[Tensor, "levels"]:
-    """The log of the smoothed share of each level of each discrete column."""
-    found = []
-    for j in space.discrete:
-        column = space.columns[j]
-        assert isinstance(column, Discrete)
-        counts = x[:, j].long().bincount(minlength=column.levels).float() + SMOOTHING
-        found.append((counts / counts.sum()).log())
-    return torch.cat(found) if found else x.new_zeros(0)
 
 
 def _governing(space: Columns) -> set[int]:

@@ -7,6 +7,7 @@ from torch.nn import functional as F
 
 from genwright.nets.context import ContextEmbedding
 from genwright.nets.flow_net import FlowNet
+from genwright.nets.relaxation import log_frequencies
 from genwright.nets.time_embedding import TimeEmbedding
 from genwright.spaces import Columns, Continuous, Discrete
 
@@ -38,9 +39,12 @@ class MixedNet(FlowNet):
         nn.init.zeros_(self.head.bias)
 
     @torch.no_grad()
-    def start_from(self, log_frequencies: Float[Tensor, "levels"]) -> None:
-        """Set what the net says of levels before it has learned anything."""
-        self.head.bias[len(self.space.continuous) :].copy_(log_frequencies)
+    def start_from(self, x: Float[Tensor, "n c"]) -> None:
+        """Let the net say how frequent levels are in x, before it has learned anything."""
+        start = len(self.space.continuous)
+        for levels in log_frequencies(self.space, x):
+            self.head.bias[start : start + len(levels)].copy_(levels)
+            start += len(levels)
 
     def forward(
         self,

@@ -13,6 +13,7 @@ from torch import Tensor
 from genwright.spaces import Columns, Discrete
 
 ONE_HOT_LEVELS = 16  # above this many levels binary codes: d = ceil(log2 K) coordinates in place of K
+SMOOTHING = 0.5  # rows added to the count of each level
 GUMBEL_TEMPERATURE = 0.5  # of the softmax that gradients see
 
 
@@ -35,6 +36,21 @@ def codewords(column: Discrete) -> Float[Tensor, "levels d"]:
     gray = number ^ (number >> 1)
     bits = (gray[:, None] >> torch.arange((k - 1).bit_length())) & 1
     return 2.0 * bits - 1.0
+
+
+def log_frequencies(space: Columns, x: Float[Tensor, "n c"]) -> tuple[Float[Tensor, "levels"], ...]:
+    """The log of the smoothed share of each level of each discrete column: what a net may say before it has learned.
+
+    >>> [shares] = log_frequencies(Columns((Discrete("sex", 2),)), torch.zeros(4, 1))
+    >>> shares.exp().allclose(torch.tensor([0.9, 0.1]))
+    True
+    """
+    found = []
+    for i, column in enumerate(space.columns):
+        if isinstance(column, Discrete):
+            counts = x[:, i].long().bincount(minlength=column.levels).float() + SMOOTHING
+            found.append((counts / counts.sum()).log())
+    return tuple(found)
 
 
 def widths(space: Columns) -> list[int]:
