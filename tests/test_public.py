@@ -6,7 +6,7 @@ import sys
 import genwright
 
 PUBLIC = (
-    "GAN VAE ArgumentError Autoregressive Between DataError Dataset Diffusion FlowMatching Generator GenwrightError "
+    "GAN VAE ArgumentError Autoregressive Between Copula DataError Dataset Diffusion FlowMatching Generator GenwrightError "
     "MaskedDiffusion MissingDependencyError Mixture OneOf Privacy Score Shares StorageError TrainingError TreeMixture "
     "UnsupportedError __version__ "
     "Classifier Regressor Database DatabaseGenerator fit_database load_database read_database write_database "
