@@ -37,8 +37,8 @@ class Copula(ClosedFormFamily):
     30 rows or more (at most `cells`). In a cell other discrete columns are independent, continuous ones follow a t law
     (Demarta & McNeil 2005, "The t Copula", sec. 2). Its scatter is that of the cell's rows and of some rows like all,
     with correlations shrunk towards none (Ledoit & Wolf 2004, eq. 14, with another target); how much, and how heavy the
-    tails are, is chosen by cross-validated likelihood. With so little to learn it does best on small tables of
-    numbers, in a second; with many rows or many categories other families do better. Missing values are filled in by
+    tails are, is chosen by cross-validated likelihood. Meant for some hundred rows of numbers; with many
+    rows or many categories other families have more to go by. Missing values are filled in by
     the law itself while fitting (Celeux & Diebolt 1985, stochastic EM). `cells=1` leaves all discrete columns
     independent.
 
