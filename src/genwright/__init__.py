@@ -25,6 +25,7 @@ if TYPE_CHECKING:
     from genwright.estimators.classifier import Classifier
     from genwright.estimators.regressor import Regressor
     from genwright.families.autoregressive import Autoregressive
+    from genwright.families.copula import Copula
     from genwright.families.diffusion import Diffusion
     from genwright.families.flow import FlowMatching
     from genwright.families.gan import GAN
@@ -63,6 +64,7 @@ _HOMES = {
     "run": "genwright.contest",
     "Mixture": "genwright.families.mixture",
     "TreeMixture": "genwright.families.tree",
+    "Copula": "genwright.families.copula",
     "VAE": "genwright.families.vae",
     "GAN": "genwright.families.gan",
     "FlowMatching": "genwright.families.flow",
@@ -85,6 +87,7 @@ __all__ = [
     "Autoregressive",
     "Between",
     "Classifier",
+    "Copula",
     "DataError",
     "Database",
     "DatabaseGenerator",

@@ -28,7 +28,7 @@ from genwright.app.progress import shown
 from genwright.app.rating import rate
 from genwright.app.ratings import ratings
 
-FAMILY_NAMES = ["auto", "mixture", "tree", "vae", "gan", "diffusion", "flow", "autoregressive"]
+FAMILY_NAMES = ["auto", "mixture", "tree", "copula", "vae", "gan", "diffusion", "flow", "autoregressive"]
 
 
 @click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})

@@ -24,7 +24,10 @@ MOST_INDICATORS = 3  # of these, for one category
 
 ALWAYS_ATOMS = 100  # up to this many distinct numbers are kept as atoms ...
 SPARSE_SHARE = 0.1  # ... and up to MOST_LEVELS where they fill less than this share of their grid
-ROWS_PER_ATOM = 5  # with fewer rows per distinct value, atoms would be copies of single rows
+SURE = (
+    14.0  # nats: with k values, all lie on a grid that is `step` times coarser by chance in exp(-k log step) of cases
+)
+ROWS_PER_ATOM = 10  # with fewer rows per distinct value, atoms would be copies of single rows
 
 
 def fit_coders(
@@ -99,6 +102,5 @@ def coder_from_json(mapping: Mapping[str, Any]) -> ScalarCoder:
 
 def _common_step(distinct: Float[np.ndarray, " k"]) -> float:
     """The greatest step that all values share, so that prices in hundreds stay so; 1 where that may be chance."""
-    if len(distinct) <= ALWAYS_ATOMS:
-        return 1.0
-    return float(np.gcd.reduce(np.diff(distinct).astype(np.int64)))
+    step = float(np.gcd.reduce(np.diff(distinct).astype(np.int64)))
+    return step if (len(distinct) - 1) * np.log(step) > SURE else 1.0

@@ -9,11 +9,12 @@ from typing import Any, Self, final
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from scipy.special import ndtri
 from torch import Tensor
 
 from genwright.codecs.scalars import ScalarCoder, state_numbers, uniform
+from genwright.codecs.smoothed import smoothed_map
 from genwright.codecs.value_sets import ValueSet
 from genwright.spaces import Continuous, Discrete
 
@@ -21,6 +22,8 @@ SPIKE_SHARE = 0.005  # a spike holds more than this share of the rows,
 SPIKE_ROWS = 30  # at least this many rows (in small tables, round numbers are often that common by chance),
 SPIKE_RATIO = 3.0  # and so many times the mean count of its two neighbours on each side
 MOST_KNOTS = 960  # evenly spaced quantiles; with the tails' extra ones a table stays below 1000
+SMALL_ROWS = 2000  # with fewer, quantiles are smoothed
+COARSE_SHARE = 0.6  # of the values that lie on a coarse grid, at least; by chance a tenth do
 ROUNDINGS = 8  # doublings of the float32 step by which the bounds of a range of scores may be off
 TAIL_ROWS = 8  # the outermost inner knot leaves at least this many rows outside
 
@@ -31,9 +34,11 @@ class Smooth(ScalarCoder):
     """Numbers with many distinct values: a state column, where there is need for one, and a standard normal column.
 
     State 0 is an ordinary value; then come missing, if any is, and one state for each of `spikes`. Ordinary values
-    lie on a grid of `step` (0: anywhere), are spread uniformly over their cell, and pass through the piecewise linear
-    quantile map from `knots` to the normal scores `scores`; outside of it they are clipped. Values come back exactly,
-    unless they have more digits than float32 scores tell apart: then to about a millionth of their range.
+    lie on a grid of `step` (0: anywhere), or, most of them, on a `coarse` one (0: there is none), of which one more
+    discrete column tells: 0 on the coarse grid, 1 off it. They are spread uniformly over their cell, and pass through
+    the piecewise linear quantile map from `knots` to the normal scores `scores`; outside of it they are clipped. Values
+    come back exactly, unless they have more digits than float32 scores tell apart: then to about a millionth of their
+    range.
     """
 
     step: float
@@ -43,20 +48,21 @@ class Smooth(ScalarCoder):
     scores: tuple[float, ...]
     spikes: tuple[float, ...] = ()
     missing: bool = False
+    coarse: float = 0.0
 
     @classmethod
     def fit(cls, values: Float[np.ndarray, " n"], *, step: float, rng: torch.Generator) -> Self:
         """Fit to at least one value that is not missing."""
         present = values[~np.isnan(values)]
-        spikes = find_spikes(present)
+        coarse = coarse_step(present, step) if len(present) < SMALL_ROWS else 0.0
+        spikes = find_spikes(present[_on(present, coarse)] if coarse else present)
         ordinary = np.sort(present[~np.isin(present, spikes)])
         low, high = float(ordinary[0]), float(ordinary[-1])
-        spread = np.sort(ordinary + (uniform(len(ordinary), rng) - 0.5) * step) if step else ordinary
-        shares = _shares(len(spread))
-        knots = np.interp(shares * (len(spread) - 1), np.arange(len(spread)), spread)
-        knots[0], knots[-1] = low - step / 2, high + step / 2  # so that every cell lies wholly inside
-        outermost = min(0.5 / len(spread), shares[1] / 4)
-        scores = ndtri(np.concatenate([[outermost], shares[1:-1], [1 - outermost]])).round(6)
+        cell = np.where(_on(ordinary, coarse), coarse, step)
+        spread = np.sort(ordinary + (uniform(len(ordinary), rng) - 0.5) * cell) if step else ordinary
+        edges = low - step / 2, high + step / 2  # so that every cell lies wholly inside
+        few = len(spread) < SMALL_ROWS and low < high
+        knots, scores = smoothed_map(spread, edges=edges) if few else _quantile_map(spread, edges=edges)
         return cls(
             step,
             low,
@@ -65,6 +71,7 @@ class Smooth(ScalarCoder):
             tuple(scores.tolist()),
             tuple(spikes.tolist()),
             len(present) < len(values),
+            coarse,
         )
 
     @cached_property
@@ -76,9 +83,10 @@ class Smooth(ScalarCoder):
         return 1 + self.missing + len(self.spikes)
 
     def columns(self, name: str, first: int) -> tuple[Discrete | Continuous, ...]:
+        grids = (Discrete(f"{name}:grid", 2),) if self.coarse else ()
         if self._states == 1:
-            return (Continuous(name),)
-        return (Discrete(f"{name}:state", self._states), Continuous(name, state=first))
+            return (*grids, Continuous(name))
+        return (Discrete(f"{name}:state", self._states), *grids, Continuous(name, state=first))
 
     def snap(self, values: np.ndarray) -> np.ndarray:
         snapped = np.clip(values, self.low, self.high)
@@ -97,10 +105,14 @@ class Smooth(ScalarCoder):
         ordinary = state == 0
         scores = np.zeros(len(values), dtype=np.float32)
         scores[ordinary] = self._to_scores(values[ordinary], rng)
-        return scores[:, None] if self._states == 1 else np.stack([state, scores], axis=1)
+        off = (ordinary & ~_on(values, self.coarse)).astype(np.float32)
+        return np.stack([state] * (self._states > 1) + [off] * bool(self.coarse) + [scores], axis=1)
 
     def decode(self, x: Float[np.ndarray, "n width"], rng: torch.Generator) -> np.ndarray:
-        values = self._from_scores(x[:, -1].astype(np.float64))
+        steps = np.full(len(x), self.step)
+        if self.coarse:
+            steps[state_numbers(x[:, -2:], 2) == 0] = self.coarse
+        values = self._from_scores(x[:, -1].astype(np.float64), steps)
         if self._states == 1:
             return values
         special = np.array([np.nan] * (1 + self.missing) + list(self.spikes))
@@ -118,7 +130,8 @@ class Smooth(ScalarCoder):
         if not states.any():
             return None
         scores = self._score_range(low, high) if ordinary else None
-        return (scores,) if self._states == 1 else (None if states.all() else states, scores)
+        grids = (None,) if self.coarse else ()
+        return (*grids, scores) if self._states == 1 else (None if states.all() else states, *grids, scores)
 
     def mend(self, values: np.ndarray, allowed: ValueSet, rng: torch.Generator) -> np.ndarray:
         return np.where(allowed.holds(values), values, allowed.nearest(values))
@@ -133,6 +146,7 @@ class Smooth(ScalarCoder):
             "scores": list(self.scores),
             "spikes": list(self.spikes),
             "missing": self.missing,
+            "coarse": self.coarse,
         }
 
     def _to_scores(self, values: Float[np.ndarray, " n"], rng: torch.Generator | None) -> Float[np.ndarray, " n"]:
@@ -140,8 +154,11 @@ class Smooth(ScalarCoder):
         knots, scores = self._map
         place = np.full(len(values), 0.5) if rng is None else uniform(len(values), rng)
         if self.step:
-            z = np.interp(values + (place - 0.5) * self.step, knots, scores).astype(np.float32)
-            moved = self._from_scores(z.astype(np.float64)) != values  # rounding took the outermost places of a cell
+            steps = np.where(_on(values, self.coarse), self.coarse, self.step)
+            z = np.interp(values + (place - 0.5) * steps, knots, scores).astype(np.float32)
+            moved = (
+                self._from_scores(z.astype(np.float64), steps) != values
+            )  # rounding took the outermost places of a cell
             z[moved] = np.interp(values[moved], knots, scores)
             return z
         z = np.interp(values, knots, scores)
@@ -150,13 +167,20 @@ class Smooth(ScalarCoder):
         z[tied] = (scores[first] + place * (scores[np.maximum(last, 0)] - scores[first]))[tied]
         return z.astype(np.float32)
 
-    def _from_scores(self, z: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-        """The roundest of the values that share each float32 score, on the grid and in range."""
+    def _from_scores(
+        self, z: Float[np.ndarray, " n"], steps: Float[np.ndarray, " n"] | None = None
+    ) -> Float[np.ndarray, " n"]:
+        """The roundest of the values that share each float32 score, on the grid (of `steps` if given) and in range."""
         knots, scores = self._map
         half = np.spacing(np.abs(z).astype(np.float32)).astype(np.float64) / 2
         blur = np.interp(z + half, scores, knots) - np.interp(z - half, scores, knots)
         values = _rounded(np.interp(z, scores, knots), blur)
-        return np.clip(self._on_grid(values) if self.step else values, self.low, self.high)
+        if self.coarse and steps is not None:
+            rounder = np.rint(values / self.coarse) * self.coarse
+            values = np.where(steps == self.coarse, rounder, self._on_grid(values))
+        elif self.step:
+            values = self._on_grid(values)
+        return np.clip(values, self.low, self.high)
 
     def _score_range(self, low: float, high: float) -> Tensor | None:
         """The scores [low, high] that decode to the values from `low` to `high`; None where these are all."""
@@ -176,6 +200,26 @@ class Smooth(ScalarCoder):
         return self.low + np.rint((values - self.low) / self.step) * self.step
 
 
+def coarse_step(values: Float[np.ndarray, " n"], step: float) -> float:
+    """A grid ten or a hundred times as coarse as that of `step` that most values lie on, but not all; else 0.
+
+    Whole numbers among halves or thirds, for instance: a smooth law would lose them.
+
+    >>> coarse_step(np.array([30.0, 40.0, 80.0, 35.0, 50.0]), 1.0)
+    10.0
+    """
+    for times in (100, 10) if step else ():
+        share = float(_on(values, times * step).mean())
+        if COARSE_SHARE <= share < 1.0:
+            return times * step
+    return 0.0
+
+
+def _on(values: Float[np.ndarray, " n"], step: float) -> Bool[np.ndarray, " n"]:
+    """Which values are multiples of `step`; none where there is no such grid."""
+    return np.isclose(np.rint(values / step) * step, values, rtol=0, atol=1e-9) if step else np.zeros(len(values), bool)
+
+
 def find_spikes(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " k"]:
     """The values that hold clearly more rows than their neighbours: inflated zeros, bounds, defaults; ascending.
 
@@ -189,6 +233,17 @@ def find_spikes(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " k"]:
     neighbours = np.maximum(inside[:-4] + inside[1:-3] + inside[3:-1] + inside[4:], 1)
     many = counts > max(SPIKE_SHARE * len(values), SPIKE_ROWS)
     return distinct[many & (counts > SPIKE_RATIO * around / neighbours)]
+
+
+def _quantile_map(
+    spread: Float[np.ndarray, " n"], *, edges: tuple[float, float]
+) -> tuple[Float[np.ndarray, " k"], Float[np.ndarray, " k"]]:
+    """Quantiles of ascending values as knots from edge to edge, and their normal scores."""
+    shares = _shares(len(spread))
+    knots = np.interp(shares * (len(spread) - 1), np.arange(len(spread)), spread)
+    knots[0], knots[-1] = edges
+    outermost = min(0.5 / len(spread), shares[1] / 4)
+    return knots, ndtri(np.concatenate([[outermost], shares[1:-1], [1 - outermost]])).round(6)
 
 
 def _shares(n: int) -> Float[np.ndarray, " k"]:

@@ -10,6 +10,7 @@ if TYPE_CHECKING:
 _HOMES = {
     "mixture": ("mixture", "Mixture"),
     "tree": ("tree", "TreeMixture"),
+    "copula": ("copula", "Copula"),
     "vae": ("vae", "VAE"),
     "gan": ("gan", "GAN"),
     "flow": ("flow", "FlowMatching"),
