@@ -84,12 +84,12 @@ def _loop(job: Job, state: State, plan: Plan, interrupted: threading.Event) -> P
     saved = told = began
     state.net.train()
     settle_at = math.inf if job.clock.deadline is None else max(plan.decay_start, first_step + 1)
-    timed_from = first_step, began
+    timed_from, most_steps = (first_step, began), math.inf
     while state.step < plan.steps:
         if state.step >= settle_at:  # when the decay begins, and each time that half of the rest is done
             now = time.monotonic()
             speed = (now - timed_from[1]) / (state.step - timed_from[0])
-            plan = settle(plan, step=state.step, seconds_per_step=speed, clock=job.clock)
+            plan = settle(plan, step=state.step, seconds_per_step=speed, clock=job.clock, most_steps=most_steps)
             timed_from, rest = (state.step, now), plan.steps - state.step
             settle_at = state.step + rest // 2 if rest > SETTLED * plan.steps else math.inf
         losses = take_step(job.family, state, job.space, job.train, plan)
@@ -105,8 +105,9 @@ def _loop(job: Job, state: State, plan: Plan, interrupted: threading.Event) -> P
             judged, stop = _judge(state, plan)
             if stop:
                 break
-            if judged is not plan:  # stopping early: the clock has no more say
-                plan, settle_at = judged, math.inf
+            if judged is not plan:  # stopping early: from here the clock may only shorten what is left
+                plan, most_steps, timed_from = judged, judged.steps, (state.step, now)
+                settle_at = state.step + max(1, (plan.steps - state.step) // 2) if job.clock.deadline else math.inf
         if now - told > TELL_SECONDS:
             told = now
             left = (plan.steps - state.step) * (now - began) / max(1, state.step - first_step)
