@@ -16,6 +16,7 @@ from genwright.constraints import Constraints, Rule
 from genwright.data.dataset import Dataset
 from genwright.errors import UnsupportedError
 from genwright.families.autoregressive import Autoregressive
+from genwright.families.copula import Copula
 from genwright.families.family import Family, Work
 from genwright.families.flow import FlowMatching
 from genwright.families.recipe import recipe_to_json
@@ -31,6 +32,7 @@ from genwright.train.prior import fit_prior
 from genwright.train.progress import Listener, Progress, silent
 from genwright.train.record import circumstances
 
+FEW_ROWS = 500  # of a table mostly of numbers, below which few parameters are better than many
 TEXT_SHARE = 0.5  # of the time goes to the free-text columns of a table, where there are any
 
 
@@ -105,7 +107,7 @@ def _fit_rows(
         hidden = private_fit(data, privacy, family=family, work=work, seed=seed, rules=constraints, listener=listener)
         return Generator(codec=hidden.codec, family=hidden.family, net=hidden.net.to(target), record=hidden.record)
     rules, codec, encoded, held_out = _encode(data, constraints, seed, listener)
-    family = family or default_family(codec.space)
+    family = family or default_family(codec.space, len(encoded))
     prior = fit_prior(codec.context, encoded, held_out, minutes=minutes, seed=seed, device=target)
     work = less_reserved(replace(work, rows=len(encoded)), codec.space)
     fitted = fit_family(
@@ -183,11 +185,13 @@ def _correct(
     return correction, {"correction": measured | {"kept": correction is not None}}
 
 
-def default_family(space: Space) -> Family:
+def default_family(space: Space, rows: int) -> Family:
     """The family that does best at short budgets on each kind of space (see docs/how-to-choose.md)."""
     match space:
         case Reals():
             return FlowMatching()
+        case Columns() if rows < FEW_ROWS and 2 * len(space.continuous) > len(space.columns):
+            return Copula()  # docs/evidence/small_tables.md
         case Tokens() | Columns():
             return Autoregressive()
 
