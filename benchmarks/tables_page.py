@@ -10,21 +10,24 @@ from matplotlib.figure import Figure
 
 HEAD = """# Generated tables, side by side
 
-Every system fitted the same rows on the same machine (two cores, no GPU; other work ran beside some fits, so compare
-seconds with care), and was measured on rows that no fit had seen: Adult's own test file, a random half of the others.
+Every system fitted the same rows on one core of the same machine (no GPU), and was measured on rows that no fit had
+seen: Adult's own test file, a random half of the others.
 Means over the seeds, with the range where there are several. A *floor* is what as many real training rows score in
 place of generated ones; none need be better. C2ST is 1 where boosted trees cannot tell generated from unseen real
 rows and 0 where they always can; it falls with the number of rows, which is the same for all systems on one data set.
 The nearest-row share is .5 where generated rows lie as often nearer to a training row as to an unseen one.
 
-    python -m benchmarks.tables --systems tree:60 autoregressive:60 --data adult --seeds 2
-    python -m benchmarks.tables --systems tree:60 autoregressive:60 --data beijing bike
+    python -m benchmarks.tables --systems autoregressive:60 tree:60 --seeds 3
+    python -m benchmarks.tables --systems autoregressive:600 --data adult --seeds 3
+    python -m benchmarks.tables --systems tree:12 autoregressive:12 tree:25 autoregressive:25 --data adult beijing
+    python -m benchmarks.tables --systems diffusion:60 flow:60 vae:60 gan:60 independent:60 --data adult
     python -m benchmarks.tables --systems argn:60 --mostly PYTHON
-    python -m benchmarks.tables --systems copula --data adult --sdv PYTHON
+    python -m benchmarks.tables --systems copula ctgan tvae --sdv PYTHON --data adult bike
     python -m benchmarks.tables --write
 
 The number after the colon is the seconds that a system may fit; *argn*, MOSTLY AI's TabularARGN without its
-protection of rare values, spends them on training alone. *copula* is SDV's Gaussian copula. The TSTR gap of Beijing
+protection of rare values, spends them on training alone. *copula*, *ctgan* and *tvae* are SDV's at
+their defaults. The TSTR gap of Beijing
 and bike is large for every system: rows follow each other hourly, so that a model trained on real rows can find
 neighbours in time of held-out rows, which no generator should give it.
 
