@@ -18,11 +18,14 @@ from genwright.maths.divergences import energy_score
 from genwright.maths.optimizers import adamw
 from genwright.nets.coder import Decoder, Encoder, as_reals, real_shape
 from genwright.nets.mlp import MLP
+from genwright.nets.moments import Moments
 from genwright.nets.relaxation import draw_relaxed, harden, log_frequencies, logit_size, relax
 from genwright.spaces import Columns, Discrete, Encoded, Given, Reals, Space
 
 CHUNK = 1024  # records generated at once, which bounds memory
 MOST_TRIES = 200  # draws per record that partial records may cost on average
+MATCHING = 5.0  # weight of the moments beside the game
+COMPARED = 2048  # rows drawn at least to be held against held-out ones
 STEP = 0.01  # length of the finite difference, in units of encoded data (about 1)
 
 Scores = Float[Tensor, "n"]
@@ -61,12 +64,14 @@ class AdversarialNet(nn.Module):
         self.space, self.context, self.latent = space, context, latent
         outputs = (logit_size(space),) if isinstance(space, Columns) else space.shape
         self.generator = Decoder(latent, outputs, context=context, width=width, depth=depth)
+        self.moments = Moments(space) if isinstance(space, Columns) else None
         self.critic = Encoder(real_shape(space), 1, context=context, width=width, depth=depth)
 
     @torch.no_grad()
     def start_from(self, x: Float[Tensor, "n c"]) -> None:
         """Let the generator draw levels about as frequently as they are in x, before it has learned anything."""
-        assert isinstance(self.space, Columns) and isinstance(self.generator.body, MLP)
+        assert isinstance(self.space, Columns) and isinstance(self.generator.body, MLP) and self.moments is not None
+        self.moments.prepare(x)
         bias, start, levels = self.generator.body.last.bias, 0, iter(log_frequencies(self.space, x))
         for column in self.space.columns:
             own = next(levels) if isinstance(column, Discrete) else x.new_zeros(1)
@@ -93,7 +98,7 @@ class GAN(GradientFamily, HasLatent):
 
     Huang et al. 2024, arXiv:2501.05441 ("R3GAN"), eqs. 2, 5 and 6. `latent` is the size of z, `width` and `depth` those
     of generator and critic. `objective` is the game, `relativistic` or `non_saturating`; `penalty` is γ, the weight of
-    the penalties.
+    the penalties. The generator of a table also matches the shares of levels and of pairs of them (`Moments`).
     """
 
     name: ClassVar[str] = "gan"
@@ -169,15 +174,24 @@ class GAN(GradientFamily, HasLatent):
     def generator_loss(self, net: Any, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Losses:
         """The game with the sides exchanged; the critic stands still. Huang et al. 2024, eq. 2."""
         fixed = {name: weight.detach() for name, weight in net.critic.state_dict().items()}
-        fake = net.generate(_latents(net, len(x), rng), context, rng)
+        raw = net.generator(_latents(net, len(x), rng), context)
+        fake = draw_relaxed(net.space, raw, rng) if net.moments is not None else raw
         fake_scores = functional_call(net.critic, fixed, (fake, context))[:, 0]
         with torch.no_grad():
             real_scores = net.critic(_spread(net.space, as_reals(net.space, x), rng), context)[:, 0]
-        return {"game": self.objective(fake_scores, real_scores)}
+        game = {"game": self.objective(fake_scores, real_scores)}
+        matched = net.moments is not None and net.moments.ready and len(x) > 1
+        return game | {"moments": MATCHING * net.moments.loss(raw)} if matched else game
 
     @torch.no_grad()
     def held_out(self, net: Any, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, ""]:
-        """The energy distance between generated and held-out records beside their contexts, less its constant part."""
+        """How far generated records are from held-out ones.
+
+        Of tables without context the distance of their `Moments`; else the energy distance, beside their contexts, less
+        its constant part, which of one-hot rows says little.
+        """
+        if net.moments is not None and net.moments.ready and context is None:
+            return net.moments.distance(x, self.sample(net, max(COMPARED, len(x)), Given(), rng))
         repeats = max(2, math.ceil(128 / len(x)))
         wide = None if context is None else context.repeat(repeats, 1)
         fake = net.generate(_latents(net, repeats * len(x), rng), wide, rng)

@@ -101,9 +101,14 @@ def harden(space: Columns, y: Float[Tensor, "n d"]) -> Float[Tensor, "n c"]:
     return torch.where(space.active(x), x, 0.0)
 
 
+def logit_sizes(space: Columns) -> list[int]:
+    """Numbers that a net puts out for each column in `draw_relaxed`: one logit per level, or one value."""
+    return [column.levels if isinstance(column, Discrete) else 1 for column in space.columns]
+
+
 def logit_size(space: Columns) -> int:
-    """Numbers that a net puts out for `draw_relaxed`: one logit per level and one value per continuous column."""
-    return sum(column.levels if isinstance(column, Discrete) else 1 for column in space.columns)
+    """Numbers that a net puts out for `draw_relaxed`."""
+    return sum(logit_sizes(space))
 
 
 def draw_relaxed(space: Columns, logits: Float[Tensor, "n l"], rng: torch.Generator | None) -> Float[Tensor, "n d"]:
