@@ -8,6 +8,7 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from genwright.maths import decoding
 from genwright.nets.quantile_density import QuantileDensity
 from genwright.spaces import Columns, Continuous, Discrete
 
@@ -181,7 +182,7 @@ class AnyOrderColumns(nn.Module):
         head = self.heads[j](self._hidden(total[free][None], slice(j, j + 1))[0]).float()
         if isinstance(column, Discrete):
             logits = head if limit is None else head.masked_fill(~limit.bool().to(head.device), -math.inf)
-            drawn = _choose(logits, rng).to(x.dtype)
+            drawn = decoding.draw(logits, rng).to(x.dtype)
             if limit is not None:
                 mass[free] = (logits.logsumexp(dim=1) - head.logsumexp(dim=1)).double()
         else:
@@ -287,9 +288,3 @@ def _zero_linear(width: int, outputs: int) -> nn.Linear:
     nn.init.zeros_(linear.weight)
     nn.init.zeros_(linear.bias)
     return linear
-
-
-def _choose(logits: Float[Tensor, "n l"], rng: torch.Generator) -> Int[Tensor, "n"]:
-    """One level per row, by the Gumbel-max trick."""
-    noise = torch.empty_like(logits).exponential_(generator=rng).clamp_(min=1e-30)
-    return (logits - noise.log()).argmax(dim=1)

@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from jaxtyping import Float, Int
 from torch import Tensor
 
+from genwright.maths import decoding
+
 NORMAL_SHARE = 1e-3  # least weight of the standard normal: keeps every bin's mass, and so every logarithm, finite
 NARROWEST = 1e-3  # least scale of a bump, in standard deviations of the column
 LEAST_MASS = 1e-200  # of a part of the mixture in a range too far out or too narrow to tell
@@ -59,8 +61,8 @@ class QuantileDensity:
         """One value from `low` to `high` per row: a bin, a part of the mixture in it, its truncated inverse law."""
         steps, weights, places, scales = self._split(head)
         masses = self._masses(weights, places, scales, low, high)
-        index = _choose(steps + masses.sum(dim=1).log(), rng)
-        part = _choose(masses.gather(2, index[:, None, None].expand(-1, masses.shape[1], 1))[..., 0].log(), rng)
+        index = decoding.draw(steps + masses.sum(dim=1).log(), rng)
+        part = decoding.draw(masses.gather(2, index[:, None, None].expand(-1, masses.shape[1], 1))[..., 0].log(), rng)
         chance = torch.rand(len(head), generator=rng, device=head.device, dtype=torch.float64)
         edges = self._edges(head.device, low, high)
         first, last = edges[index], edges[index + 1]
@@ -110,9 +112,3 @@ def _between(cdf: Callable[[Tensor], Tensor], edges: Float[Tensor, "*m e"]) -> F
     """Mass between neighbouring edges under a symmetric law, precise in both of its tails."""
     low, high = edges[..., :-1], edges[..., 1:]
     return torch.where(low > 0, cdf(-low) - cdf(-high), cdf(high) - cdf(low))
-
-
-def _choose(logits: Float[Tensor, "n l"], rng: torch.Generator) -> Int[Tensor, "n"]:
-    """One option per row, by the Gumbel-max trick."""
-    noise = torch.empty_like(logits).exponential_(generator=rng).clamp_(min=1e-30)
-    return (logits - noise.log()).argmax(dim=1)
