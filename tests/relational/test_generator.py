@@ -43,13 +43,15 @@ def test_every_key_is_new_and_refers_to_a_row(real, fake):
     assert [f.name for f in fake.tables["orders"].fields] == [f.name for f in real.tables["orders"].fields]
 
 
-def test_the_law_is_kept_across_tables(real, fake):
+def test_the_law_is_kept_across_tables(real, model, fake):
     """Independent tables have no dependence at all: correlations of 0, and the same numbers of children everywhere."""
     truth, found = facts(real), facts(fake)
+    draws = [found, *(facts(model.sample(seed=seed)) for seed in (2, 3, 4))]  # one draw has some forty products
     assert ks_2samp(truth["many"], found["many"]).statistic < 0.09
     assert found["city"]["Oslo"] - found["city"]["Rome"] > 0.5 * (truth["city"]["Oslo"] - truth["city"]["Rome"])
     for dependence in ("with age", "with before", "price with age"):
-        assert found[dependence] > 0.4 * truth[dependence] > 0.2, dependence
+        mean = np.mean([each[dependence] for each in draws])
+        assert mean > 0.4 * truth[dependence] > 0.2, dependence
     assert ks_2samp(truth["gap"], found["gap"]).statistic < 0.1 and found["gap"].min() >= 0
     assert np.median(found["since signup"]) == pytest.approx(np.median(truth["since signup"]), rel=0.3)
     assert found["named"] == pytest.approx(truth["named"], abs=0.05)
