@@ -5,7 +5,7 @@
 
 copies: a generator that gives real, unseen records but for 1 % training records, slightly changed, and one that gives
 no copies at all: how often is each called a copier? type-one: two generators of one law, held against shared real
-records of that law: how often does the difference of their scores have p < 0.05?
+records, of that law or with the same fault in both: how often does the difference of their scores have p < 0.05?
 """
 
 import argparse
@@ -99,8 +99,8 @@ def copy_cases(folder: Path | None) -> Iterator[tuple[str, Dataset, np.ndarray, 
     if folder is None:
         return
     adult = gw.read(folder / "table_adult" / "adult_train.csv.gz")
-    adult = adult.take(rng.permutation(len(adult))[:8000])
-    yield "Adult, rows as points", adult, row_points(adult, [adult])[0], (2000, 1000, 1000)
+    adult = adult.take(rng.permutation(len(adult))[:12000])
+    yield "Adult, rows as points", adult, row_points(adult, [adult])[0], (4000, 2000, 2000)
     fashion = gw.read(folder / "images_fashion_mnist" / "train-images-idx3-ubyte.gz")
     order = rng.permutation(len(fashion))
     extractor = fit_extractor(fashion.take(order[:2000]), dimension=64, kind="pca")
@@ -130,61 +130,68 @@ def _listed(found: Score | tuple[Score, ...]) -> Scores:
     return found if isinstance(found, tuple) else (found,)
 
 
-def _both(metric: Callable[..., Score | tuple[Score, ...]], draw: Callable[[], Any], seed: int) -> Pair:
-    """A metric(real, fake, seed=...) of two generated sets against one real set."""
-    real, first, second = draw(), draw(), draw()
+def _both(
+    metric: Callable[..., Score | tuple[Score, ...]], draw: Callable[[float], Any], seed: int, fault: float
+) -> Pair:
+    """A metric(real, fake, seed=...) of two generated sets against one real set; `draw` makes records with a fault."""
+    real, first, second = draw(0.0), draw(fault), draw(fault)
     return _listed(metric(real, first, seed=seed)), _listed(metric(real, second, seed=seed))
 
 
-def of_features(metric: Callable[..., Score | tuple[Score, ...]], seed: int, *, n: int = 300) -> Pair:
+def of_features(metric: Callable[..., Score | tuple[Score, ...]], seed: int, fault: float, *, n: int = 300) -> Pair:
     """Two sets of features against a third."""
     rng = np.random.default_rng(seed)
-    return _both(partial(metric, features=FEATURES), lambda: cloud(rng, n), seed)
+    return _both(partial(metric, features=FEATURES), lambda shift: cloud(rng, n, shift=shift), seed, fault)
 
 
-def of_copying(metric: Callable[..., Score], seed: int, *, n: int = 300) -> Pair:
+def of_copying(metric: Callable[..., Score], seed: int, fault: float, *, n: int = 300) -> Pair:
     """Two sets of features against training and held-out ones."""
     rng = np.random.default_rng(seed)
     train, held_out = cloud(rng, n), cloud(rng, n)
     measured = partial(metric, train, held_out=held_out, features=FEATURES, seed=seed)
-    return [measured(cloud(rng, n))], [measured(cloud(rng, n))]
+    return [measured(cloud(rng, n, shift=fault))], [measured(cloud(rng, n, shift=fault))]
 
 
-def of_tables(metric: Callable[..., Score], seed: int, *, n: int = 300) -> Pair:
+def of_tables(metric: Callable[..., Score], seed: int, fault: float, *, n: int = 300) -> Pair:
     """Two tables against a third."""
     seeds = iter(range(3 * seed, 3 * seed + 3))
-    return _both(metric, lambda: simulated(n, seed=next(seeds)), seed)
+    return _both(metric, lambda shift: simulated(n, seed=next(seeds), shift=shift), seed, fault)
 
 
-def of_series(metric: Callable[..., Score], seed: int, *, n: int = 200) -> Pair:
+def of_series(metric: Callable[..., Score], seed: int, fault: float, *, n: int = 200) -> Pair:
     """Two sets of series against a third."""
     seeds = iter(range(3 * seed, 3 * seed + 3))
-    return _both(metric, lambda: _autoregressive(n, seed=next(seeds)), seed)
+    return _both(metric, lambda shift: _autoregressive(n, seed=next(seeds), shift=shift), seed, fault)
 
 
-def of_forecasts(seed: int, *, n: int = 200) -> Pair:
+def of_forecasts(seed: int, fault: float, *, n: int = 200) -> Pair:
     """Two sets of series that forecasters learn from, against one test set."""
-    real, first, second, test = (_autoregressive(n, seed=4 * seed + i) for i in range(4))
+    shifts = (0.0, fault, fault, 0.0)
+    real, first, second, test = (_autoregressive(n, seed=4 * seed + i, shift=shift) for i, shift in enumerate(shifts))
     return tuple([predictive_score(real, fake, test=test, seed=seed)] for fake in (first, second))  # type: ignore
 
 
-def of_texts(metric: Callable[..., Score], seed: int, *, n: int = 120) -> Pair:
+def of_texts(metric: Callable[..., Score], seed: int, fault: float, *, n: int = 120) -> Pair:
     """Texts of 40 words by a first-order chain over 200 words of very different frequency."""
     rng = np.random.default_rng(seed)
     law = np.random.default_rng(7)
     chain = law.dirichlet(0.05 + 8 / np.arange(1, 201), size=200).cumsum(axis=1)
     words = np.array([f"w{i}" for i in range(200)])
 
-    def draw() -> list[str]:
+    def draw(strayed: float) -> list[str]:
         states = [rng.integers(0, 200, n)]
         for _ in range(39):
-            states.append((rng.random(n)[:, None] > chain[states[-1]]).sum(axis=1).clip(max=199))
+            following = (rng.random(n)[:, None] > chain[states[-1]]).sum(axis=1).clip(max=199)
+            states.append(np.where(rng.random(n) < strayed, rng.integers(0, 200, n), following))
         return [" ".join(row) for row in words[np.stack(states, axis=1)]]
 
-    return _both(metric, draw, seed)
+    return _both(metric, draw, seed, fault)
 
 
-CASES: dict[str, tuple[Callable[[int], Pair], int]] = {  # the metric, and most replications (dear ones have fewer)
+FAULTS = (0.0, 0.3)  # of both generators: none, and a shift of the data, or the share of words that stray
+CASES: dict[
+    str, tuple[Callable[[int, float], Pair], int]
+] = {  # the metric, and most replications (dear ones have fewer)
     "Frechet distance": (partial(of_features, frechet.frechet_distance), 1000),
     "Frechet distance at infinity": (partial(of_features, frechet.frechet_infinity), 400),
     "kernel distance": (partial(of_features, kernel.kernel_distance), 1000),
@@ -214,19 +221,19 @@ CASES: dict[str, tuple[Callable[[int], Pair], int]] = {  # the metric, and most 
 }
 
 
-def type_one(name: str, replications: int) -> list[dict[str, Any]]:
+def type_one(name: str, fault: float, replications: int) -> list[dict[str, Any]]:
     """Share of replications with p < 0.05, for every score of one case."""
     pair, most = CASES[name]
     replications = min(replications, most)
     p: dict[str, list[float]] = {}
     for seed in range(replications):
-        for first, second in zip(*pair(seed), strict=True):
+        for first, second in zip(*pair(seed, fault), strict=True):
             p.setdefault(first.name, []).append(difference(first, second)[2])
     rows = []
     for score, values in p.items():
         rate = float(np.mean(np.array(values) < LEVEL))
         error = float(np.sqrt(LEVEL * (1 - LEVEL) / replications))  # of the rate itself, were it 5 %
-        about = {"study": "type-one", "score": score, "replications": replications}
+        about = {"study": "type-one", "score": score, "fault": fault, "replications": replications}
         rows.append(about | {"told_apart": round(rate, 4), "standard_error": round(error, 4)})
     return rows
 
@@ -245,7 +252,7 @@ def main() -> None:
         rows: Iterator[dict[str, Any]] = copies_study(options.data, min(options.replications, 300))
     else:
         chosen = [name for name in CASES if options.only in name]
-        rows = (row for name in chosen for row in type_one(name, options.replications))
+        rows = (row for name in chosen for fault in FAULTS for row in type_one(name, fault, options.replications))
     for row in rows:
         print(json.dumps(row), flush=True)
         if options.out:

@@ -1,9 +1,10 @@
 """Copies are found; honest samples are not accused."""
 
 import numpy as np
+from scipy.stats import fisher_exact
 
 from genwright.data.dataset import Category, Dataset, Number
-from genwright.metrics.copies import exact_copy_rate, nearest_training_row
+from genwright.metrics.copies import copied_share, exact_copy_rate, nearest_training_row
 from tests.metrics.records import table
 
 
@@ -36,5 +37,12 @@ def test_exact_copies_against_the_rate_of_unseen_rows():
         {k: np.concatenate([v[:50], table(150, seed=2).columns[k]]) for k, v in train.columns.items()},
     )
     score = exact_copy_rate(train, mixed, held_out=held_out)
-    assert np.isclose(score.value, 25) and score.floor == 0 and "more exact copies" in score.note
+    assert np.isclose(score.value, 25) and score.floor == 0 and "copies" in score.note
     assert exact_copy_rate(train, table(200, seed=3), held_out=held_out).value == 0
+
+
+def test_copies_are_flagged_by_fishers_exact_test():
+    marked = np.arange(400) < 4
+    few, fewer = (copied_share("x", marked, np.arange(m) < 0, train=9) for m in (900, 500))
+    p = fisher_exact([[4, 396], [0, 900]], alternative="greater").pvalue
+    assert few.note.endswith(f"p = {p:.2g}") and p < 0.01 and not fewer.note

@@ -11,6 +11,7 @@ from scipy.stats import hypergeom, norm, rankdata
 from sklearn.cluster import KMeans
 
 from genwright.errors import DataError
+from genwright.metrics.copies import ALARM
 from genwright.metrics.feature_sets import Features, checked
 from genwright.metrics.intervals import Replicates, mean_replicates, share_interval
 from genwright.metrics.neighbours import nearest_of, nearest_others
@@ -18,7 +19,6 @@ from genwright.metrics.score import Score, signature
 
 MAX_CELLS = 10  # of the C_T test
 ROWS_PER_CELL = 50
-ALARM = 0.01  # false alarms allowed
 TINY = 1e-12  # the reach of a training record that stands there twice
 
 

@@ -13,6 +13,7 @@ from sklearn.naive_bayes import MultinomialNB
 from genwright.data.dataset import Category, Dataset, Field, Time
 from genwright.errors import DataError
 from genwright.metrics.collect import Found, second_real
+from genwright.metrics.copies import copied_share
 from genwright.metrics.intervals import share_interval
 from genwright.metrics.score import Score, signature
 from genwright.metrics.text import ngram_divergence
@@ -48,21 +49,8 @@ def copied_texts(train: Dataset, fake: Dataset, *, held_out: Dataset, column: st
     """
     counts = pd.Series(train.columns[column], dtype=object).value_counts()
     single = set(counts.index[counts == 1]) - {""}
-    copied, repeated = (float(np.mean([t in single for t in data.columns[column]])) for data in (fake, held_out))
-    low, high = share_interval(copied, len(fake))
-    above = low > share_interval(repeated, len(held_out))[1]
-    return Score(
-        name=f"copied texts: {column}",
-        value=100 * copied,
-        direction="lower",
-        n=len(fake),
-        signature=signature("copied texts", protocol=f"train={len(train)}", n=(len(held_out), len(fake))),
-        interval=(100 * low, 100 * high),
-        floor=100 * repeated,
-        unit="%",
-        group="novelty",
-        note="more copies of training texts than unseen real ones hold" if above else "",
-    )
+    copied, repeated = (np.array([t in single for t in data.columns[column]]) for data in (fake, held_out))
+    return copied_share(f"copied texts: {column}", copied, repeated, train=len(train))
 
 
 def text_agreement(train: Dataset, fake: Dataset, *, held_out: Dataset, column: str) -> Score:
