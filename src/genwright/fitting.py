@@ -4,7 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -59,128 +59,117 @@ def fit(
     Free-text columns of a table get a model of tokens of their own, which writes them given the rest of the row, in
     TEXT_SHARE of the minutes, or as many steps again.
     """
-    started = time.monotonic()
+    course = _Course(minutes, steps, seed, device, None if folder is None else Path(folder), listener)
     if not data.texts:
-        return _fit_rows(data, family, minutes, steps, seed, device, constraints, privacy, folder, listener)
+        return _fit_rows(data, family, course, constraints, privacy)
     if privacy is not None:
         what = f"free text is not fitted privately: {', '.join(f.name for f in data.texts)}"
         raise UnsupportedError(what, where=data.name, hint="drop the column, or read it as a category")
     minutes = check_limits(data, minutes, steps)
-    rows = data.without_texts()
     share = None if minutes is None else (1 - TEXT_SHARE) * minutes
-    tell = _staged("rows", listener)
-    made = _fit_rows(rows, family, share, steps, seed, device, constraints, None, folder, tell)
-    work = Work(rows=len(data.train), minutes=minutes, steps=steps)
-    texts = _fit_texts(data, work, started, seed, device, folder, _staged("texts", listener))
+    made = _fit_rows(data.without_texts(), family, course.part("rows", share), constraints)
+    texts = _fit_texts(data, course.part("texts", minutes))
     listener(Progress("done", 1, 1))
-    record = made.record | {"minutes": minutes, "seconds": round(time.monotonic() - started, 2)}
+    record = made.record | {"minutes": minutes, "seconds": round(time.monotonic() - course.started, 2)}
     return replace(made, texts=texts, record=record | {"texts": texts.fitted.record})
 
 
-def _staged(part: str, listener: Listener) -> Listener:
-    """A listener that says which part of a fit each stage belongs to; the end of a part is not the end."""
+@dataclass(frozen=True)
+class _Course:
+    """What bounds and watches a fit, from the moment it began."""
 
-    def tell(progress: Progress) -> None:
-        if progress.stage != "done":
-            listener(replace(progress, stage=f"{part}: {progress.stage}"))
+    minutes: float | None
+    steps: int | None
+    seed: int
+    device: str
+    folder: Path | None
+    listener: Listener
+    started: float = field(default_factory=time.monotonic)
 
-    return tell
+    def part(self, name: str, minutes: float | None) -> "_Course":
+        """The same for a part of a fit that ends `minutes` after the whole began, and whose end is not the end."""
+
+        def tell(progress: Progress) -> None:
+            if progress.stage != "done":
+                self.listener(replace(progress, stage=f"{name}: {progress.stage}"))
+
+        return replace(self, minutes=minutes, listener=tell)
+
+    def work(self, rows: int) -> Work:
+        return Work(rows=rows, minutes=self.minutes, steps=self.steps)
+
+    def train(
+        self, family: Family, codec: Codec, train: Encoded, valid: Encoded, work: Work, folder: Path | None
+    ) -> Fitted:
+        """`fit_family` within these bounds."""
+        return fit_family(
+            family,
+            codec.space,
+            codec.context,
+            train,
+            valid,
+            work=work,
+            seed=self.seed,
+            started=self.started,
+            device=choose_device(self.device),
+            folder=folder,
+            fingerprint=_fingerprint(family, codec, work, self.seed),
+            listener=self.listener,
+        )
 
 
 def _fit_rows(
     data: Dataset,
     family: Family | None,
-    minutes: float | None,
-    steps: int | None,
-    seed: int,
-    device: str,
+    course: _Course,
     constraints: Sequence[Rule],
-    privacy: Privacy | None,
-    folder: str | Path | None,
-    listener: Listener,
+    privacy: Privacy | None = None,
 ) -> Generator:
     """`fit` where there is no free text beside other columns."""
-    started = time.monotonic()
-    minutes, target = check_limits(data, minutes, steps), choose_device(device)
-    work = Work(rows=len(data), minutes=minutes, steps=steps)
+    course = replace(course, minutes=check_limits(data, course.minutes, course.steps))
+    target, seed, listener = choose_device(course.device), course.seed, course.listener
     if privacy is not None:
+        work = course.work(len(data))
         hidden = private_fit(data, privacy, family=family, work=work, seed=seed, rules=constraints, listener=listener)
         return Generator(codec=hidden.codec, family=hidden.family, net=hidden.net.to(target), record=hidden.record)
     rules, codec, encoded, held_out = _encode(data, constraints, seed, listener)
     family = family or default_family(codec.space, len(encoded))
-    prior = fit_prior(codec.context, encoded, held_out, minutes=minutes, seed=seed, device=target)
-    work = less_reserved(replace(work, rows=len(encoded)), codec.space)
-    fitted = fit_family(
-        family,
-        codec.space,
-        codec.context,
-        encoded,
-        held_out,
-        work=work,
-        seed=seed,
-        started=started,
-        device=target,
-        folder=None if folder is None else Path(folder),
-        fingerprint=_fingerprint(family, codec, work, seed),
-        listener=listener,
-    )
-    correction, measured = _correct(fitted, codec.space, (encoded, held_out), started, minutes, seed, listener)
-    record = {"minutes": minutes, "steps": steps, "seed": seed} | fitted.record | measured
-    record |= circumstances(data, started=started)
+    prior = fit_prior(codec.context, encoded, held_out, minutes=course.minutes, seed=seed, device=target)
+    work = less_reserved(course.work(len(encoded)), codec.space)
+    fitted = course.train(family, codec, encoded, held_out, work, course.folder)
+    correction, measured = _correct(fitted, codec.space, (encoded, held_out), course)
+    record = {"minutes": course.minutes, "steps": course.steps, "seed": seed} | fitted.record | measured
+    record |= circumstances(data, started=course.started)
     listener(Progress("done", 1, 1))
     made = Generator(codec=codec, family=fitted.family, net=fitted.net, record=record)
     return replace(made, prior=prior, constraints=rules, correction=correction)
 
 
-def _fit_texts(
-    data: Dataset,
-    work: Work,
-    started: float,
-    seed: int,
-    device: str,
-    folder: str | Path | None,
-    listener: Listener,
-) -> TextColumns:
-    """The law of the text columns given the others, until `work` is over that began at `started`."""
-    listener(Progress("encoding"))
-    rng, target = torch.Generator().manual_seed(seed), choose_device(device)
+def _fit_texts(data: Dataset, course: _Course) -> TextColumns:
+    """The law of the text columns given the others."""
+    course.listener(Progress("encoding"))
+    rng = torch.Generator().manual_seed(course.seed)
     train_rows, valid_rows = data.train, data.valid if len(data.valid) else data.train
     codec = TextColumnsCodec.fit(train_rows, rng=rng)
-    family = token_model(codec.length, work)
-    fitted = fit_family(
-        family,
-        codec.space,
-        codec.context,
-        codec.encode(train_rows, rng=rng),
-        codec.encode(valid_rows, rng=rng),
-        work=work,
-        seed=seed,
-        started=started,
-        device=target,
-        folder=None if folder is None else Path(folder) / "texts",
-        fingerprint=_fingerprint(family, codec, work, seed),
-        listener=listener,
-    )
+    train, valid = (codec.encode(rows, rng=rng) for rows in (train_rows, valid_rows))
+    work = course.work(len(train_rows))
+    folder = course.folder and course.folder / "texts"
+    fitted = course.train(token_model(codec.length, work), codec, train, valid, work, folder)
     return TextColumns(codec, fitted, tuple(f.name for f in data.fields))
 
 
 def _correct(
-    fitted: Fitted,
-    space: Space,
-    rows: tuple[Encoded, Encoded],
-    started: float,
-    minutes: float | None,
-    seed: int,
-    listener: Listener,
+    fitted: Fitted, space: Space, rows: tuple[Encoded, Encoded], course: _Course
 ) -> tuple[Correction | None, dict[str, Any]]:
     """The correction of a fitted table generator where there is time for one and it helps, and what was measured."""
     train, valid = rows
+    minutes = course.minutes
     if minutes is None or not isinstance(space, Columns) or not reserved_seconds(space, len(train), minutes):
         return None, {}
-    listener(Progress("correcting"))
-    deadline = started + 60.0 * minutes
+    course.listener(Progress("correcting"))
+    deadline = course.started + 60.0 * minutes
     correction, measured = learn_correction(
-        fitted.family, fitted.net, space, train, valid, deadline=deadline, seed=seed
+        fitted.family, fitted.net, space, train, valid, deadline=deadline, seed=course.seed
     )
     return correction, {"correction": measured | {"kept": correction is not None}}
 

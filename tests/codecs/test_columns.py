@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from scipy.stats import ks_2samp, kstest
 
@@ -41,6 +41,7 @@ def test_decimals_come_back_as_written(decimals, values):
 
 @quick
 @given(st.lists(st.one_of(st.none(), st.floats(-1e6, 1e6)), min_size=1, max_size=200))
+@example([0.0, 0.0, 1.0, 168130.5])
 def test_full_precision_comes_back_to_seven_digits_of_the_range(values):
     data = number([np.nan if v is None else v for v in values], decimals=None)
     codec = fit_codec(data, rng=rng())

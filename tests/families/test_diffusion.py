@@ -12,15 +12,6 @@ from genwright.spaces import Given, Reals
 MEAN, STD = 0.3, 0.5
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """The arrays here are too small for a second thread to help."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 class ExactNet(FlowNet):
     """The best possible net for data N(MEAN, STD^2): it outputs E[v | x_t], or E[eps | x_t]."""
 

@@ -14,15 +14,6 @@ SPACE = Columns((Discrete("a", 3), Continuous("x"), Discrete("b", 3), Continuous
 FAMILIES = [FlowMatching, Diffusion]
 
 
-@pytest.fixture(scope="module", autouse=True)
-def one_thread():
-    """The nets here are too small for a second thread to help."""
-    threads = torch.get_num_threads()
-    torch.set_num_threads(1)
-    yield
-    torch.set_num_threads(threads)
-
-
 def rng(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 

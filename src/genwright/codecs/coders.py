@@ -24,9 +24,7 @@ MOST_INDICATORS = 3  # of these, for one category
 
 ALWAYS_ATOMS = 100  # up to this many distinct numbers are kept as atoms ...
 SPARSE_SHARE = 0.1  # ... and up to MOST_LEVELS where they fill less than this share of their grid
-SURE = (
-    14.0  # nats: with k values, all lie on a grid that is `step` times coarser by chance in exp(-k log step) of cases
-)
+SURE = 14.0  # nats: k values lie on a grid that is `step` times coarser by chance in exp(-k log step) of cases
 ROWS_PER_ATOM = 10  # with fewer rows per distinct value, atoms would be copies of single rows
 
 

@@ -156,9 +156,7 @@ class Smooth(ScalarCoder):
         if self.step:
             steps = np.where(_on(values, self.coarse), self.coarse, self.step)
             z = np.interp(values + (place - 0.5) * steps, knots, scores).astype(np.float32)
-            moved = (
-                self._from_scores(z.astype(np.float64), steps) != values
-            )  # rounding took the outermost places of a cell
+            moved = self._from_scores(z.astype(np.float64), steps) != values  # rounded out of the edge of a cell
             z[moved] = np.interp(values[moved], knots, scores)
             return z
         z = np.interp(values, knots, scores)
@@ -257,10 +255,19 @@ def _shares(n: int) -> Float[np.ndarray, " k"]:
 
 
 def _rounded(values: Float[np.ndarray, " n"], blur: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """Values to the decimal place just above twice their blur, so that 0.1 is 0.1 and not 0.10000000149."""
+    """Values to the decimal place just above twice their blur, so that 0.1 is 0.1 and not 0.10000000149.
+
+    Those that this moves out of their blur were not so round and keep one more place.
+    """
     with np.errstate(divide="ignore"):
         places = np.floor(-np.log10(2 * blur))
-    sharp = ~(np.abs(places) <= 15)  # exact already, or powers of ten that are not exact
+    round_numbers = _to_places(values, places)
+    return np.where(np.abs(round_numbers - values) <= blur, round_numbers, _to_places(values, places + 1))
+
+
+def _to_places(values: Float[np.ndarray, " n"], places: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+    """Values rounded to that many decimal places; as they are where powers of ten would not be exact."""
+    sharp = ~(np.abs(places) <= 15)
     scale = 10.0 ** np.abs(np.where(sharp, 0, places))
     rounded = np.where(places < 0, np.rint(values / scale) * scale, np.rint(values * scale) / scale)
     return np.where(sharp, values, rounded)

@@ -72,25 +72,25 @@ class Moments(nn.Module):
         kinds = [isinstance(column, Discrete) for column in self.space.columns]
         levels = torch.cat([o.softmax(1) if k else 0 * o for o, k in zip(outputs, kinds, strict=True)], dim=1)
         groups = self._groups(levels, torch.stack([o[:, 0] for o in outputs], dim=1))
-        scale, owner = (self.shares + RARE).rsqrt(), self.owner.to(logits.device)
-        across = (owner[:, None] != owner) * scale * scale[:, None]
         errors = []
         for mine, wide in zip(groups.chunk(2), levels.chunk(2), strict=True):
-            pairs = (mine.T @ mine / len(mine) - self.pairs) * across / len(kinds)
-            single = (mine.mean(0) - self.shares) * scale / len(kinds) ** 0.5
+            grouped = self._errors(mine.mean(0) - self.shares, mine.T @ mine / len(mine) - self.pairs)
             every = (wide.mean(0) - self.levels) * (self.levels + RARE).rsqrt() / len(kinds) ** 0.5
-            errors.append(torch.cat([pairs.flatten(), single, every]))
+            errors.append(torch.cat([grouped, every]))
         return errors[0] @ errors[1]
 
     @torch.no_grad()
     def distance(self, x: Float[Tensor, "n c"], y: Float[Tensor, "m c"]) -> Float[Tensor, ""]:
         """The same squared errors between two sets of rows, from what was drawn: for stopping by held-out rows."""
         one, other = (self._groups(self._levels(each), each) for each in (x, y))
-        scale, owner = (self.shares + RARE).rsqrt(), self.owner.to(x.device)
+        pairs = one.T @ one / len(one) - other.T @ other / len(other)
+        return self._errors(one.mean(0) - other.mean(0), pairs).square().sum()
+
+    def _errors(self, shares: Float[Tensor, "g"], pairs: Float[Tensor, "g g"]) -> Float[Tensor, "e"]:
+        """Differences of shares and of pairs' shares, relative to their size and to the number of columns."""
+        scale, owner = (self.shares + RARE).rsqrt(), self.owner.to(shares.device)
         across = (owner[:, None] != owner) * scale * scale[:, None]
-        pairs = (one.T @ one / len(one) - other.T @ other / len(other)) * across / len(self.counts)
-        single = (one.mean(0) - other.mean(0)) * scale / len(self.counts) ** 0.5
-        return pairs.square().sum() + single.square().sum()
+        return torch.cat([(pairs * across).flatten() / len(self.counts), shares * scale / len(self.counts) ** 0.5])
 
     def _levels(self, x: Float[Tensor, "n c"]) -> Float[Tensor, "n l"]:
         """Rows as one-hot blocks, 0 for continuous columns."""
