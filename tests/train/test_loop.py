@@ -4,6 +4,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 
 import pytest
 import torch
@@ -80,7 +81,7 @@ def test_the_plan_is_corrected_by_the_speed_measured_so_far():
     assert settled.steps == pytest.approx(2000 + 1000 * SAFETY, rel=0.01)
     assert settled.decay_start == 2000
     assert settle(plan, step=2000, seconds_per_step=0.01, clock=clock.less(9.0)).steps < 2100
-    shortest = settle(plan, step=2000, seconds_per_step=0.01, clock=clock, most_steps=2050)
+    shortest = settle(replace(plan, most_steps=2050), step=2000, seconds_per_step=0.01, clock=clock)
     assert shortest.steps == 2050  # a run that stops early is not drawn out to fill its time
 
 

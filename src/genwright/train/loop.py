@@ -84,12 +84,12 @@ def _loop(job: Job, state: State, plan: Plan, interrupted: threading.Event) -> P
     saved = told = began
     state.net.train()
     settle_at = math.inf if job.clock.deadline is None else max(plan.decay_start, first_step + 1)
-    timed_from, most_steps = (first_step, began), math.inf
+    timed_from = first_step, began
     while state.step < plan.steps:
         if state.step >= settle_at:  # when the decay begins, and each time that half of the rest is done
             now = time.monotonic()
             speed = (now - timed_from[1]) / (state.step - timed_from[0])
-            plan = settle(plan, step=state.step, seconds_per_step=speed, clock=job.clock, most_steps=most_steps)
+            plan = settle(plan, step=state.step, seconds_per_step=speed, clock=job.clock)
             timed_from, rest = (state.step, now), plan.steps - state.step
             settle_at = state.step + rest // 2 if rest > SETTLED * plan.steps else math.inf
         losses = take_step(job.family, state, job.space, job.train, plan)
@@ -106,7 +106,7 @@ def _loop(job: Job, state: State, plan: Plan, interrupted: threading.Event) -> P
             if stop:
                 break
             if judged is not plan:  # stopping early: from here the clock may only shorten what is left
-                plan, most_steps, timed_from = judged, judged.steps, (state.step, now)
+                plan, timed_from = judged, (state.step, now)
                 settle_at = state.step + max(1, (plan.steps - state.step) // 2) if job.clock.deadline else math.inf
         if now - told > TELL_SECONDS:
             told = now
@@ -134,7 +134,8 @@ def _judge(state: State, plan: Plan) -> tuple[Plan, bool]:
     state.rewind()
     anneal = max(4 * plan.evaluate_every, state.best_step // 2)
     state.best_step = state.step
-    return replace(plan, decay_start=state.step, steps=min(plan.steps, state.step + anneal)), False
+    steps = min(plan.steps, state.step + anneal)
+    return replace(plan, decay_start=state.step, steps=steps, most_steps=steps), False
 
 
 def _rescue(state: State, losses: dict[str, float]) -> None:

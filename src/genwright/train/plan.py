@@ -1,7 +1,6 @@
 """Before training: how fast does this machine go, how many steps fit the time, how much memory will it take."""
 
 import copy
-import math
 import time
 from dataclasses import dataclass, replace
 
@@ -80,10 +79,11 @@ def make_plan(
     return _with_steps(replace(best, held_out_rows=rows), max(10, steps))
 
 
-def settle(plan: Plan, *, step: int, seconds_per_step: float, clock: Clock, most_steps: float = math.inf) -> Plan:
+def settle(plan: Plan, *, step: int, seconds_per_step: float, clock: Clock) -> Plan:
     """The plan with its step count corrected from the speed measured since the last time."""
     left = int(clock.seconds_left * SAFETY / seconds_per_step)
-    return replace(plan, steps=int(min(step + max(1, left), most_steps)))
+    steps = step + max(1, left)
+    return replace(plan, steps=steps if plan.most_steps is None else min(steps, plan.most_steps))
 
 
 def estimate_memory_mb(family: GradientFamily, net: nn.Module, space: Space, train: Encoded, *, seed: int) -> float:

@@ -22,7 +22,8 @@ class Plan:
     """What calibration decided; from here on a run is deterministic on one machine.
 
     `steps` and `decay_start` are counts of steps, `evaluate_every` too; `held_out_rows` is how many rows each held-out
-    evaluation uses; `threads` and `dtype` are the fastest that calibration found.
+    evaluation uses; `threads` and `dtype` are the fastest that calibration found. A run that has begun to stop early
+    has `most_steps`, which the clock may only shorten.
     """
 
     steps: int
@@ -31,6 +32,7 @@ class Plan:
     held_out_rows: int
     threads: int
     dtype: str
+    most_steps: int | None = None
 
 
 @dataclass
