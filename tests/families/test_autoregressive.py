@@ -182,3 +182,9 @@ def test_sizes_fill_what_is_left_open_and_keep_what_is_not(space) -> None:
     sized = Autoregressive(depth=1).sized(space, Work(rows=1000, minutes=5.0))
     assert sized.depth == 1 and sized.width and sized.heads and sized.batch
     assert sized.sized(space, Work(rows=1000, minutes=5.0)) == sized
+
+
+def test_nets_of_columns_are_narrower_the_fewer_the_rows() -> None:
+    widths = [Autoregressive().sized(LABEL, Work(rows=rows)).width for rows in (100, 8_000, 20_000, 100_000)]
+    assert widths == [64, 64, 96, 128]
+    assert Autoregressive(width=40).sized(LABEL, Work(rows=100)).width == 40
