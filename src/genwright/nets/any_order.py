@@ -108,8 +108,7 @@ class AnyOrderColumns(nn.Module):
 
     def _draw(self, partial: Tensor, context: Tensor | None, rng: torch.Generator) -> Tensor:
         x = self.space.with_states(partial)
-        embedded, known = self._embed(x, context)
-        total = (embedded * known[..., None]).sum(dim=1)
+        total = self._total(x, context)
         for j in self.rank[: self.targets].argsort().tolist():
             self._fill(x, total, j, None, rng)
         return x
@@ -152,8 +151,7 @@ class AnyOrderColumns(nn.Module):
     ) -> tuple[Float[Tensor, "n c"], Float[Tensor, "n"]]:
         """The columns in `order` drawn one after the other within their sets, and the log-weight of each row."""
         x = self.space.with_states(partial)
-        embedded, known = self._embed(x, context)
-        total = (embedded * known[..., None]).sum(dim=1)
+        total = self._total(x, context)
         weight = torch.zeros(len(x), dtype=torch.float64, device=x.device)
         begun = torch.zeros(len(x), dtype=torch.bool, device=x.device)
         for j in order:
@@ -162,6 +160,13 @@ class AnyOrderColumns(nn.Module):
             weight += torch.where(begun, mass, 0.0)  # the first set's mass is the same for all proposals of a row
             begun |= free
         return x, weight
+
+    def _total(self, x: Float[Tensor, "n c"], context: Float[Tensor, "n k"] | None) -> Float[Tensor, "n w"]:
+        """The sum of the embeddings of all known entries."""
+        if context is None and bool(x.isnan().all()):
+            return self.values.new_zeros(len(x), self.values.shape[1])
+        embedded, known = self._embed(x, context)
+        return (embedded * known[..., None]).sum(dim=1)
 
     def _fill(
         self, x: Float[Tensor, "n c"], total: Float[Tensor, "n w"], j: int, limit: Tensor | None, rng: torch.Generator
@@ -179,19 +184,20 @@ class AnyOrderColumns(nn.Module):
         mass = torch.zeros(len(x), dtype=torch.float64, device=x.device)
         if not free.any():
             return mass
-        head = self.heads[j](self._hidden(total[free][None], slice(j, j + 1))[0]).float()
+        rows = slice(None) if free.all() else free  # all of them need no copies
+        head = self.heads[j](self._hidden(total[rows][None], slice(j, j + 1))[0]).float()
         if isinstance(column, Discrete):
             logits = head if limit is None else head.masked_fill(~limit.bool().to(head.device), -math.inf)
             drawn = decoding.draw(logits, rng).to(x.dtype)
             if limit is not None:
-                mass[free] = (logits.logsumexp(dim=1) - head.logsumexp(dim=1)).double()
+                mass[rows] = (logits.logsumexp(dim=1) - head.logsumexp(dim=1)).double()
         else:
             low, high = (-math.inf, math.inf) if limit is None else limit.tolist()
             drawn = self.density.sample(head, rng, low, high).to(x.dtype)
             if limit is not None:
-                mass[free] = self.density.log_mass(head, low, high).double()
-        x[free, j] = drawn
-        total[free] += self._embed_column(drawn, j)
+                mass[rows] = self.density.log_mass(head, low, high).double()
+        x[rows, j] = drawn
+        total[rows] += self._embed_column(drawn, j)
         return mass
 
     def _state_of(self, j: int) -> int | None:
