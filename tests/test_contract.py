@@ -53,7 +53,7 @@ class Case:
 CASES = {
     "vectors": Case(Reals((3,)), None),
     "images": Case(Reals((1, 8, 8), levels=17), LABEL),
-    "large images": Case(Reals((3, 20, 18), levels=256), None),
+    "large images": Case(Reals((3, 12, 10), levels=256), None),
     "columns": Case(
         Columns((Discrete("label", 3), Discrete("state", 2), Continuous("value", state=1), Continuous("other"))), None
     ),

@@ -186,5 +186,5 @@ def test_sizes_fill_what_is_left_open_and_keep_what_is_not(space) -> None:
 
 def test_nets_of_columns_are_narrower_the_fewer_the_rows() -> None:
     widths = [Autoregressive().sized(LABEL, Work(rows=rows)).width for rows in (100, 8_000, 20_000, 100_000)]
-    assert widths == [64, 64, 96, 128]
+    assert widths == [48, 48, 80, 128]
     assert Autoregressive(width=40).sized(LABEL, Work(rows=100)).width == 40

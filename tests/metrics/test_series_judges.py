@@ -28,10 +28,10 @@ def test_discriminative_score_is_repeatable():
 
 @pytest.mark.parametrize("forecaster", Forecaster)
 def test_predictive_score(forecaster):
-    real, test = autoregressive(60, 0), autoregressive(60, 3)
+    real, test = autoregressive(60, 0, steps=16), autoregressive(60, 3, steps=16)
     good, bad = (
         predictive_score(real, fake, test=test, forecaster=forecaster)
-        for fake in (autoregressive(60, 1), autoregressive(60, 1, phi=-0.7))
+        for fake in (autoregressive(60, 1, steps=16), autoregressive(60, 1, phi=-0.7, steps=16))
     )
     assert good.value < 1.15 * good.floor and bad.value > 1.3 * bad.floor
     expected = np.sqrt(2 / np.pi) * np.sqrt(1 - 0.7**2)  # of the process itself: the noise cannot be foreseen

@@ -1,6 +1,5 @@
 """Autoregressive models: log p(x) = sum_t log p(x_t | x_<t). Exact likelihood, prompts, one value after the other."""
 
-import math
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
@@ -24,8 +23,8 @@ from genwright.spaces import Columns, Given, Reals, Space, Tokens
 Net = AnyOrderColumns | CausalTokens | CausalPixels
 
 FEW_ROWS = 5000  # of a table, below which the densities of continuous columns get fewer parameters
-WIDTHS = 64, 128  # least and most of a net of columns ...
-WIDTH_PER_ROOT = 0.7  # ... and in between times the root of the rows: weights, width squared, in proportion to rows
+WIDTHS = 48, 128  # least and most of a net of columns ...
+ROWS_PER_WIDTH = 240  # ... and in between one for so many rows
 LONGEST = 1024  # values in one array read as a sequence
 
 
@@ -78,7 +77,7 @@ class Autoregressive(GradientFamily):
         _require(0 <= self.label_dropout <= 1, "label_dropout", "a number from 0 to 1")
 
     def sized(self, space: Space, work: Work) -> Self:
-        """Widths by data kind and time: for text about what reaches the lowest held-out loss in the time there is."""
+        """Widths by data kind, rows of a table, and time: for text about what has the lowest held-out loss by then."""
         self.check(space)
         match space:
             case Columns():
@@ -110,7 +109,7 @@ class Autoregressive(GradientFamily):
                 return CausalTokens(space, context, width=self.width, depth=self.depth, heads=self.heads)
 
     def players(self, net: nn.Module) -> tuple[Player, ...]:
-        # Weight decay as strong as this is what keeps a table of some ten thousand rows from being learned by heart.
+        # Weight decay as strong as this, and few weights, keep a table of some ten thousand rows from being learned by heart.
         columns = partial(adamw, learning_rate=3e-3, weight_decay=2.0)
         sequences = partial(muon_and_adamw, matrices=block_matrices)
         return (Player("model", net, self.loss, columns if isinstance(net, AnyOrderColumns) else sequences),)
@@ -155,13 +154,13 @@ class Autoregressive(GradientFamily):
 
 
 def _column_width(rows: int) -> int:
-    """Width of a net of columns: twice that for few rows learns them by heart, at no better a held-out likelihood.
+    """Width of a net of columns, in sixteens: wider ones learn few rows by heart, and are slower.
 
     >>> [_column_width(rows) for rows in (500, 8_000, 20_000, 30_000, 1_000_000)]
-    [64, 64, 96, 128, 128]
+    [48, 48, 80, 128, 128]
     """
     least, most = WIDTHS
-    return min(most, max(least, 32 * round(WIDTH_PER_ROOT * math.sqrt(rows) / 32)))
+    return min(most, max(least, 16 * round(rows / ROWS_PER_WIDTH / 16)))
 
 
 def _require(holds: bool, argument: str, allowed: str) -> None:
