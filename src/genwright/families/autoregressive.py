@@ -109,7 +109,7 @@ class Autoregressive(GradientFamily):
                 return CausalTokens(space, context, width=self.width, depth=self.depth, heads=self.heads)
 
     def players(self, net: nn.Module) -> tuple[Player, ...]:
-        # Weight decay as strong as this, and few weights, keep a table of some ten thousand rows from being learned by heart.
+        # Weight decay as strong as this, and few weights, keep some ten thousand rows from being learned by heart.
         columns = partial(adamw, learning_rate=3e-3, weight_decay=2.0)
         sequences = partial(muon_and_adamw, matrices=block_matrices)
         return (Player("model", net, self.loss, columns if isinstance(net, AnyOrderColumns) else sequences),)
