@@ -32,6 +32,7 @@ LAYERS = [
     "report",
     "contest",
     "app",
+    "__main__",
 ]
 CONTRACT = "genwright.families.family"  # what all families have in common, which later stages may know
 # Stages that know Datasets and Generators but no family, codec or net.

@@ -3,10 +3,13 @@
 import csv
 import io
 import json
+import runpy
+import sys
 
 import pytest
 from click.testing import CliRunner
 
+from genwright import __version__
 from genwright.app.cli import main
 
 VERBS = ["run", "fit", "sample", "impute", "evaluate", "inspect"]
@@ -40,6 +43,13 @@ def test_help_explains_itself_with_examples(verb):
     assert f"  genwright {verb} " in done.stdout
     assert "--json" in done.stdout
     assert f"  {verb}" in genwright("--help").stdout
+
+
+def test_the_package_is_the_command_too(monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["genwright", "--version"])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_module("genwright", run_name="__main__")
+    assert ended.value.code == 0 and __version__ in capsys.readouterr().out
 
 
 def test_inspect_tells_people_and_programs_what_is_there():

@@ -260,7 +260,7 @@ def _rounded(values: Float[np.ndarray, " n"], blur: Float[np.ndarray, " n"]) -> 
     Those that this moves out of their blur were not so round and keep one more place.
     """
     with np.errstate(divide="ignore"):
-        places = np.floor(-np.log10(2 * blur))
+        places = np.floor(-np.log10(2 * blur.clip(min=0)))  # of a flat stretch rounding can leave less than nothing
     round_numbers = _to_places(values, places)
     return np.where(np.abs(round_numbers - values) <= blur, round_numbers, _to_places(values, places + 1))
 
