@@ -14,7 +14,8 @@ from genwright.families.family import ClosedFormFamily, Density, Work
 from genwright.nets.student_cells import StudentCells
 from genwright.spaces import Columns, Encoded, Given, Space
 
-ROWS_PER_CELL = 30  # at least, in every cell
+ROWS_PER_CELL = 30  # at least, in every cell,
+ROWS_PER_COLUMN = 2  # and at least so many times the number of continuous columns
 MOST_CELLS = 16
 BETWEEN = 3.0  # times the share of variance that chance puts between cells, for a column to make cells
 POOLED_ROWS = (10.0, 30.0, 100.0, 300.0)  # rows like all that each cell's scatter is given; chosen by cross-validation,
@@ -34,13 +35,17 @@ class Copula(ClosedFormFamily):
     """A multivariate t law of normal scores, in each cell of the table: a Student copula, its noise shrunk away.
 
     Cells are the combinations of discrete columns that tell the continuous ones apart, such as a class, while each has
-    30 rows or more (at most `cells`). In a cell other discrete columns are independent, continuous ones follow a t law
-    (Demarta & McNeil 2005, "The t Copula", sec. 2). Its scatter is that of the cell's rows and of some rows like all,
-    with correlations shrunk towards none (Ledoit & Wolf 2004, eq. 14, with another target); how much, and how heavy the
-    tails are, is chosen by cross-validated likelihood. Meant for some hundred rows of numbers; with many
-    rows or many categories other families have more to go by. Missing values are filled in by
-    the law itself while fitting (Celeux & Diebolt 1985, stochastic EM). `cells=1` leaves all discrete columns
-    independent.
+    30 rows or more, and two for each continuous column (at most `cells`). In a cell other discrete columns are
+    independent, continuous ones follow a t law (Demarta & McNeil 2005, "The t Copula", sec. 2). Its scatter is that of
+    the cell's rows and of some rows like all, with correlations shrunk towards none (Ledoit & Wolf 2004, eq. 14, with
+    another target); how much, and how heavy the tails are, is chosen by cross-validated likelihood. Meant for some
+    hundred rows of numbers; with many rows or many categories other families have more to go by. Missing values are
+    filled in by the law itself while fitting (Celeux & Diebolt 1985, stochastic EM). `cells=1` leaves all discrete
+    columns independent.
+
+    `balanced` rows each have the exact law, but those drawn together are spread evenly, as in Latin hypercubes: their
+    shares, means and correlations are off by less than those of independent rows, which shows in a table of some
+    hundred rows. Take `balanced=False` where rows must be independent, as to simulate sampling errors.
 
     >>> import genwright as gw
     >>> model = gw.fit(gw.read("wine"), family=gw.Copula(), steps=1)
@@ -54,6 +59,7 @@ class Copula(ClosedFormFamily):
     marginalizes: ClassVar[bool] = True
 
     cells: int | None = None
+    balanced: bool = True
 
     def __post_init__(self) -> None:
         if self.cells is not None and self.cells < 1:
@@ -66,7 +72,7 @@ class Copula(ClosedFormFamily):
     def build(self, space: Space, context: Columns | None) -> nn.Module:
         assert self.cells, "size the family before building"
         assert isinstance(space, Columns)
-        return StudentCells(space, context, cells=self.cells)
+        return StudentCells(space, context, cells=self.cells, balanced=self.balanced)
 
     @torch.no_grad()
     def fit(
@@ -192,13 +198,14 @@ def _chosen(net: StudentCells, rows: Float[Tensor, "n j"], owner: _Owners, rng: 
 
 def _owners(space: Columns, rows: Float[Tensor, "n j"], *, cells: int) -> _Owners:
     """Cells of the discrete columns that put most of the continuous columns' variance between their levels."""
+    fewest = max(ROWS_PER_CELL, ROWS_PER_COLUMN * len(space.continuous))
     cell = torch.zeros(len(rows), dtype=torch.long, device=rows.device)
     chosen: tuple[int, ...] = ()
     between = {j: _between(space, rows, j) for j in space.discrete}
     for j in sorted(between, key=lambda j: -between[j]):
         finer = torch.stack([cell, rows[:, j].nan_to_num(-1.0).long()], dim=1)
         _, finer_cell, sizes = finer.unique(dim=0, return_inverse=True, return_counts=True)
-        if between[j] > BETWEEN and len(sizes) <= cells and int(sizes.min()) >= ROWS_PER_CELL:
+        if between[j] > BETWEEN and len(sizes) <= cells and int(sizes.min()) >= fewest:
             cell, chosen = finer_cell, (*chosen, j)
     return _Owners(cell, chosen)
 

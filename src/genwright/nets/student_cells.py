@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from genwright.nets.balanced import balanced_t, even_chances, independent_t
 from genwright.nets.inverse import draw_rows
 from genwright.spaces import Columns, Continuous, Discrete
 
@@ -18,7 +19,8 @@ class StudentCells(nn.Module):
     In a cell discrete columns are independent of each other and of the continuous ones, which follow a multivariate t
     law with `df` degrees of freedom. Marginals and conditionals of it are t laws again (Kotz & Nadarajah 2004,
     "Multivariate t Distributions and Their Applications", sec. 1.10 and 1.11), so that every part of a row can be
-    scored, and drawn given any other. Condition columns are columns like all others.
+    scored, and drawn given any other. Condition columns are columns like all others. `balanced` rows drawn together
+    each have the exact law, but vary less as a whole than independent ones do.
     """
 
     log_weights: Tensor
@@ -27,9 +29,9 @@ class StudentCells(nn.Module):
     scatters: Tensor
     df: Tensor
 
-    def __init__(self, space: Columns, context: Columns | None, *, cells: int) -> None:
+    def __init__(self, space: Columns, context: Columns | None, *, cells: int, balanced: bool = True) -> None:
         super().__init__()
-        self.space, self.context = space, context
+        self.space, self.context, self.balanced = space, context, balanced
         self.targets = len(space.columns)
         self.joint = space if context is None else side_by_side(space, context)
         levels = [c.levels for c in self.joint.columns if isinstance(c, Discrete)]
@@ -81,18 +83,23 @@ class StudentCells(nn.Module):
     def completed(self, rows: Float[Tensor, "n j"], rng: torch.Generator) -> Float[Tensor, "n j"]:
         """`draw` of whole rows, with values even where the state says that there is none."""
         every = torch.arange(len(rows), device=rows.device)
-        cell = draw_rows(self.log_cells(rows).softmax(dim=1), every, rng)
+        cell = draw_rows(self.log_cells(rows).softmax(dim=1), every, rng, self._chances(torch.zeros_like(every), rng))
         values, known = self._values(rows)
         done = rows.clone()
         for table, j in zip(self.tables, self.joint.discrete, strict=True):
             free = done[:, j].isnan()
-            done[free, j] = draw_rows(table, cell[free], rng).to(done.dtype)
+            own = cell[free]
+            done[free, j] = draw_rows(table, own, rng, self._chances(own, rng)).to(done.dtype)
         for pattern, alike in _alike(known):
             for k in cell[alike].unique().tolist():
                 own = alike[cell[alike] == k]
                 values[own] = self._completed(values[own], pattern, k, rng)
         done[:, self.joint.continuous] = torch.where(known, done[:, self.joint.continuous], values.to(done.dtype))
         return done
+
+    def _chances(self, group: Int[Tensor, "n"], rng: torch.Generator) -> Float[Tensor, "n"] | None:
+        """Even chances in each group, if rows are balanced."""
+        return even_chances(group, rng) if self.balanced and len(group) else None
 
     def _values(self, rows: Float[Tensor, "n j"]) -> tuple[Float[Tensor, "n v"], Bool[Tensor, "n v"]]:
         """The continuous entries, and which of them are known and mean something."""
@@ -123,9 +130,8 @@ class StudentCells(nn.Module):
         rest = torch.linalg.cholesky(scatter[~known][:, ~known] - scatter[~known][:, known] @ gain)
         distance = torch.linalg.solve_triangular(factor, apart.T, upper=False).square().sum(dim=0)
         degrees = df + int(known.sum())
-        noise = torch.randn(len(values), len(rest), generator=rng, dtype=torch.float64, device=values.device)
-        chi_square = torch.randn(len(values), degrees, generator=rng, dtype=torch.float64, device=values.device)
-        scale = ((df + distance) / chi_square.square().sum(dim=1)).sqrt()
+        noise = (balanced_t if self.balanced else independent_t)(len(values), len(rest), degrees, rng)
+        scale = ((df + distance) / degrees).sqrt()
         done = values.clone()
         done[:, ~known] = mean[~known] + apart @ gain + scale[:, None] * (noise @ rest.T)
         return done
