@@ -19,7 +19,7 @@ rows and 0 where they always can; it falls with the number of rows, which is the
 The nearest-row share is .5 where generated rows lie as often nearer to a training row as to an unseen one.
 
     python -m benchmarks.tables --systems autoregressive:60 tree:60 --seeds 3
-    python -m benchmarks.tables --systems autoregressive:600 --data adult --seeds 3
+    python -m benchmarks.tables --systems autoregressive:600 --seeds 3
     python -m benchmarks.tables --systems tree:12 autoregressive:12 tree:25 autoregressive:25 --data adult beijing
     python -m benchmarks.tables --systems tree:7 autoregressive:7 --data bike
     python -m benchmarks.tables --systems diffusion:60 flow:60 vae:60 gan:60 independent:60 --data adult
