@@ -101,4 +101,4 @@ def coder_from_json(mapping: Mapping[str, Any]) -> ScalarCoder:
 def _common_step(distinct: Float[np.ndarray, " k"]) -> float:
     """The greatest step that all values share, so that prices in hundreds stay so; 1 where that may be chance."""
     step = float(np.gcd.reduce(np.diff(distinct).astype(np.int64)))
-    return step if (len(distinct) - 1) * np.log(step) > SURE else 1.0
+    return step if step > 1 and (len(distinct) - 1) * np.log(step) > SURE else 1.0
