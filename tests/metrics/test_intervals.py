@@ -5,6 +5,7 @@ from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
 from genwright.metrics.intervals import (
+    Replicates,
     auc_influence,
     influence_error,
     jackknife_error,
@@ -41,3 +42,10 @@ def test_jackknife_error_of_a_mean_is_the_classic_one():
     group = jackknife_groups(len(x), seed=0)
     error = jackknife_error(np.array([x[group != g].mean() for g in range(group.max() + 1)]))
     assert np.isclose(error, x.std(ddof=1) / np.sqrt(len(x)), rtol=0.4)  # 20 groups leave it 16 % uncertain
+
+
+def test_what_generated_records_vary_by_alone_is_never_taken_off():
+    sides = {"real": (0.9, 1.0, 1.1), "fake": (1.9, 2.0, 2.1), "excess": 1.0}
+    bare, kept = Replicates(**sides), Replicates(**sides, least=0.012)
+    assert np.isclose(bare.error**2, 0.375 * bare.raw_variance) and np.isclose(kept.error**2, 0.012)
+    assert np.isclose(kept.minus(kept).error ** 2, 0.024)

@@ -20,7 +20,8 @@ class Replicates:
 
     Each side holds one value per group, or is empty where the statistic does not depend on that set. `excess` is the
     variance that the jackknife counts twice: what comes from records acting together, see `cross_excess` and
-    `pair_excess`. Replicates of two statistics that share the real set and its groups may be subtracted: the error of
+    `pair_excess`; `least` is what taking it off must leave, such as the variance of a plain mean over generated
+    records. Replicates of two statistics that share the real set and its groups may be subtracted: the error of
     the difference follows, with what both owe to the real set cancelled.
 
     >>> each = Replicates(real=(), fake=(1.0, 2.0, 3.0))
@@ -32,6 +33,7 @@ class Replicates:
     fake: tuple[float, ...]
     excess: float = 0.0
     other: tuple[float, ...] = ()  # of a difference: the side of the second generated set
+    least: float = 0.0
 
     @property
     def error(self) -> float:
@@ -66,15 +68,15 @@ class Replicates:
         """Replicates of the difference of two statistics of the same real records and of different generated ones."""
         assert len(self.real) == len(other.real), "the two do not share their real records"
         real = tuple(a - b for a, b in zip(self.real, other.real, strict=True))
-        return Replicates(real, self.fake, self.excess + other.excess, other.fake)
+        return Replicates(real, self.fake, self.excess + other.excess, other.fake, self.least + other.least)
 
     @property
     def _variance(self) -> float:
-        """What is left after taking off `excess`, itself an estimate that may come out too large: 3/8 at least.
+        """What is left after taking off `excess`, itself an estimate that may come out too large: 3/8 or `least`.
 
         The share was chosen by simulation, see `benchmarks/coverage.py`; interactions alone would leave a half.
         """
-        return max(self.raw_variance - self.excess, 0.375 * self.raw_variance)
+        return max(self.raw_variance - self.excess, 0.375 * self.raw_variance, self.least)
 
     @property
     def _sides(self) -> list[tuple[float, int]]:

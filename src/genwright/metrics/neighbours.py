@@ -13,7 +13,7 @@ from jaxtyping import Float, Int, Shaped
 
 from genwright.metrics.distances import Screen, nearest
 from genwright.metrics.feature_sets import Features, checked, feature_score
-from genwright.metrics.intervals import Replicates, cross_excess, jackknife_groups
+from genwright.metrics.intervals import Replicates, cross_excess, jackknife_error, jackknife_groups
 from genwright.metrics.score import Group, Score
 
 SEARCHED = 5  # neighbours looked at beyond the k-th, to stand in for those of a group that is left out
@@ -237,7 +237,8 @@ class _Tally:
         value = float(whole.mean())
         excess = cross_excess(value, of_centres, of_points, both)
         sides = (of_centres, of_points) if points_are_fake else (of_points, of_centres)
-        return value, Replicates(tuple(sides[0].tolist()), tuple(sides[1].tolist()), excess)
+        least = jackknife_error(of_points) ** 2 if points_are_fake else 0.0  # a mean over them, given the real ones
+        return value, Replicates(tuple(sides[0].tolist()), tuple(sides[1].tolist()), excess, least=least)
 
     def covered(self, boundary: Boundary) -> tuple[float, Replicates]:
         """Share of real centres with a generated point in reach, and its replicates over groups of both."""
