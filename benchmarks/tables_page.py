@@ -67,7 +67,7 @@ def _plot(by_data: dict[str, dict[str, list[dict]]]) -> Figure:
     for axes, (name, systems) in zip(panels, by_data.items(), strict=True):
         for number, kind in enumerate(kinds):
             _line(axes, kind, [lines for system, lines in systems.items() if system.partition(":")[0] == kind], number)
-        axes.set(title=name, xlabel="seconds of fitting", xscale="log", xlim=(8, 2000), ylim=(0, 1.02))
+        axes.set(title=name, xlabel="seconds of fitting", xscale="log", xlim=(6, 2000), ylim=(0, 1.02))
         axes.set_xticks(TICKS, [str(seconds) for seconds in TICKS], minor=False)
         axes.minorticks_off()
         axes.grid(alpha=0.3)
