@@ -189,9 +189,8 @@ def of_texts(metric: Callable[..., Score], seed: int, fault: float, *, n: int = 
 
 
 FAULTS = (0.0, 0.3)  # of both generators: none, and a shift of the data, or the share of words that stray
-CASES: dict[
-    str, tuple[Callable[[int, float], Pair], int]
-] = {  # the metric, and most replications (dear ones have fewer)
+# The metric, and most replications (dear ones have fewer).
+CASES: dict[str, tuple[Callable[[int, float], Pair], int]] = {
     "Frechet distance": (partial(of_features, frechet.frechet_distance), 1000),
     "Frechet distance at infinity": (partial(of_features, frechet.frechet_infinity), 400),
     "kernel distance": (partial(of_features, kernel.kernel_distance), 1000),

@@ -2,6 +2,7 @@
 
 import gzip
 import io
+import os
 import struct
 import zipfile
 
@@ -166,9 +167,23 @@ def test_a_zip_in_place_of_everything(tmp_path):
             survives(tmp_path, suffix, raw)
 
 
+class Trap:
+    """An object whose pickle makes a folder when it is loaded."""
+
+    def __init__(self, sprung):
+        self.sprung = sprung
+
+    def __reduce__(self):
+        return os.mkdir, (str(self.sprung),)
+
+
 def test_pickles_are_not_loaded(tmp_path):
-    stream = io.BytesIO()
-    np.savez(stream, x=np.array([print, open], dtype=object))
-    survives(tmp_path, ".npz", stream.getvalue())
+    sprung, path = tmp_path / "sprung", tmp_path / "f.npz"
+    np.savez(path, x=np.array([Trap(sprung), 1], dtype=object))
+    with pytest.raises(GenwrightError):
+        read(path)
+    assert not sprung.exists()
+    np.load(path, allow_pickle=True)["x"]
+    assert sprung.exists()  # the trap works
     np.save(tmp_path / "f.npy", np.zeros(3))
     survives(tmp_path, ".npz", (tmp_path / "f.npy").read_bytes())
