@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from genwright.errors import ArgumentError
 from genwright.families.family import ClosedFormFamily, Density, Work
+from genwright.maths.shrinkage import shrunk_covariance
 from genwright.nets.student_cells import StudentCells
 from genwright.spaces import Columns, Encoded, Given, Space
 
@@ -19,8 +20,7 @@ ROWS_PER_COLUMN = 2  # and at least so many times the number of continuous colum
 MOST_CELLS = 16
 BETWEEN = 3.0  # times the share of variance that chance puts between cells, for a column to make cells
 POOLED_ROWS = (10.0, 30.0, 100.0, 300.0)  # rows like all that each cell's scatter is given; chosen by cross-validation,
-UNCORRELATED = (0.0, 0.03, 0.1, 0.2, 0.4)  # as is the share of all correlations that is taken away,
-DEGREES = (8, 16, 32, 128)  # and the degrees of freedom
+DEGREES = (8, 12, 16, 24, 48, 128)  # as are the degrees of freedom
 FOLDS = 5
 CHOOSING_ROWS = 5_000  # that these are chosen from, at most
 ROUNDS = 8  # of filling holes
@@ -37,11 +37,10 @@ class Copula(ClosedFormFamily):
     Cells are the combinations of discrete columns that tell the continuous ones apart, such as a class, while each has
     30 rows or more, and two for each continuous column (at most `cells`). In a cell other discrete columns are
     independent, continuous ones follow a t law (Demarta & McNeil 2005, "The t Copula", sec. 2). Its scatter is that of
-    the cell's rows and of some rows like all, with correlations shrunk towards none (Ledoit & Wolf 2004, eq. 14, with
-    another target); how much, and how heavy the tails are, is chosen by cross-validated likelihood. Meant for some
-    hundred rows of numbers; with many rows or many categories other families have more to go by. Missing values are
-    filled in by the law itself while fitting (Celeux & Diebolt 1985, stochastic EM). `cells=1` leaves all discrete
-    columns independent.
+    the cell's rows and of some rows like all, with eigenvalues shrunk (Ledoit & Wolf 2020); how many rows like all, and
+    how heavy the tails are, is chosen by cross-validated likelihood. Meant for some hundred rows of numbers; with many
+    rows or many categories other families have more to go by. Missing values are filled in by the law itself while
+    fitting (Celeux & Diebolt 1985, stochastic EM). `cells=1` leaves all discrete columns independent.
 
     `balanced` rows each have the exact law, but those drawn together are spread evenly, as in Latin hypercubes: their
     shares, means and correlations are off by less than those of independent rows, which shows in a table of some
@@ -84,7 +83,7 @@ class Copula(ClosedFormFamily):
         rng: torch.Generator,
         report: Callable[[int, int, float, float], None],
     ) -> None:
-        """Cells, shrinkage and tails, then all parameters; once more for each filling of holes, if there are any."""
+        """Cells, pooling and tails, then all parameters; once more for each filling of holes, if there are any."""
         assert isinstance(net, StudentCells)
         rows = net.joined(net.space.unpack(train.x), train.context)
         holes = rows.isnan()
@@ -94,8 +93,7 @@ class Copula(ClosedFormFamily):
         for _ in range(ROUNDS if bool(holes.any()) else 0):
             _Moments.of(net, net.completed(rows, rng), owner).pour(net, START)
         whole = net.completed(rows, rng)
-        shrinkage = _chosen(net, whole, owner, rng)
-        _Moments.of(net, whole, owner).pour(net, shrinkage)
+        _Moments.of(net, whole, owner).pour(net, _chosen(net, whole, owner, rng))
         held_out = net.joined(net.space.unpack(valid.x), valid.context)
         report(1, 1, _mean_nll(net, rows), _mean_nll(net, held_out))
 
@@ -118,15 +116,14 @@ class Copula(ClosedFormFamily):
 
 
 @dataclass(frozen=True)
-class _Shrinkage:
-    """How far scatters are drawn to the pooled one, in rows, and that to its diagonal; degrees of freedom."""
+class _Shape:
+    """How far scatters are drawn to the pooled one, in rows; degrees of freedom."""
 
     pooled_rows: float
-    uncorrelated: float
     df: int
 
 
-START = _Shrinkage(30.0, 0.1, 16)  # while holes are being filled
+START = _Shape(30.0, 16)  # while holes are being filled
 
 
 @dataclass(frozen=True)
@@ -165,26 +162,32 @@ class _Moments:
         products = torch.stack([(apart * each[:, None]).T @ apart for each in share.T])
         return cls(sizes, tuple(tables), means, products)
 
-    def pour(self, net: StudentCells, shrinkage: _Shrinkage) -> None:
+    def covariances(self, pooled_rows: float) -> Float[Tensor, "k v v"]:
+        """Of each cell's rows and some like all, shrunk."""
+        total = self.sizes.sum()
+        pooled = self.products.sum(dim=0) / total
+        rows = self.sizes + pooled_rows
+        mixed = (self.products + pooled_rows * pooled) / rows[:, None, None]
+        degrees = (rows.clamp(max=total) - 1.0).tolist()
+        shrunk = torch.stack([shrunk_covariance(each, d) for each, d in zip(mixed, degrees, strict=True)])
+        shrunk.diagonal(dim1=1, dim2=2).add_(NOISE)
+        return shrunk
+
+    def pour(self, net: StudentCells, law: _Shape) -> None:
         """Set all parameters of `net`."""
         net.log_weights.copy_((self.sizes / self.sizes.sum()).clamp(min=1e-30).log())
         for table, shares in zip(net.tables, self.tables, strict=True):
             table[:, : shares.shape[1]] = shares
-        pooled = self.products.sum(dim=0) / self.sizes.sum()
-        target = torch.lerp(pooled, pooled.diag().diag(), shrinkage.uncorrelated)
-        rows = (self.sizes + shrinkage.pooled_rows)[:, None, None]
-        scatters = (self.products + shrinkage.pooled_rows * target) / rows
-        scatters.diagonal(dim1=1, dim2=2).add_(NOISE)
         net.means.copy_(self.means)
-        net.scatters.copy_(scatters * (shrinkage.df - 2.0) / shrinkage.df)  # so that the covariance stays as it is
-        net.df.fill_(shrinkage.df)
+        net.scatters.copy_(self.covariances(law.pooled_rows) * (law.df - 2.0) / law.df)  # of which they are covariances
+        net.df.fill_(law.df)
 
 
-def _chosen(net: StudentCells, rows: Float[Tensor, "n j"], owner: _Owners, rng: torch.Generator) -> _Shrinkage:
-    """The shrinkage under which rows that were left out are most likely."""
+def _chosen(net: StudentCells, rows: Float[Tensor, "n j"], owner: _Owners, rng: torch.Generator) -> _Shape:
+    """The shape under which rows that were left out are most likely."""
     order = torch.randperm(len(rows), generator=rng, device=rows.device)[:CHOOSING_ROWS]
     pooled_rows = POOLED_ROWS if len(net.log_weights) > 1 else POOLED_ROWS[:1]
-    options = [_Shrinkage(*each) for each in product(pooled_rows, UNCORRELATED, DEGREES)]
+    options = [_Shape(*each) for each in product(pooled_rows, DEGREES)]
     fold = torch.arange(len(order), device=rows.device) % FOLDS
     totals = [0.0] * len(options)
     for number in range(min(FOLDS, len(order))):
