@@ -1,5 +1,6 @@
 """Shrunk Student copulas for small tables: few numbers to learn, so that little of them is noise."""
 
+from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from itertools import product
@@ -11,6 +12,7 @@ from torch import Tensor, nn
 
 from genwright.errors import ArgumentError
 from genwright.families.family import ClosedFormFamily, Density, Work
+from genwright.maths.power import yeo_johnson, yeo_johnson_log_slope
 from genwright.maths.shrinkage import shrunk_covariance
 from genwright.nets.student_cells import StudentCells
 from genwright.spaces import Columns, Encoded, Given, Space
@@ -20,11 +22,13 @@ ROWS_PER_COLUMN = 2  # and at least so many times the number of continuous colum
 MOST_CELLS = 16
 BETWEEN = 3.0  # times the share of variance that chance puts between cells, for a column to make cells
 POOLED_ROWS = (10.0, 30.0, 100.0, 300.0)  # rows like all that each cell's scatter is given; chosen by cross-validation,
-DEGREES = (8, 12, 16, 24, 48, 128)  # as are the degrees of freedom
+DEGREES = (8, 12, 16, 24, 48, 128)  # as are the degrees of freedom,
+BENDS = (0.0, 0.05, 0.1, 0.2)  # and how far from 1 the powers that bend columns are expected to be
 FOLDS = 5
 CHOOSING_ROWS = 5_000  # that these are chosen from, at most
 ROUNDS = 8  # of filling holes
 NOISE = 1e-5  # variance that keeps scatters invertible where columns are functions of each other
+POWERS = 41  # that are tried, from 0 to 2
 OTHERS = 1.0  # rows like all that the levels of a cell are given
 OWN = 1e-6  # the same for the columns that make the cells, which must not blur
 SCORED_AT_ONCE = 4_096
@@ -36,8 +40,9 @@ class Copula(ClosedFormFamily):
 
     Cells are the combinations of discrete columns that tell the continuous ones apart, such as a class, while each has
     30 rows or more, and two for each continuous column (at most `cells`). In a cell other discrete columns are
-    independent, continuous ones follow a t law (Demarta & McNeil 2005, "The t Copula", sec. 2). Its scatter is that of
-    the cell's rows and of some rows like all, with eigenvalues shrunk (Ledoit & Wolf 2020); how many rows like all, and
+    independent, continuous ones follow a t law (Demarta & McNeil 2005, "The t Copula", sec. 2) after each was bent by a
+    power, since normal scores of all rows are skewed within a class (Yeo & Johnson 2000). Its scatter is that of the
+    cell's rows and of some rows like all, with eigenvalues shrunk (Ledoit & Wolf 2020); how many rows like all, and
     how heavy the tails are, is chosen by cross-validated likelihood. Meant for some hundred rows of numbers; with many
     rows or many categories other families have more to go by. Missing values are filled in by the law itself while
     fitting (Celeux & Diebolt 1985, stochastic EM). `cells=1` leaves all discrete columns independent.
@@ -89,11 +94,11 @@ class Copula(ClosedFormFamily):
         holes = rows.isnan()
         holes[:, net.joint.continuous] |= ~net.joint.active(rows)[:, net.joint.continuous]
         owner = _owners(net.joint, rows, cells=len(net.log_weights))
-        _Moments.of(net, torch.where(holes, 0.0, rows), owner).pour(net, START)
+        _pour(net, torch.where(holes, 0.0, rows), owner, START)
         for _ in range(ROUNDS if bool(holes.any()) else 0):
-            _Moments.of(net, net.completed(rows, rng), owner).pour(net, START)
+            _pour(net, net.completed(rows, rng), owner, START)
         whole = net.completed(rows, rng)
-        _Moments.of(net, whole, owner).pour(net, _chosen(net, whole, owner, rng))
+        _pour(net, whole, owner, _chosen(net, whole, owner, rng))
         held_out = net.joined(net.space.unpack(valid.x), valid.context)
         report(1, 1, _mean_nll(net, rows), _mean_nll(net, held_out))
 
@@ -117,13 +122,14 @@ class Copula(ClosedFormFamily):
 
 @dataclass(frozen=True)
 class _Shape:
-    """How far scatters are drawn to the pooled one, in rows; degrees of freedom."""
+    """How far from 1 powers may be; how far scatters are drawn to the pooled one, in rows; degrees of freedom."""
 
+    bend: float
     pooled_rows: float
     df: int
 
 
-START = _Shape(30.0, 16)  # while holes are being filled
+START = _Shape(0.0, 30.0, 16)  # while holes are being filled
 
 
 @dataclass(frozen=True)
@@ -139,15 +145,18 @@ class _Owners:
 
 @dataclass(frozen=True)
 class _Moments:
-    """What rows without holes say of each cell: its rows, level shares by column, means and sums of products."""
+    """What rows without holes say of each cell: its rows, level shares by column, bends, means and sums of products."""
 
     sizes: Float[Tensor, "k"]
     tables: tuple[Float[Tensor, "k _"], ...]
+    centres: Float[Tensor, "k v"]
+    spreads: Float[Tensor, "v"]
+    powers: Float[Tensor, "k v"]
     means: Float[Tensor, "k v"]
     products: Float[Tensor, "k v v"]
 
     @classmethod
-    def of(cls, net: StudentCells, rows: Float[Tensor, "n j"], owner: _Owners) -> "_Moments":
+    def of(cls, net: StudentCells, rows: Float[Tensor, "n j"], owner: _Owners, bend: float) -> "_Moments":
         share = nn.functional.one_hot(owner.cell, len(net.log_weights)).double()
         sizes, tables = share.sum(dim=0), []
         for j in net.joint.discrete:
@@ -157,10 +166,17 @@ class _Moments:
             counts += (OWN if j in owner.columns else OTHERS) * overall
             tables.append(counts / counts.sum(dim=1, keepdim=True))
         values = rows[:, net.joint.continuous].double()
-        means = (share.T @ values + values.mean(dim=0)) / (sizes + 1.0)[:, None]
-        apart = values - means[owner.cell]
-        products = torch.stack([(apart * each[:, None]).T @ apart for each in share.T])
-        return cls(sizes, tuple(tables), means, products)
+        centres = (share.T @ values + values.mean(dim=0)) / (sizes + 1.0)[:, None]
+        apart = values - centres[owner.cell]
+        spreads = apart.square().mean(dim=0).clamp(min=NOISE).sqrt()
+        powers = torch.ones_like(centres)
+        for k in owner.cell.unique().tolist() if bend else ():
+            powers[k] = _powers(apart[owner.cell == k] / spreads, bend)
+        scores = yeo_johnson(apart / spreads, powers[owner.cell])
+        means = share.T @ scores / (sizes + 1.0)[:, None]
+        scores = scores - means[owner.cell]
+        products = torch.stack([(scores * each[:, None]).T @ scores for each in share.T])
+        return cls(sizes, tuple(tables), centres, spreads, powers, means, products)
 
     def covariances(self, pooled_rows: float) -> Float[Tensor, "k v v"]:
         """Of each cell's rows and some like all, shrunk."""
@@ -173,30 +189,57 @@ class _Moments:
         shrunk.diagonal(dim1=1, dim2=2).add_(NOISE)
         return shrunk
 
-    def pour(self, net: StudentCells, law: _Shape) -> None:
+    def pour(self, net: StudentCells, covariances: Float[Tensor, "k v v"], df: int) -> None:
         """Set all parameters of `net`."""
         net.log_weights.copy_((self.sizes / self.sizes.sum()).clamp(min=1e-30).log())
         for table, shares in zip(net.tables, self.tables, strict=True):
             table[:, : shares.shape[1]] = shares
+        net.centres.copy_(self.centres)
+        net.spreads.copy_(self.spreads)
+        net.powers.copy_(self.powers)
         net.means.copy_(self.means)
-        net.scatters.copy_(self.covariances(law.pooled_rows) * (law.df - 2.0) / law.df)  # of which they are covariances
-        net.df.fill_(law.df)
+        net.scatters.copy_(covariances * (df - 2.0) / df)
+        net.df.fill_(df)
+
+
+def _pour(net: StudentCells, rows: Float[Tensor, "n j"], owner: _Owners, shape: _Shape) -> None:
+    """Set all parameters to what rows without holes say."""
+    moments = _Moments.of(net, rows, owner, shape.bend)
+    moments.pour(net, moments.covariances(shape.pooled_rows), shape.df)
+
+
+def _powers(values: Float[Tensor, "m v"], spread: float) -> Float[Tensor, "v"]:
+    """The power of each column under which bent values are most likely normal (Yeo & Johnson 2000, eq. 3.1)."""
+    powers = torch.linspace(0.0, 2.0, POWERS, dtype=torch.float64, device=values.device)
+    likely = torch.stack(
+        [
+            yeo_johnson_log_slope(values, power).sum(dim=0)
+            - 0.5 * len(values) * yeo_johnson(values, power).var(dim=0, correction=0).clamp(min=NOISE).log()
+            - 0.5 * ((power - 1.0) / spread) ** 2
+            for power in powers
+        ]
+    )
+    best = likely.argmax(dim=0).clamp(1, POWERS - 2)
+    left, middle, right = (likely.gather(0, (best + step)[None])[0] for step in (-1, 0, 1))
+    beside = (left - right) / (2 * (left - 2 * middle + right)).clamp(max=-1e-9)  # the top of the parabola through them
+    return powers[best] + beside.clamp(-1.0, 1.0) * (powers[1] - powers[0])
 
 
 def _chosen(net: StudentCells, rows: Float[Tensor, "n j"], owner: _Owners, rng: torch.Generator) -> _Shape:
     """The shape under which rows that were left out are most likely."""
     order = torch.randperm(len(rows), generator=rng, device=rows.device)[:CHOOSING_ROWS]
     pooled_rows = POOLED_ROWS if len(net.log_weights) > 1 else POOLED_ROWS[:1]
-    options = [_Shape(*each) for each in product(pooled_rows, DEGREES)]
+    totals: dict[_Shape, float] = defaultdict(float)
     fold = torch.arange(len(order), device=rows.device) % FOLDS
-    totals = [0.0] * len(options)
-    for number in range(min(FOLDS, len(order))):
+    for number, bend in product(range(min(FOLDS, len(order))), BENDS):
         fit, held = order[fold != number], order[fold == number]
-        moments = _Moments.of(net, rows[fit], owner.of(fit))
-        for i, option in enumerate(options):
-            moments.pour(net, option)
-            totals[i] += float(net.log_cells(rows[held]).logsumexp(dim=1).sum())
-    return options[totals.index(max(totals))]
+        moments = _Moments.of(net, rows[fit], owner.of(fit), bend)
+        for pooled in pooled_rows:
+            covariances = moments.covariances(pooled)
+            for df in DEGREES:
+                moments.pour(net, covariances, df)
+                totals[_Shape(bend, pooled, df)] += float(net.log_cells(rows[held]).logsumexp(dim=1).sum())
+    return max(totals, key=totals.__getitem__)
 
 
 def _owners(space: Columns, rows: Float[Tensor, "n j"], *, cells: int) -> _Owners:

@@ -6,6 +6,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
+from genwright.maths.power import yeo_johnson, yeo_johnson_inverse, yeo_johnson_log_slope
 from genwright.nets.balanced import balanced_t, even_chances, independent_t
 from genwright.nets.inverse import draw_rows
 from genwright.spaces import Columns, Continuous, Discrete
@@ -14,10 +15,11 @@ SMALLEST = 1e-30  # stands for no probability where a logarithm needs one
 
 
 class StudentCells(nn.Module):
-    """p(row) = sum over cells k of w_k prod_d p_k(level of d) t(continuous columns; df, mean_k, scatter_k).
+    """p(row) = sum over cells k of w_k prod_d p_k(level of d) t(bent continuous columns; df, mean_k, scatter_k) slopes.
 
-    In a cell discrete columns are independent of each other and of the continuous ones, which follow a multivariate t
-    law with `df` degrees of freedom. Marginals and conditionals of it are t laws again (Kotz & Nadarajah 2004,
+    In a cell discrete columns are independent of each other and of the continuous ones. Each of these is bent by a
+    power of its own, after `centres` are taken off and `spreads` divided out; then together they follow a multivariate
+    t law with `df` degrees of freedom. Marginals and conditionals of it are t laws again (Kotz & Nadarajah 2004,
     "Multivariate t Distributions and Their Applications", sec. 1.10 and 1.11), so that every part of a row can be
     scored, and drawn given any other. Condition columns are columns like all others. `balanced` rows drawn together
     each have the exact law, but vary less as a whole than independent ones do.
@@ -25,6 +27,9 @@ class StudentCells(nn.Module):
 
     log_weights: Tensor
     tables: Tensor
+    centres: Tensor
+    spreads: Tensor
+    powers: Tensor
     means: Tensor
     scatters: Tensor
     df: Tensor
@@ -38,6 +43,9 @@ class StudentCells(nn.Module):
         size = len(self.joint.continuous)
         self.register_buffer("log_weights", torch.full((cells,), -math.log(cells), dtype=torch.float64))
         self.register_buffer("tables", torch.zeros(len(levels), cells, max(levels, default=1), dtype=torch.float64))
+        self.register_buffer("centres", torch.zeros(cells, size, dtype=torch.float64))
+        self.register_buffer("spreads", torch.ones(size, dtype=torch.float64))
+        self.register_buffer("powers", torch.ones(cells, size, dtype=torch.float64))
         self.register_buffer("means", torch.zeros(cells, size, dtype=torch.float64))
         self.register_buffer("scatters", torch.eye(size, dtype=torch.float64).repeat(cells, 1, 1))
         self.register_buffer("df", torch.tensor(16))
@@ -108,23 +116,28 @@ class StudentCells(nn.Module):
         return values, ~values.isnan() & self.joint.active(rows)[:, columns]
 
     def _log_t(self, values: Float[Tensor, "n o"], pattern: Bool[Tensor, "v"]) -> Float[Tensor, "n k"]:
-        """Log-density of the known values under each cell's marginal t law."""
+        """Log-density of the known values under each cell's marginal law."""
         size, df = values.shape[1], self.df.double()
         factor = torch.linalg.cholesky(self.scatters[:, pattern][:, :, pattern])
-        apart = (values[None] - self.means[:, None, pattern]).mT
+        straight = (values[None] - self.centres[:, None, pattern]) / self.spreads[pattern]
+        powers = self.powers[:, None, pattern]
+        slopes = (yeo_johnson_log_slope(straight, powers) - self.spreads[pattern].log()).sum(dim=2)
+        apart = (yeo_johnson(straight, powers) - self.means[:, None, pattern]).mT
         distance = torch.linalg.solve_triangular(factor, apart, upper=False).square().sum(dim=1)
         constant = torch.lgamma((df + size) / 2) - torch.lgamma(df / 2) - 0.5 * size * (df * math.pi).log()
         spread = factor.diagonal(dim1=1, dim2=2).log().sum(dim=1)
-        return (constant - spread[:, None] - 0.5 * (df + size) * torch.log1p(distance / df)).T
+        return (constant - spread[:, None] - 0.5 * (df + size) * torch.log1p(distance / df) + slopes).T
 
     def _completed(
         self, values: Float[Tensor, "m v"], known: Bool[Tensor, "v"], cell: int, rng: torch.Generator
     ) -> Float[Tensor, "m v"]:
-        """Rows of one cell with the same known values, the others drawn from their conditional t law."""
+        """Rows of one cell with the same values known, the others drawn from their conditional law."""
         if bool(known.all()) or not len(values):
             return values
         mean, scatter, df = self.means[cell], self.scatters[cell], int(self.df)
-        apart = values[:, known] - mean[known]
+        centre, power = self.centres[cell], self.powers[cell]
+        straight = (values[:, known] - centre[known]) / self.spreads[known]
+        apart = yeo_johnson(straight, power[known]) - mean[known]
         factor = torch.linalg.cholesky(scatter[known][:, known])
         gain = torch.cholesky_solve(scatter[known][:, ~known], factor)
         rest = torch.linalg.cholesky(scatter[~known][:, ~known] - scatter[~known][:, known] @ gain)
@@ -133,7 +146,8 @@ class StudentCells(nn.Module):
         noise = (balanced_t if self.balanced else independent_t)(len(values), len(rest), degrees, rng)
         scale = ((df + distance) / degrees).sqrt()
         done = values.clone()
-        done[:, ~known] = mean[~known] + apart @ gain + scale[:, None] * (noise @ rest.T)
+        bent = mean[~known] + apart @ gain + scale[:, None] * (noise @ rest.T)
+        done[:, ~known] = centre[~known] + self.spreads[~known] * yeo_johnson_inverse(bent, power[~known])
         return done
 
 
