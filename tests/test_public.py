@@ -30,3 +30,9 @@ def test_importing_genwright_and_asking_for_help_load_nothing_heavy():
         "assert not heavy, heavy"
     )
     subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+
+
+def test_fitting_to_something_that_was_not_read_says_what_to_do():
+    code = "import genwright as gw, pandas as pd; gw.fit(pd.DataFrame({'a': [1, 2]}))"  # where no types are checked
+    run = subprocess.run([sys.executable, "-c", code], check=False, capture_output=True, text=True)
+    assert "fit takes a dataset, not a DataFrame" in run.stderr and "gw.read(data)" in run.stderr

@@ -14,7 +14,7 @@ from genwright.codecs import Codec, fit_codec
 from genwright.codecs.text_columns import TextColumnsCodec
 from genwright.constraints import Constraints, Rule
 from genwright.data.dataset import Dataset
-from genwright.errors import UnsupportedError
+from genwright.errors import ArgumentError, UnsupportedError
 from genwright.families.autoregressive import Autoregressive
 from genwright.families.copula import Copula
 from genwright.families.family import Family, Work
@@ -59,6 +59,9 @@ def fit(
     Free-text columns of a table get a model of tokens of their own, which writes them given the rest of the row, in
     TEXT_SHARE of the minutes, or as many steps again.
     """
+    if not isinstance(data, Dataset):
+        what = f"fit takes a dataset, not a {type(data).__name__}"
+        raise ArgumentError(what, where="fit", hint="read it first: gw.fit(gw.read(data))")
     course = _Course(minutes, steps, seed, device, None if folder is None else Path(folder), listener)
     if not data.texts:
         return _fit_rows(data, family, course, constraints, privacy)

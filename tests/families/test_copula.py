@@ -33,6 +33,15 @@ def student_net() -> StudentCells:
     return net
 
 
+def bent_net() -> StudentCells:
+    """The same with columns that are moved and bent."""
+    net = student_net()
+    net.centres.copy_(torch.tensor([[0.2, -0.5], [0.0, 0.3]]).double())
+    net.spreads.copy_(torch.tensor([0.8, 1.3]).double())
+    net.powers.copy_(torch.tensor([[0.6, 1.4], [1.0, 0.7]]).double())
+    return net
+
+
 def fitted(rows: torch.Tensor, space: Columns, **options: int):
     encoded = Encoded(rows.float())
     return fit_family(
@@ -68,8 +77,9 @@ def test_log_prob_is_that_of_scipy_and_integrates_to_one():
     assert float(net.log_prob(row, None)) == pytest.approx(math.log(sum(cells)), abs=1e-5)
 
 
-def test_conditional_draws_have_the_law_that_log_prob_says():
-    net, rng = student_net(), torch.Generator().manual_seed(0)
+@pytest.mark.parametrize("net", [student_net(), bent_net()], ids=["straight", "bent"])
+def test_conditional_draws_have_the_law_that_log_prob_says(net):
+    rng = torch.Generator().manual_seed(0)
     partial = torch.tensor([[math.nan, 0.0, 1.2, math.nan]]).repeat(20_000, 1)
     b = net.draw(partial, None, rng)[:, 3].sort().values
     grid = torch.linspace(-30, 30, 6001)
@@ -115,6 +125,18 @@ def test_independent_columns_lose_their_chance_correlations():
     assert float(model.net.scatters[0].fill_diagonal_(0).abs().sum()) < float(
         torch.cov(rows.T).fill_diagonal_(0).abs().sum()
     ) * 0.75 and torch.isfinite(found)
+
+
+def test_skew_within_classes_is_found():
+    rng = torch.Generator().manual_seed(6)
+    label = (torch.arange(600) % 2).float()
+    skewed = torch.randn(600, generator=rng).abs() * torch.where(label == 0, 1.0, -1.0)  # normal if labels are mixed
+    other = torch.randn(600, generator=rng) + label
+    space = Columns((Discrete("label", 2), Continuous("a"), Continuous("b")))
+    model = fitted(torch.stack([label, skewed, other], dim=1), space)
+    powers = model.net.powers[:2].sort(dim=0).values
+    assert powers[0, 0] < 0.8 and powers[1, 0] > 1.2
+    assert ((powers[:, 1] - 1).abs() < 0.2).all()
 
 
 def test_classes_that_tell_columns_apart_become_cells():
