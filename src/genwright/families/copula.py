@@ -42,10 +42,11 @@ class Copula(ClosedFormFamily):
     30 rows or more, and two for each continuous column (at most `cells`). In a cell other discrete columns are
     independent, continuous ones follow a t law (Demarta & McNeil 2005, "The t Copula", sec. 2) after each was bent by a
     power, since normal scores of all rows are skewed within a class (Yeo & Johnson 2000). Its scatter is that of the
-    cell's rows and of some rows like all, with eigenvalues shrunk (Ledoit & Wolf 2020); how many rows like all, and
-    how heavy the tails are, is chosen by cross-validated likelihood. Meant for some hundred rows of numbers; with many
-    rows or many categories other families have more to go by. Missing values are filled in by the law itself while
-    fitting (Celeux & Diebolt 1985, stochastic EM). `cells=1` leaves all discrete columns independent.
+    cell's rows and of some rows like all, with eigenvalues shrunk (Ledoit & Wolf 2020). How far columns are bent, how
+    many rows like all are taken and how heavy the tails are is chosen by cross-validated likelihood. Meant for some
+    hundred rows of numbers; with many rows or many categories other families have more to go by. Missing values are
+    filled in by the law itself while fitting (Celeux & Diebolt 1985, stochastic EM). `cells=1` leaves all discrete
+    columns independent.
 
     `balanced` rows each have the exact law, but those drawn together are spread evenly, as in Latin hypercubes: their
     shares, means and correlations are off by less than those of independent rows, which shows in a table of some
