@@ -89,7 +89,7 @@ class Copula(ClosedFormFamily):
         rng: torch.Generator,
         report: Callable[[int, int, float, float], None],
     ) -> None:
-        """Cells, pooling and tails, then all parameters; once more for each filling of holes, if there are any."""
+        """Cells and shape, then all parameters; once more for each filling of holes, if there are any."""
         assert isinstance(net, StudentCells)
         rows = net.joined(net.space.unpack(train.x), train.context)
         holes = rows.isnan()
@@ -210,7 +210,7 @@ def _pour(net: StudentCells, rows: Float[Tensor, "n j"], owner: _Owners, shape: 
 
 
 def _powers(values: Float[Tensor, "m v"], spread: float) -> Float[Tensor, "v"]:
-    """The power of each column under which bent values are most likely normal (Yeo & Johnson 2000, eq. 3.1)."""
+    """The power of each column under which bent values are most likely normal (Yeo & Johnson 2000)."""
     powers = torch.linspace(0.0, 2.0, POWERS, dtype=torch.float64, device=values.device)
     likely = torch.stack(
         [

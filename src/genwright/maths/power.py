@@ -1,4 +1,4 @@
-"""The power transformation of Yeo & Johnson 2000, "A New Family of Power Transformations", eq. 2.1, and its inverse.
+"""The power transformation of Yeo & Johnson 2000, "A New Family of Power Transformations", and its inverse.
 
 With powers from 0 to 2 it maps all numbers to all numbers, and power 1 leaves them as they are; smaller ones draw large
 values in, larger ones small values. All arguments are broadcast.

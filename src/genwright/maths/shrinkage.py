@@ -16,7 +16,7 @@ def shrunk_covariance(covariance: Float[Tensor, "p p"], degrees: float) -> Float
 
     `degrees` of freedom are the rows less one. In samples small eigenvalues come out too small and large ones too
     large; the neighbours of each show by how much. Ledoit & Wolf 2020, "Analytical Nonlinear Shrinkage of
-    Large-Dimensional Covariance Matrices", sec. 4 (also for fewer rows than columns), on the scale of correlations.
+    Large-Dimensional Covariance Matrices", with its formula for fewer rows than columns, on the scale of correlations.
     Below 12 degrees all correlations are dropped.
 
     >>> sample = torch.randn(40, 20, generator=torch.Generator().manual_seed(0))
