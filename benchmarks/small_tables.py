@@ -93,14 +93,14 @@ def main() -> None:
     warnings.simplefilter("ignore")
     lines = []
     for name, data in tables().items():
-        for label, rows, system in [
-            *((name, data, system) for system in options.systems),
-            *((f"drawn from the law of {name}", simulated(data), system) for system in ("floor", "copula")),
-        ]:
-            seeds = range(options.splits)
-            results = [measure(rows, SYSTEMS[system], minutes=options.minutes, seed=s) for s in seeds]
-            lines.append(line(label, system, results))
-            print(lines[-1], flush=True)
+        of_law = [system for system in ("floor", "copula") if system in options.systems]
+        cases = (name, data, options.systems), (f"drawn from the law of {name}", simulated(data), of_law)
+        for label, rows, systems in cases:
+            for system in systems:
+                seeds = range(options.splits)
+                results = [measure(rows, SYSTEMS[system], minutes=options.minutes, seed=s) for s in seeds]
+                lines.append(line(label, system, results))
+                print(lines[-1], flush=True)
     PAGE.write_text(page(lines, options.splits, options.minutes), encoding="utf-8")
 
 
