@@ -30,7 +30,7 @@ LAYERS = [
     "rating",
     "card",
     "report",
-    "contest",
+    "runs",
     "app",
     "__main__",
 ]

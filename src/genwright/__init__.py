@@ -18,7 +18,6 @@ from genwright.errors import (
 
 if TYPE_CHECKING:
     from genwright.codecs.conditions import Between, OneOf, Shares
-    from genwright.contest import run
     from genwright.data.dataset import Dataset
     from genwright.data.read import read
     from genwright.data.write import write
@@ -43,6 +42,7 @@ if TYPE_CHECKING:
     from genwright.relational.files import read_database, write_database
     from genwright.relational.fit import fit_database
     from genwright.relational.generator import DatabaseGenerator, load_database
+    from genwright.runs.run import run
 
 __version__ = "0.1.0"
 
@@ -61,7 +61,7 @@ _HOMES = {
     "evaluate": "genwright.metrics.evaluate",
     "compare": "genwright.metrics.comparison",
     "Score": "genwright.metrics.score",
-    "run": "genwright.contest",
+    "run": "genwright.runs.run",
     "Mixture": "genwright.families.mixture",
     "TreeMixture": "genwright.families.tree",
     "Copula": "genwright.families.copula",

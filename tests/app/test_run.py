@@ -7,9 +7,11 @@ from click.testing import CliRunner
 
 import genwright as gw
 from genwright.app.cli import main
-from genwright.contest import Contestant, choose, claim, ranked, suitable
 from genwright.metrics.score import Score
 from genwright.report.report import Entry
+from genwright.runs.arena import suitable
+from genwright.runs.folder import claim
+from genwright.runs.ranking import Contestant, choose, ranked
 
 FILES = {
     "run.json",

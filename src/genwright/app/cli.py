@@ -82,8 +82,8 @@ def run(
     part trains on for the rest. The folder then holds the model, samples, scores.json, leaderboard.json, a model card
     (README.md) and report.html. Stopped with Ctrl-C, the same command goes on where it was.
     """
-    from genwright.contest import run as contest
     from genwright.data.sql import without_password
+    from genwright.runs.run import run as contest
 
     source, rules = read_ruled(data, how)
     folder = claimed(out, source.name, force=force)

@@ -1,0 +1,59 @@
+"""The folder of a run: whose it is, and what is written into it."""
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from genwright.card import expression, model_card
+from genwright.constraints import Rule, rule_to_json
+from genwright.data.dataset import Dataset, Image, Text
+from genwright.data.split import row_keys
+from genwright.data.write import write
+from genwright.errors import ArgumentError
+from genwright.families import FAMILIES
+from genwright.families.family import Family
+from genwright.generator import Generator
+from genwright.metrics.evaluate import Evaluation
+from genwright.report.report import Report
+from genwright.storage import read_json, write_json, write_text
+
+
+def claim(
+    out: Path, data: Dataset, *, minutes: float, seed: int, families: Sequence[Family], rules: Sequence[Rule] = ()
+) -> None:
+    """Make `out` the folder of this run, or find that it is already; raise if it holds anything else."""
+    if not families:
+        raise ArgumentError("no family to compare", where="families", hint=f"for example: {', '.join(FAMILIES)}")
+    content = hashlib.sha256(b"".join(map(bytes, row_keys(data.columns)))).hexdigest()
+    mine: dict[str, Any] = {
+        "data": data.name,
+        "content": content,
+        "label": data.label,
+        "minutes": minutes,
+        "seed": seed,
+        "families": [expression(family) for family in families],
+    } | ({"constraints": [rule_to_json(rule) for rule in rules]} if rules else {})
+    path = out / "run.json"
+    if path.is_file() and read_json(path) == mine:
+        return
+    if out.is_file() or (out.is_dir() and any(out.iterdir())):
+        raise ArgumentError(
+            "there is already something else here",
+            where=str(out),
+            hint="give another folder with --out, or --force to replace what is there",
+        )
+    write_json(path, mine)
+
+
+def write_run(out: Path, generator: Generator, evaluation: Evaluation, report: Report) -> None:
+    """Everything of the run folder that is not the model itself."""
+    suffix = {Image: "", Text: ".jsonl"}.get(type(report.data.media), ".csv")
+    write(report.fake, out / f"samples{suffix}")
+    write_json(out / "scores.json", evaluation.to_json())
+    write_json(out / "leaderboard.json", [entry.to_json() for entry in report.leaderboard])
+    if not (out / "log.jsonl").is_file():  # families with their own algorithm keep no log while they fit
+        write_text(out / "log.jsonl", "".join(json.dumps(line) + "\n" for line in generator.record["history"]))
+    write_text(out / "README.md", model_card(generator, scores=evaluation.scores, notes=report.notes))
+    write_text(out / "report.html", report.to_html())
