@@ -13,9 +13,9 @@ import numpy as np
 import pandas as pd
 
 from genwright.codecs.schema import from_numbers, grid_scale, to_numbers
-from genwright.constraints.regex import draw, parse
 from genwright.constraints.rules import FixedCombinations, Formula, OneHot, Pattern, Rule, Sum, Unique
 from genwright.data.dataset import Category, Constant, Dataset, Field, Identifier, Number, Time
+from genwright.data.regex import draw, parse
 from genwright.errors import ArgumentError
 
 Columns = Mapping[str, np.ndarray]

@@ -14,8 +14,8 @@ from jaxtyping import Bool, Float
 from genwright.codecs.schema import grid_scale, show
 from genwright.constraints.expression import Expression
 from genwright.constraints.grids import bound, operands, ordinal, plain, scaled
-from genwright.constraints.regex import parse
 from genwright.data.dataset import Category, Constant, Dataset, Identifier, Number, Time
+from genwright.data.regex import parse
 from genwright.data.split import row_keys
 from genwright.errors import ArgumentError
 
@@ -325,7 +325,7 @@ class Unique(Rule):
 @final
 @dataclass(frozen=True)
 class Pattern(Rule):
-    r"""Text that matches a regular expression whole; generated anew, never copied. See `genwright.constraints.regex`.
+    r"""Text that matches a regular expression whole; generated anew, never copied. See `genwright.data.regex`.
 
     >>> print(Pattern("plate", r"[A-Z]{2}-\d{4}"))
     Pattern('plate', '[A-Z]{2}-\\d{4}')

@@ -14,7 +14,7 @@ from jaxtyping import Shaped, UInt8
 
 from genwright.data.dataset import Category, Dataset, Image
 from genwright.data.files import read_bytes
-from genwright.data.schema import as_category
+from genwright.data.kinds import as_category
 from genwright.data.table import RawColumn
 from genwright.errors import DataError
 

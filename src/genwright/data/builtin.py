@@ -9,7 +9,8 @@ import pandas as pd
 
 from genwright.data.arrays import image_dataset
 from genwright.data.dataset import Dataset, Field, Image
-from genwright.data.schema import as_category, as_identifier, type_columns
+from genwright.data.kinds import as_category, as_identifier
+from genwright.data.schema import type_columns
 from genwright.data.table import RawColumn, from_frame, missing_marks
 from genwright.data.text import running_text
 

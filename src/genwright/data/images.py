@@ -17,7 +17,8 @@ from PIL import ImageOps
 
 from genwright.data.dataset import Dataset, Field, Image
 from genwright.data.files import Files
-from genwright.data.schema import TypedTable, as_text, is_wordy, type_columns
+from genwright.data.kinds import as_text
+from genwright.data.schema import TypedTable, is_wordy, type_columns
 from genwright.data.table import MissingMarks, RawColumn, RawTable, parse_delimited, parse_json_lines
 from genwright.errors import DataError
 

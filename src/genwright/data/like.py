@@ -12,8 +12,9 @@ import pandas as pd
 from genwright.data.dataset import Dataset, Field, Image, Number, Text, Time
 from genwright.data.files import Stream, read_bytes
 from genwright.data.images import recast
+from genwright.data.kinds import Typed, as_identifier, conform
 from genwright.data.read import Source, read
-from genwright.data.schema import Typed, as_identifier, conform, type_columns
+from genwright.data.schema import type_columns
 from genwright.data.sql import Address, is_url, read_sql
 from genwright.data.table import (
     MissingMarks,

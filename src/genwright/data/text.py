@@ -8,7 +8,8 @@ import numpy as np
 from genwright.data.dataset import Dataset, Field, Text
 from genwright.data.files import Files, decode_exact
 from genwright.data.images import folder_labels
-from genwright.data.schema import as_category, as_identifier, type_columns
+from genwright.data.kinds import as_category, as_identifier
+from genwright.data.schema import type_columns
 from genwright.data.table import RawColumn, RawTable
 from genwright.errors import ArgumentError, DataError
 

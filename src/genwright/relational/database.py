@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 
 from genwright.data.dataset import Dataset
-from genwright.data.schema import as_identifier
+from genwright.data.kinds import as_identifier
 from genwright.data.table import RawColumn
 from genwright.data.write import cells
 from genwright.errors import ArgumentError, DataError

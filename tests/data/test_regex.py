@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from genwright.constraints.regex import draw, parse
+from genwright.data.regex import draw, parse
 from genwright.errors import ArgumentError
 
 ATOMS = st.sampled_from(
