@@ -5,6 +5,7 @@ import subprocess
 import sys
 import time
 from dataclasses import replace
+from types import SimpleNamespace
 
 import pytest
 import torch
@@ -12,10 +13,12 @@ import torch
 from genwright.errors import StorageError, TrainingError
 from genwright.randomness import seeded
 from genwright.spaces import Encoded, Reals
+from genwright.train import loop, plan
 from genwright.train.loop import Job, train
 from genwright.train.plan import SAFETY, Clock, estimate_memory_mb, settle
 from genwright.train.progress import Progress, silent
 from genwright.train.state import CHECKPOINT, Plan
+from genwright.train.step import take_step
 from tests.train.line import Line
 
 SPACE = Reals((3,))
@@ -66,12 +69,35 @@ def test_leaves_the_default_generator_alone():
     assert torch.equal(before, torch.get_rng_state())
 
 
-@pytest.mark.slow
-def test_minutes_end_on_time():
-    began = time.monotonic()
-    _, done = fit(job(clock=Clock(deadline=began + 30.0)))
-    assert done.plan.steps > 100
-    assert done.stopped_early or time.monotonic() - began == pytest.approx(30.0, rel=0.05)
+SECONDS = 100.0
+SPEEDS = {  # seconds of a step, given those that have passed
+    "steady": lambda now: 0.1,
+    "slowing down": lambda now: 0.1 if now < 30 else 0.5,
+    "slower than calibrated": lambda now: 0.1 if now < 8 else 2.0,
+    "speeding up": lambda now: 0.5 if now < 30 else 0.1,
+    "shared": lambda now: 0.1 + 0.4 * (now % 10 > 5),
+    "a few long steps": lambda now: 15.0,
+}
+
+
+@pytest.mark.parametrize("speed", SPEEDS)
+def test_minutes_end_on_time(monkeypatch, speed):
+    now = 0.0
+
+    def slow(*given):
+        nonlocal now
+        now += SPEEDS[speed](now)
+        return take_step(*given)
+
+    fake = SimpleNamespace(monotonic=lambda: now, perf_counter=lambda: now)
+    for module in (loop, plan):
+        monkeypatch.setattr(module, "time", fake)
+        monkeypatch.setattr(module, "take_step", slow)
+    monkeypatch.setattr(loop, "PATIENCE", 1.0)
+    _, done = fit(job(clock=Clock(deadline=SECONDS)))
+    assert now == pytest.approx(SECONDS, abs=15.0 if speed == "a few long steps" else 0.03 * SECONDS)
+    assert not done.stopped_early
+    assert done.history[-1]["step"] == done.plan.steps  # the last weights were looked at, too
 
 
 def test_the_plan_is_corrected_by_the_speed_measured_so_far():

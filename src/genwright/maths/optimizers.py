@@ -5,6 +5,8 @@ from collections.abc import Callable
 import torch
 from torch import nn
 
+from genwright.maths.muon import Muon
+
 
 def adamw(
     module: nn.Module,
@@ -44,6 +46,6 @@ def muon_and_adamw(
     chosen = {id(p) for p in hidden}
     rest = [p for p in module.parameters() if id(p) not in chosen and p.requires_grad]
     return [
-        torch.optim.Muon(hidden, lr=muon_learning_rate, momentum=0.95, weight_decay=weight_decay),
+        Muon(hidden, lr=muon_learning_rate, weight_decay=weight_decay),
         torch.optim.AdamW(rest, lr=learning_rate, betas=betas, weight_decay=0.0, fused=True),
     ]

@@ -18,7 +18,7 @@ from genwright.errors import TrainingError
 from genwright.families.family import GradientFamily
 from genwright.randomness import seeded
 from genwright.spaces import Encoded, Space
-from genwright.train.plan import Clock, make_plan, settle
+from genwright.train.plan import Clock, make_plan, settle, settling_step
 from genwright.train.progress import Listener, Progress, silent
 from genwright.train.state import CHECKPOINT, Plan, State, load_checkpoint, save_checkpoint
 from genwright.train.step import evaluate, take_step
@@ -27,7 +27,6 @@ PATIENCE = 0.25  # share of the run without held-out improvement after which tra
 RESCUES = 3  # times a run may fall back and halve its learning rate before it gives up
 CHECKPOINT_SECONDS = 20.0
 TELL_SECONDS = 0.2
-SETTLED = 0.05  # share of the run that is left when its number of steps is corrected no more
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,21 +82,22 @@ def _loop(job: Job, state: State, plan: Plan, interrupted: threading.Event) -> P
     began, first_step, before = time.monotonic(), state.step, state.seconds
     saved = told = began
     state.net.train()
-    settle_at = math.inf if job.clock.deadline is None else max(plan.decay_start, first_step + 1)
-    timed_from = first_step, began
+    timed = job.clock.deadline is not None
+    settle_at, timed_from = settling_step(plan, step=first_step) if timed else None, (first_step, began)
     while state.step < plan.steps:
-        if state.step >= settle_at:  # when the decay begins, and each time that half of the rest is done
+        if settle_at is not None and state.step >= settle_at:
             now = time.monotonic()
             speed = (now - timed_from[1]) / (state.step - timed_from[0])
             plan = settle(plan, step=state.step, seconds_per_step=speed, clock=job.clock)
-            timed_from, rest = (state.step, now), plan.steps - state.step
-            settle_at = state.step + rest // 2 if rest > SETTLED * plan.steps else math.inf
+            settle_at, timed_from = settling_step(plan, step=state.step), (state.step, now)
         losses = take_step(job.family, state, job.space, job.train, plan)
         now = time.monotonic()
         state.seconds = before + now - began
         if not all(map(math.isfinite, losses.values())):
             _rescue(state, losses)
             continue
+        if job.clock.seconds_left <= 0:  # slower than any measurement foretold
+            plan = replace(plan, steps=min(plan.steps, state.step))
         if state.step % plan.evaluate_every == 0 or state.step >= plan.steps:
             held_out = evaluate(job.family, state.average, job.space, job.valid, rows=plan.held_out_rows, seed=job.seed)
             state.keep_if_best(held_out)
@@ -107,7 +107,7 @@ def _loop(job: Job, state: State, plan: Plan, interrupted: threading.Event) -> P
                 break
             if judged is not plan:  # stopping early: from here the clock may only shorten what is left
                 plan, timed_from = judged, (state.step, now)
-                settle_at = state.step + max(1, (plan.steps - state.step) // 2) if job.clock.deadline else math.inf
+                settle_at = settling_step(plan, step=state.step) if timed else None
         if now - told > TELL_SECONDS:
             told = now
             left = (plan.steps - state.step) * (now - began) / max(1, state.step - first_step)

@@ -21,6 +21,7 @@ MOST_HELD_OUT_ROWS = 1024  # of each where steps are counted
 CALIBRATION_SHARE = 0.04  # of the time goes to calibration, at most CALIBRATION_SECONDS
 CALIBRATION_SECONDS = 6.0
 SAFETY = 0.985  # of the time is planned; the rest covers jitter
+SETTLED = 0.01  # share of the run that is left when its number of steps is corrected no more
 BFLOAT16_GAIN = 1.25  # how much faster bfloat16 must be to give up float32's precision
 
 
@@ -61,11 +62,14 @@ def make_plan(
         return _with_steps(replace(draft, held_out_rows=_affordable_rows(clock.steps, family.batch or 1)), clock.steps)
     options = [replace(draft, threads=t) for t in sorted({1, cores()}, reverse=True)]
     seconds_each = min(CALIBRATION_SECONDS, CALIBRATION_SHARE * clock.seconds_left) / (len(options) + 1)
-    timed = [(_seconds_per_step(family, net, space, train, each, seed, seconds_each), each) for each in options]
-    best_seconds, best = min(timed, key=lambda pair: pair[0])
-    if family.half_precision and has_fast_bfloat16(device):
+
+    def timed(plan: Plan) -> float:
+        return _seconds_per_step(family, net, space, train, plan, seed, seconds_each)
+
+    best_seconds, best = min(((timed(each), each) for each in options), key=lambda pair: pair[0])
+    if family.half_precision and has_fast_bfloat16(device) and best_seconds < seconds_each:
         half = replace(best, dtype="bfloat16")
-        seconds = _seconds_per_step(family, net, space, train, half, seed, seconds_each)
+        seconds = timed(half)
         if seconds * BFLOAT16_GAIN < best_seconds:
             best_seconds, best = seconds, half
     torch.set_num_threads(best.threads)
@@ -76,14 +80,25 @@ def make_plan(
     rows = int(min(4096, max(64, for_held_out / EVALUATIONS / max(seconds_per_row, 1e-9))))
     held_out_seconds = EVALUATIONS * min(rows, len(valid)) * seconds_per_row
     steps = int((clock.seconds_left * SAFETY - held_out_seconds) / best_seconds)
-    return _with_steps(replace(best, held_out_rows=rows), max(10, steps))
+    return _with_steps(replace(best, held_out_rows=rows), max(1, steps))
 
 
 def settle(plan: Plan, *, step: int, seconds_per_step: float, clock: Clock) -> Plan:
-    """The plan with its step count corrected from the speed measured since the last time."""
+    """The plan with its step count corrected from the speed measured since the last time; its decay, if yet to come."""
     left = int(clock.seconds_left * SAFETY / seconds_per_step)
     steps = step + max(1, left)
+    if step < plan.decay_start:
+        again = _with_steps(plan, steps)
+        return replace(again, decay_start=max(step, again.decay_start))
     return replace(plan, steps=steps if plan.most_steps is None else min(steps, plan.most_steps))
+
+
+def settling_step(plan: Plan, *, step: int) -> int | None:
+    """When the plan is to be corrected after `step`: four times before the decay begins, then at half of each rest."""
+    if step < plan.decay_start:
+        return min(plan.decay_start, step + max(1, plan.decay_start // 4))
+    rest = plan.steps - step
+    return step + rest // 2 if rest > max(1, SETTLED * plan.steps) else None
 
 
 def estimate_memory_mb(family: GradientFamily, net: nn.Module, space: Space, train: Encoded, *, seed: int) -> float:
@@ -127,13 +142,17 @@ def _with_steps(plan: Plan, steps: int) -> Plan:
 def _seconds_per_step(
     family: GradientFamily, net: nn.Module, space: Space, train: Encoded, plan: Plan, seed: int, seconds: float
 ) -> float:
-    """Median time of a training step of a copy of `net` under `plan`, measured for about `seconds`."""
+    """Median time of a training step of a copy of `net` under `plan`, measured for about `seconds`.
+
+    The first step, which also sets things up, counts only where it took all the time there is.
+    """
     torch.set_num_threads(plan.threads)
     state = State.start(family, copy.deepcopy(net), seed=seed)
     times: list[float] = []
     began = time.perf_counter()
-    while len(times) < 3 or time.perf_counter() - began < seconds:
+    while not times or time.perf_counter() - began < seconds:
         before = time.perf_counter()
         take_step(family, state, space, train, plan)
         times.append(time.perf_counter() - before)
-    return sorted(times[1:])[len(times[1:]) // 2]
+    later = sorted(times[1:]) or times
+    return later[len(later) // 2]

@@ -24,10 +24,11 @@ def take_step(family: GradientFamily, state: State, space: Space, train: Encoded
     rows = train.rows(index)
     x = space.unpack(rows.x)
     rate = learning_rate_factor(state.step, steps=plan.steps, decay_start=plan.decay_start) * 0.5**state.rescues
+    products = torch.autocast(device.type, dtype=torch.bfloat16, enabled=plan.dtype == "bfloat16")
     parts: dict[str, float] = {}
     for player, optimizers in zip(state.players, state.optimizers, strict=True):
         state.net.zero_grad(set_to_none=True)
-        with torch.autocast(device.type, dtype=torch.bfloat16, enabled=plan.dtype == "bfloat16"):
+        with products:
             losses = player.loss(state.net, x, rows.context, state.rng)
         prefix = f"{player.name}." if len(state.players) > 1 else ""
         parts |= {prefix + name: float(value.detach()) for name, value in losses.items()}
@@ -37,7 +38,8 @@ def take_step(family: GradientFamily, state: State, space: Space, train: Encoded
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["full_lr"] * rate
-            optimizer.step()
+            with products:
+                optimizer.step()
     state.step += 1
     state.update_average(ema_decay(state.step, steps=plan.steps))
     return parts
