@@ -7,6 +7,7 @@ import pytest
 from sklearn.datasets import load_digits
 
 from genwright.data.dataset import Dataset, Number
+from genwright.data.read import read
 from genwright.errors import ArgumentError, DataError
 from genwright.metrics.evaluate import Evaluation, evaluate, headline
 from tests.metrics.records import images, independent, table, texts
@@ -95,3 +96,19 @@ def test_few_long_and_empty_texts():
     assert not nothing.scores and len(nothing.notes) == 10
     with pytest.raises(DataError, match="nothing could be measured"):
         headline(nothing)
+
+
+@pytest.mark.parametrize(
+    ("name", "n", "only"),
+    [
+        ("digits", 100, ["kernel distance", "recall", "exact copies"]),
+        ("wine", 40, ["trend error", "near copies"]),
+        ("python-stdlib", 20, ["distinct-1", "byte 4-gram divergence"]),
+    ],
+)
+def test_only_the_scores_that_are_asked_for_are_found_and_they_are_the_same(name, n, only):
+    data = read(name)
+    real, train, fake = data.take(slice(n)), data.take(slice(n, 3 * n)), data.take(slice(3 * n, 4 * n))
+    some, every = evaluate(fake, real=real, train=train, only=only), evaluate(fake, real=real, train=train)
+    assert {score.name for score in some.scores} == set(only)
+    assert all(some[each] == every[each] for each in only)

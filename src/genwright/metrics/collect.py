@@ -1,6 +1,6 @@
 """Scores of one evaluation as they are found, each beside its floor, and what stood in the way of the rest."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -14,16 +14,24 @@ Metric = Callable[[Any, Any], Score | Sequence[Score]]  # of real and of generat
 
 
 class Found:
-    """Scores so far; a metric that the data cannot bear leaves a note instead."""
+    """Scores so far; a metric that the data cannot bear leaves a note instead. `only`: names of the scores to find."""
 
-    def __init__(self) -> None:
+    def __init__(self, only: Collection[str] | None = None) -> None:
+        self.only = only
         self.scores: list[Score] = []
         self.notes: list[str] = []
 
+    def wants(self, *names: str) -> bool:
+        """Whether any of these scores is to be found; "precision, recall and coverage" stands for three."""
+        each = [one for name in names for one in name.replace(" and ", ", ").split(", ")]
+        return self.only is None or any(name in self.only for name in each)
+
     def add(self, name: str, metric: Callable[[], Score | Sequence[Score]]) -> None:
-        """Whatever `metric` returns; if it raises DataError, a note that names it and says why."""
+        """Whatever `metric` returns, if wanted; if it raises DataError, a note that names it and says why."""
+        if not self.wants(name):
+            return
         try:
-            self.scores.extend(_several(metric()))
+            self.scores.extend(score for score in _several(metric()) if self.only is None or score.name in self.only)
         except DataError as error:
             self.notes.append(f"{name} not measured: {error.what}")
 

@@ -1,7 +1,7 @@
 """evaluate: every metric that suits the data and that its size can bear, each beside its floor."""
 
 import math
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -75,6 +75,7 @@ def evaluate(
     extractor: Extractor | Network | None = None,
     cache: FeatureCache | None = None,
     encoder: TextEncoder | None = None,
+    only: Collection[str] | None = None,
     seed: int = 0,
 ) -> Evaluation:
     """Compare generated records with real ones.
@@ -84,6 +85,7 @@ def evaluate(
     `generator`: for bits per byte of text. `extractor`: features for images; by default one is fitted to a part of
     `train` (or half of `real`) that takes no part in the comparison. `cache`: where features of images are remembered;
     by default, in this process. `encoder`: an embedding of text, for MAUVE and coherence; slow, and only if given.
+    `only`: names of scores, such as those of HEADLINES, where the others are not worth their time.
 
     Raises DataError if fields are missing or cannot be compared, or if there are fewer than 10 records of either
     (one, if they are texts).
@@ -94,7 +96,7 @@ def evaluate(
             raise DataError(
                 f"{len(data)} records are too few to evaluate", where=data.name, hint=f"at least {fewest} are needed"
             )
-    found = Found()
+    found = Found(only)
     found.notes.extend(_not_compared(fake, real))
     if generator is not None and "privacy" in generator.record:
         found.notes.append(privacy_note(generator.record["privacy"]))

@@ -27,6 +27,11 @@ CONTROLS: tuple[Kind, ...] = (
     "pca",
     "random",
 )  # extractors that know nothing of content, to hold the fitted one against
+FEATURE_SCORES = (
+    *("Frechet distance", "Frechet distance at infinity", "kernel distance", "precision, recall, density and coverage"),
+    *("Vendi score", "authenticity", "C_T", "near copies", "Inception Score", "label agreement"),
+    *(f"Frechet distance ({kind})" for kind in CONTROLS),
+)
 
 
 @dataclass(frozen=True)
@@ -73,7 +78,7 @@ def score_images(
     n = min(len(fake), len(parts.reference), MAX_IMAGES)
     if n < MIN_FEATURE_ROWS:
         found.notes.append(f"feature distances not measured: {n} images of each, {MIN_FEATURE_ROWS} are needed")
-    else:
+    elif found.wants(*FEATURE_SCORES):
         chosen = extractor or _fitted(parts.fit, "learned", feature_dimension(n), seed)
         if train is None:
             found.notes.append(f"floors compare halves of {n} real images, and so lie too far off")
@@ -128,6 +133,8 @@ def _compare_features(found: Found, sets: _Sets, seed: int) -> None:
 def _compare_controls(found: Found, parts: _Parts, fake: Dataset, n: int, cache: FeatureCache, seed: int) -> None:
     """The Frechet distance by features that were not taught: where it disagrees, look at the images."""
     for kind in CONTROLS:
+        if not found.wants(f"Frechet distance ({kind})"):
+            continue
         control = _fitted(parts.fit, kind, feature_dimension(n), seed)
         sets = _features(control, parts, fake, n, cache, seed)
         measured = partial(frechet_distance, features=sets.signature, seed=seed)

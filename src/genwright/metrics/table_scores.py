@@ -44,6 +44,8 @@ def _compare_columns(found: Found, fake: Dataset, real: Dataset, train: Dataset 
 
 def _compare_points(found: Found, fake: Dataset, real: Dataset, train: Dataset | None, seed: int) -> None:
     """Rows as points: fidelity, diversity, and distances to the training rows."""
+    if not found.wants("alpha-precision", "beta-recall", "distance to closest record", "C_T", "near copies"):
+        return
     against, other = second_real(real, train, len(fake), seed)
     reference = real if train is None else train
     sets = [_few(data, seed) for data in (real, fake, against, other, *([] if train is None else [train]))]
