@@ -47,7 +47,7 @@ def mixed(n: int = 400, seed: int = 0) -> Dataset:
         (Category("colour", ("blue", "red")), colours),
         (Number("age", 0, 18, 70), draw.integers(18, 71, n).astype(np.float64)),
         (Number("income", 2), income),
-        (Time("day"), days.astype("datetime64[ns]")),
+        (Time("day"), days.astype("datetime64[us]")),
         label="colour",
     )
 

@@ -28,7 +28,7 @@ def test_given_values_come_back_exactly_and_the_rest_is_free():
         width = 2 if name == "income" else 1
         assert (~partial.isnan()).sum(1).tolist() == [width] * 20
         column = filled(codec, partial).columns[name]
-        expected = np.datetime64(value, "ns") if name == "day" else value
+        expected = np.datetime64(value, "us") if name == "day" else value
         assert (column == expected).all()
 
 

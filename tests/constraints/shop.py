@@ -15,7 +15,7 @@ def shop(n: int = 400, seed: int = 0) -> Dataset:
     city = draw.choice(len(CITIES), size=n, p=[0.3, 0.3, 0.2, 0.15, 0.05])
     ordered = np.datetime64("2024-01-01") + draw.integers(0, 300, n).astype("timedelta64[D]")
     sent = ordered + draw.integers(0, 6, n).astype("timedelta64[D]")
-    arrived = (sent + draw.integers(1, 9, n).astype("timedelta64[D]")).astype("datetime64[ns]")
+    arrived = (sent + draw.integers(1, 9, n).astype("timedelta64[D]")).astype("datetime64[us]")
     arrived[draw.random(n) < 0.1] = np.datetime64("NaT")
     net = np.round(draw.lognormal(3, 0.7, n), 2)
     tax = np.round(net * 0.2 * draw.random(n), 2)
@@ -26,8 +26,8 @@ def shop(n: int = 400, seed: int = 0) -> Dataset:
         (Identifier("order", "A-{}", 4, 400), [f"A-{i:04d}" for i in draw.permutation(n)]),
         (Category("city", tuple(c for c, _ in CITIES)), [CITIES[k][0] for k in city]),
         (Category("country", ("AT", "DE", "FR")), [CITIES[k][1] for k in city]),
-        (Time("ordered", low="2024-01-01", high="2024-10-26"), ordered.astype("datetime64[ns]")),
-        (Time("sent", low="2024-01-01", high="2024-10-31"), sent.astype("datetime64[ns]")),
+        (Time("ordered", low="2024-01-01", high="2024-10-26"), ordered.astype("datetime64[us]")),
+        (Time("sent", low="2024-01-01", high="2024-10-31"), sent.astype("datetime64[us]")),
         (Time("arrived", low="2024-01-02", high="2024-11-08"), arrived),
         (Number("net", 2, net.min(), net.max()), net),
         (Number("tax", 2, 0, tax.max()), tax),

@@ -100,7 +100,7 @@ def test_conditions_can_be_written_as_text_and_sets():
 
 def test_a_formula_is_solved_for_one_of_its_columns():
     draw = np.random.default_rng(0)
-    start = np.datetime64("2024-01-01", "ns") + draw.integers(0, 300_000, 300).astype("timedelta64[m]")
+    start = np.datetime64("2024-01-01", "us") + draw.integers(0, 300_000, 300).astype("timedelta64[m]")
     minutes, price = (draw.integers(1, 200, 300).astype(float) for _ in range(2))
     form = "%Y-%m-%d %H:%M"
     times = (start, start + minutes.astype("timedelta64[m]"))

@@ -86,7 +86,7 @@ def test_whatever_can_hold_does_after_the_repair(rules, rows):
 
 
 def test_a_smallest_set_of_conflicting_rules_is_found_on_the_grid():
-    data = table((Number("a", 0), [1.0]), (Number("b", 0), [1.0]), (Time("t"), np.array(["2024-01-01"], "M8[ns]")))
+    data = table((Number("a", 0), [1.0]), (Number("b", 0), [1.0]), (Time("t"), np.array(["2024-01-01"], "M8[us]")))
     between = [
         Range("a", low=1, high=3),
         Range("b", low=1, high=3),
@@ -102,7 +102,7 @@ def test_a_smallest_set_of_conflicting_rules_is_found_on_the_grid():
 
 
 def test_times_of_several_grids_are_compared_exactly():
-    first = np.array(["2024-01-01"], "M8[ns]")
+    first = np.array(["2024-01-01"], "M8[us]")
     forms = {"s": "%Y-%m-%d %H:%M", "e": "%Y-%m-%d %H:%M", "day": "%Y-%m-%d", "month": "%b %Y"}
     times = [
         (Time(n, form, *[str(first.astype("M8[m]")[0]).replace("T", " ")] * 2), first) for n, form in forms.items()

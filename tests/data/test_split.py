@@ -56,7 +56,7 @@ def test_labels_keep_their_shares():
     "label",
     [
         np.random.default_rng(0).lognormal(size=1000),
-        np.arange(1000).astype("datetime64[D]").astype("datetime64[ns]"),
+        np.arange(1000).astype("datetime64[D]").astype("datetime64[us]"),
         np.array([f"only {i}" for i in range(1000)], dtype=object),
         np.full(1000, np.nan),
         np.full(1000, None),

@@ -78,7 +78,7 @@ def test_types_are_those_of_the_database(url):
     assert data.field("amount").decimals == 2 and data.field("share").decimals is None
     assert data.field("paid").levels == ("false", "true") and data.field("day").format == "%Y-%m-%d"
     assert np.isnan(data.columns["amount"][2]) and data.columns["paid"][4] is None
-    expected = np.array([v["at"].replace(tzinfo=None) for v in values], dtype="datetime64[ns]")
+    expected = np.array([v["at"].replace(tzinfo=None) for v in values], dtype="datetime64[us]")
     assert (data.columns["at"] == expected).all()
 
 
@@ -107,7 +107,7 @@ def test_column_types_fit(postgres_url):
         Constant("same", "7"),
         Text("words"),
     )
-    moment = np.array(["2024-05-01T10:00:00", "NaT"], dtype="datetime64[ns]")
+    moment = np.array(["2024-05-01T10:00:00", "NaT"], dtype="datetime64[us]")
     texts = [np.array(pair, dtype=object) for pair in (["1", "2"], ["true", None], ["Y", "N"], ["7", "7"], ["a", ""])]
     numbers = [np.array(pair) for pair in ([1.0, np.nan], [2.5, np.nan], [0.1, 1 / 3])]
     columns = [texts[0], *numbers, *texts[1:3], moment, moment, moment, *texts[3:]]

@@ -71,7 +71,7 @@ def test_booleans(tmp_path, pair):
 def test_times_and_their_format(tmp_path, values, form):
     field, x, _ = column(tmp_path, [*values, ""])
     assert isinstance(field, Time) and field.format == form
-    assert x.dtype == "datetime64[ns]" and np.isnat(x[2])
+    assert x.dtype == "datetime64[us]" and np.isnat(x[2])
 
 
 def test_ambiguous_and_uneven_dates_are_noted(tmp_path):

@@ -132,9 +132,93 @@ def test_frames_and_conditions_know_the_zone(tmp_path):
     moments = pd.date_range("2024-05-01 22:00", periods=60, freq="7h", tz="Europe/Berlin")
     data = read(pd.DataFrame({"at": moments, "x": np.arange(60) % 7 / 2}))
     frame = data.frame
-    assert (frame["at"] == moments).all() and str(frame["at"].dtype) == "datetime64[ns, Europe/Berlin]"
+    assert (frame["at"] == moments).all() and str(frame["at"].dtype) == "datetime64[us, Europe/Berlin]"
     assert (read(frame).columns["at"] == data.columns["at"]).all()
     field = data.field("at")
     utc = np.datetime64("2024-05-01T20:00")
     for given in ("2024-05-01 22:00:00", "2024-05-01 20:00:00+00:00", moments[0], utc, moments[0].to_pydatetime()):
         assert parse_time(field, given) == utc
+
+
+DAYS = [f"20{y}-{m:02d}-{d:02d}" for y in (21, 22) for m in range(1, 13) for d in range(1, 9)]
+
+
+@pytest.mark.parametrize(
+    ("texts", "form", "first"),
+    [
+        (["0201-05-04", "9999-12-31", "1666-02-03"], "%Y-%m-%d", "0201-05-04"),
+        (["03.02.0201", "04.05.2024"], "%d.%m.%Y", "0201-02-03"),
+        (["9999-12-31 23:59:59.999999"] * 2, "%Y-%m-%d %H:%M:%S.%f", "9999-12-31T23:59:59.999999"),
+        (["2024-Q3", "1999-Q4"], "%Y-Q%q", "2024-07-01"),
+        (["Q1 2024", "Q2 2024"], "Q%q %Y", "2024-01-01"),
+        (["2020-W53", "2021-W01"], "%G-W%V", "2020-12-28"),
+        (["03/2024", "12/2023"], "%m/%Y", "2024-03-01"),
+        (["1/2/2024 09:05", "1/13/2024 10:00"], "%-m/%-d/%Y %H:%M", "2024-01-02T09:05"),
+        (["3:05PM", "11:59AM"], "%-I:%M%p", "1900-01-01T15:05"),
+        (["2024-01-01T12:00:00.120Z", "2024-01-01T12:00:00.503Z"], "%Y-%m-%dT%H:%M:%S.%3fZ", "2024-01-01T12:00:00.120"),
+        (["2024-01-01 12:00:00,120", "2024-01-01 12:00:00,503"], "%Y-%m-%d %H:%M:%S,%3f", "2024-01-01T12:00:00.120"),
+        (["10/Oct/2000:13:55:36 -0700"] * 2, "%d/%b/%Y:%H:%M:%S -0700", "2000-10-10T20:55:36"),
+        (["Mon, 01 Jan 2024 10:00:00 +0000"] * 2, "%a, %d %b %Y %H:%M:%S +0000", "2024-01-01T10:00"),
+    ],
+)  # fmt: skip
+def test_all_years_and_ways_of_writing_come_back(texts, form, first):
+    found, values, note = parse_times(texts)
+    assert (found, note) == (form, "") and values[0] == np.datetime64(first)
+    assert format_times(values, form) == texts and (parse_as(texts, form) == values).all()
+
+
+def test_no_times():
+    for text in ("2024-W54", "2024-Q5", "2024-02-30", "0000-01-01", "13:60", "12.5"):
+        assert parse_times([text]) is None
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "jsonl"])
+@pytest.mark.parametrize("odd", ["9999-12-31", "0001-01-01", "1666-02-03"])
+def test_an_odd_year_stays_a_date_and_is_named(tmp_path, odd, suffix):
+    data = table(tmp_path, [*DAYS, odd])
+    assert isinstance(data.field("x"), Time) and data.columns["x"][-1] == np.datetime64(odd)
+    assert any(f"row {len(DAYS) + 1} holds {odd!r}, far from other times" in note for note in data.notes)
+    write(data, tmp_path / f"again.{suffix}")
+    again = read(tmp_path / f"again.{suffix}")
+    assert again.field("x") == data.field("x") and (again.columns["x"] == data.columns["x"]).all()
+    assert np.isnat(table(tmp_path, [*DAYS, odd], missing=odd).columns["x"][-1])
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "us", "ns"])
+def test_frames_of_every_unit(unit):
+    moments = np.array(["2024-05-01T10:00:00", "2024-05-03T11:00:01", "NaT"], dtype=f"datetime64[{unit}]")
+    data = read(pd.DataFrame({"x": moments, "y": [1, 2, 3]}))
+    assert data.field("x").format == "%Y-%m-%d %H:%M:%S" and data.columns["x"].dtype == "datetime64[us]"
+    assert (data.columns["x"][:2] == moments[:2]).all() and np.isnat(data.columns["x"][2])
+    if unit != "ns":
+        ends = np.array(["0001-01-01", "9999-12-31", "2020-01-01"], dtype=f"datetime64[{unit}]")
+        assert (read(pd.DataFrame({"x": ends})).columns["x"] == ends).all()
+
+
+@pytest.mark.parametrize("odd", ["2020-02-30", "unknown", "20210101", "2021/01/01", "2021-01-01 10:00", "01.01.2021"])
+def test_one_odd_value_among_dates_is_named(tmp_path, odd):
+    with pytest.raises(DataError) as caught:
+        table(tmp_path, [*DAYS, odd])
+    assert f"row {len(DAYS) + 1} holds {odd!r}" in caught.value.what and odd in caught.value.hint
+    assert np.isnat(table(tmp_path, [*DAYS, odd], missing=odd).columns["x"][-1])
+
+
+def test_dates_of_zeros_are_missing(tmp_path):
+    data = table(tmp_path, [*DAYS, "0000-00-00"])
+    assert np.isnat(data.columns["x"][-1]) and "'x': '0000-00-00' is read as missing" in data.notes
+
+
+def test_codes_that_could_be_dates_of_any_year_stay_codes(tmp_path):
+    rng = np.random.default_rng(0)
+    codes = [f"{rng.integers(10_000):04d}-{rng.integers(1, 13):02d}" for _ in range(60)]
+    assert not isinstance(table(tmp_path, codes).field("x"), Time)
+
+
+def test_the_format_can_be_told(tmp_path):
+    ambiguous = ["01/02/2020", "03/04/2020", "05/06/2021"]
+    data = table(tmp_path, ambiguous)
+    assert any('schema: "time,%d/%m/%Y" says otherwise' in note for note in data.notes)
+    told = table(tmp_path, ambiguous, schema={"x": "time,%d/%m/%Y"})
+    assert told.columns["x"][0] == np.datetime64("2020-02-01") and told.field("x").format == "%d/%m/%Y"
+    with pytest.raises(DataError, match="row 2 holds '03/04/2020': not written as %Y"):
+        table(tmp_path, ["2020-01-01", "03/04/2020"], schema={"x": "time,%Y-%m-%d"})

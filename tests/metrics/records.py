@@ -13,9 +13,9 @@ def table(n: int, *, seed: int = 0, dependence: float = 0.9) -> Dataset:
     follow = rng.random(n) < dependence
     size = np.where(follow, x > 0, rng.random(n) > 0.5)
     label = np.where(follow, x + y > 0.3, rng.random(n) > 0.5)
-    day = (
-        np.datetime64("2020-01-01", "ns") + rng.integers(0, 1000, n) * np.timedelta64(86_400_000_000_000, "ns")
-    ).astype("datetime64[ns]")
+    day = (np.datetime64("2020-01-01", "us") + rng.integers(0, 1000, n) * np.timedelta64(86_400_000_000, "us")).astype(
+        "datetime64[us]"
+    )
     columns = {
         "x": x,
         "y": np.where(rng.random(n) < 0.1, np.nan, y),

@@ -41,7 +41,7 @@ def shop(customers, *, seed=0, products=40):
             {
                 "id": np.arange(1, len(owner) + 1),
                 "customer_id": np.array(keys, dtype=object)[owner],
-                "day": day.astype("datetime64[ns]"),
+                "day": day.astype("datetime64[us]"),
                 "amount": amount,
                 "product_id": product,
             }

@@ -34,7 +34,7 @@ def table():
     columns = {
         HOSTILE: np.where(rng.random(n) < 0.1, np.nan, np.round(rng.normal(size=n), 2)),
         "level": np.array([HOSTILE if i % 3 else None for i in range(n)], dtype=object),
-        "day": np.datetime64("2024-01-01", "ns") + rng.integers(0, 900, n) * np.timedelta64(1, "D"),
+        "day": np.datetime64("2024-01-01", "us") + rng.integers(0, 900, n) * np.timedelta64(1, "D"),
         "constant": np.full(n, 3.0),
     }
     fields = (Number(HOSTILE, decimals=2), Category("level", (HOSTILE,)), Time("day"), Number("constant", decimals=0))

@@ -56,7 +56,15 @@ def time_unit(format: str) -> str:
     ('D', 'm', 'M')
     """
     directives = {letter for mark, letter in itertools.pairwise(format.replace("%-", "%")) if mark == "%"}
-    finest_first = (("us", "f"), ("s", "SXcTs"), ("m", "MR"), ("h", "HI"), ("D", "djxDFuwaAUWV"), ("M", "mbBh"))
+    finest_first = (
+        ("us", "f"),
+        ("ms", "3"),
+        ("s", "SXcTs"),
+        ("m", "MR"),
+        ("h", "HI"),
+        ("D", "djxDFuwaAUWV"),
+        ("M", "mbBhq"),
+    )
     for unit, letters in finest_first:
         if directives & set(letters):
             return unit
@@ -68,7 +76,7 @@ def to_numbers(field: Number | Time, column: np.ndarray) -> Float[np.ndarray, " 
     times as whole units of their format since 1970, numbers of full precision as they are.
     """
     if isinstance(field, Time):
-        moments = column.astype("datetime64[ns]")
+        moments = column.astype("datetime64[us]")
         numbers = moments.astype(f"datetime64[{time_unit(field.format)}]").astype(np.int64).astype(np.float64)
         return np.where(np.isnat(moments), np.nan, numbers)
     column = column.astype(np.float64)
@@ -81,7 +89,7 @@ def from_numbers(field: Number | Time, numbers: Float[np.ndarray, " n"]) -> np.n
     if isinstance(field, Time):
         unit = time_unit(field.format)
         whole = np.where(np.isnan(numbers), 0, numbers).astype(np.int64)
-        moments = whole.astype(f"datetime64[{unit}]").astype("datetime64[ns]")
+        moments = whole.astype(f"datetime64[{unit}]").astype("datetime64[us]")
         moments[np.isnan(numbers)] = np.datetime64("NaT")
         return moments
     scale = grid_scale(field)

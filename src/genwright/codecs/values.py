@@ -90,7 +90,7 @@ def _parse(field: Field, coder: ScalarCoder, values: list[Any]) -> np.ndarray:
         case Number():
             return np.array([parse_number(field, v) for v in values], dtype=np.float64)
         case Time():
-            return np.array([parse_time(field, v) for v in values], dtype="datetime64[ns]")
+            return np.array([parse_time(field, v) for v in values], dtype="datetime64[us]")
     assert isinstance(field, Category) and isinstance(coder, (Levels, Grouped))
     levels = dict.fromkeys(coder.known)
     parsed = {v: _parse_level(field, levels, v) for v in {None if pd.isna(v) else v for v in values}}

@@ -12,7 +12,7 @@ from genwright.data.dataset import Dataset, Number, Time
 from genwright.data.times import parse_as
 from genwright.errors import ArgumentError
 
-MICROSECONDS = {"us": 1.0, "s": 1e6, "m": 6e7, "h": 3.6e9, "D": 8.64e10, "M": 2.4192e12, "Y": 3.1536e13}
+MICROSECONDS = {"us": 1.0, "ms": 1e3, "s": 1e6, "m": 6e7, "h": 3.6e9, "D": 8.64e10, "M": 2.4192e12, "Y": 3.1536e13}
 DAY = MICROSECONDS["D"]
 SLACK = 1e-9  # relative: what floating point makes of a value that lies on the grid
 
@@ -29,7 +29,7 @@ def scaled(field: Number | Time, column: np.ndarray) -> Values:
 
 def unscaled(field: Number | Time, values: Values) -> np.ndarray:
     """The inverse of `scaled`."""
-    return values if isinstance(field, Number) else _moments(values).astype("datetime64[ns]")
+    return values if isinstance(field, Number) else _moments(values)
 
 
 def rounded(field: Number | Time, values: Values) -> Values:
@@ -120,7 +120,7 @@ def bound(field: Number | Time, told: float | str, *, rule: str) -> float:
     except (TypeError, ValueError):
         hint = f"write it like {field.low or field.format}"
         raise ArgumentError(f"{told!r} is not a time", where=rule, hint=hint) from None
-    return float(scaled(field, np.array([moment], dtype="datetime64[ns]"))[0])
+    return float(scaled(field, np.array([moment], dtype="datetime64[us]"))[0])
 
 
 def operands(data: Dataset, names: tuple[str, ...]) -> Mapping[str, Values]:

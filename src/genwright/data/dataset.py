@@ -42,8 +42,8 @@ class Category:
 
 @dataclass(frozen=True)
 class Time:
-    """A date or a moment, written in `format` (strftime). Column: datetime64[ns], NaT missing; where the format ends in
-    a zone (see `genwright.data.times`), in UTC.
+    """A date or a moment, written in `format` (strftime). Column: datetime64[us], NaT missing; where the format ends in
+    a zone (see `genwright.data.times`), in UTC. Years go from 1 to 9999.
     """
 
     name: str

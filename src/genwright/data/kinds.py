@@ -9,7 +9,7 @@ import numpy as np
 from genwright.data.dataset import Category, Constant, Field, Identifier, Number, Text, Time
 from genwright.data.table import RawColumn
 from genwright.data.times import fitting_formats, format_times, parse_as, parse_times, split_zone
-from genwright.errors import DataError
+from genwright.errors import ArgumentError, DataError
 
 EXACT_DIGITS = 15  # decimal digits that a float64 always keeps
 MOST_DIGITS = 17  # decimal digits that a float64 keeps at all
@@ -19,6 +19,7 @@ CODE = re.compile(r"[+-]?0[0-9]+")  # leading zeros: a code such as a postcode, 
 TRUTHS = tuple(frozenset(pair) for pair in (("true", "false"), ("yes", "no"), ("t", "f"), ("y", "n")))
 KEY_TEXT = re.compile(r"([^0-9{}]*)([0-9]+)([^0-9{}]*)")
 MOSTLY_TIMES = 0.5  # a column of words with more times than this share is meant to hold times
+FAR_DAYS, FAR_RANGES = 50 * 365.25, 5.0  # a time is far beyond others by so many days and lengths of their range
 
 
 class Typed(NamedTuple):
@@ -96,24 +97,50 @@ def as_category(raw: RawColumn) -> Typed:
     return Typed(Category(raw.name, tuple(levels), dtype), raw.spread(np.array(raw.texts, dtype=object), None))
 
 
-def as_time(raw: RawColumn) -> Typed:
-    """Dates or moments; raises DataError if no known format fits all of them."""
-    parsed = parse_times(raw.texts)
+def as_time(raw: RawColumn, form: str | None = None) -> Typed:
+    """Dates or moments in `form`, or the one that fits; raises DataError if none fits all of them."""
+    parsed = parse_times(raw.texts) if form is None else _told_times(raw, form)
     if parsed is None:
         raise _no_times(raw, fitting_formats(raw.texts))
     form, values, note = parsed
     low, high = format_times(np.array([values.min(), values.max()]), form)
-    return Typed(Time(raw.name, form, low, high), raw.spread(values, np.datetime64("NaT")), (note,) if note else ())
+    column = raw.spread(values, np.datetime64("NaT"))
+    return Typed(Time(raw.name, form, low, high), column, (*filter(None, (note,)), *_far_times(raw, values)))
 
 
-def refuse_mixed_times(raw: RawColumn) -> None:
-    """Raise where all values are times, but written in several formats: read as words they would lose their order."""
-    sample = raw.texts[:50]
-    if raw.texts and sum(map(bool, fitting_formats(sample))) > MOSTLY_TIMES * len(sample):
-        formats = fitting_formats(raw.texts)
-        zones = {split_zone(text)[1:] for text in raw.texts}
-        if all(formats) and (len(set(formats)) > 1 or len(zones) > 1):
-            raise _no_times(raw, formats)
+def _told_times(raw: RawColumn, form: str) -> tuple[str, np.ndarray, str]:
+    """Values in the format that the user said."""
+    values = parse_as(raw.texts, form)
+    if values is None or not len(values):
+        odd = next((t for t in raw.texts if parse_as([t], form) is None), None)
+        what = "there are no values" if odd is None else f"row {raw.row_of(odd)} holds {odd[:40]!r}"
+        raise DataError(f"{what}: not written as {form}", hint=f"schema says {form}; leave it out to have it found")
+    alike = format_times(values, form) == list(raw.texts)
+    return form, values, "" if alike else f"times are not written alike; they will be as {form}"
+
+
+def _far_times(raw: RawColumn, values: np.ndarray) -> tuple[str, ...]:
+    """A note that names times far away from nearly all others: typing errors, or marks for "no time"."""
+    days = values.astype("datetime64[D]").astype(np.float64)
+    low, high = np.quantile(days, [0.05, 0.95], method="nearest")
+    far = np.maximum(low - days, days - high) > max(FAR_DAYS, FAR_RANGES * (high - low))
+    notes = []
+    for text, count in [(raw.texts[i], int(raw.counts[i])) for i in np.flatnonzero(far)][:3]:
+        where = f"row {raw.row_of(text)} holds" if count == 1 else f"{count:,} rows hold"
+        notes.append(f'{where} {text!r}, far from other times; missing=["{text}"] if it means that there is none')
+    return tuple(notes)
+
+
+def refuse_odd_times(raw: RawColumn) -> None:
+    """Raise where most values are times but some are none, or are written otherwise: read as words, all would lose
+    their order.
+    """
+    if sum(map(bool, fitting_formats(raw.texts[:50]))) <= MOSTLY_TIMES * len(raw.texts[:50]):
+        return
+    formats = fitting_formats(raw.texts)
+    ways = set(zip(formats, [split_zone(text)[1:] for text in raw.texts], strict=True))
+    if len(ways) > 1 and raw.counts[[bool(form) for form in formats]].sum() > MOSTLY_TIMES * raw.present:
+        raise _no_times(raw, formats)
 
 
 def _no_times(raw: RawColumn, formats: list[str]) -> DataError:
@@ -121,18 +148,19 @@ def _no_times(raw: RawColumn, formats: list[str]) -> DataError:
     named = [form for form in formats if form]
     if not named:
         example = f"row {raw.row_of(raw.texts[0])} holds {raw.texts[0][:40]!r}" if raw.texts else "there are none"
-        hint = "write them like 2024-12-31 or 2024-12-31 23:59:59, between the years 1678 and 2261"
+        hint = 'write them like 2024-12-31 or 2024-12-31 23:59:59, or say how: "time,%d. %m. %Y"'
         return DataError(f"no date format fits the values: {example}", hint=hint)
     usual = max(dict.fromkeys(named), key=named.count)
+    zones = [split_zone(text)[1:] for text in raw.texts]
+    usual_zone = max(dict.fromkeys(zones), key=zones.count)
     odd = next((t for t, form in zip(raw.texts, formats) if form != usual), None)
+    what = f"not a time written as the others ({usual})"
     if odd is None:
-        zones = [split_zone(t)[1:] for t in raw.texts]
-        usual_zone = max(dict.fromkeys(zones), key=zones.count)
         odd = next((t for t, zone in zip(raw.texts, zones) if zone != usual_zone), raw.texts[0])
         what = "times with and without a zone, or of several zones"
-    else:
-        what = f"not written as the other times ({usual})"
-    hint = 'write all alike, or name the mark with missing=[...], or say schema: "category"'
+        if len(set(zones)) == 1:
+            what = "a time of an unknown zone"
+    hint = f'correct it, say missing=["{odd[:40]}"] if there is none, or schema={{{raw.name!r}: "category"}}'
     return DataError(f"row {raw.row_of(odd)} holds {odd[:40]!r}: {what}", hint=hint)
 
 
@@ -174,6 +202,16 @@ KINDS: Mapping[str, Callable[[RawColumn], Typed]] = {
     "identifier": as_identifier,
     "text": as_text,
 }
+
+
+def as_told(raw: RawColumn, told: str) -> Typed:
+    """The kind that the user said, after a comma how it is written: `time,%d/%m/%Y`."""
+    kind, _, form = told.partition(",")
+    if not form:
+        return KINDS[kind](raw)
+    if kind == "time" and "%" in form:
+        return as_time(raw, form)
+    raise ArgumentError(f"{told!r} is no kind", where=f"schema[{raw.name!r}]", hint='as in "time,%d/%m/%Y"')
 
 
 def conform(raw: RawColumn, field: Field) -> Typed:

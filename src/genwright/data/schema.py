@@ -20,9 +20,10 @@ from genwright.data.kinds import (
     as_number,
     as_text,
     as_time,
+    as_told,
     conform,
     is_infinite,
-    refuse_mixed_times,
+    refuse_odd_times,
     shown,
 )
 from genwright.data.table import RawColumn, RawTable
@@ -33,6 +34,8 @@ KEY_NAME = re.compile(r"(?i:(^|[_\W])(id|key|uuid|guid|index|idx|rowid|row|nr|no
 FULL_NAME = re.compile(r"[^\W\d_][\w'’.\-]+(,? [^\W\d_][\w'’.\-]*){1,3}")
 MOSTLY_NAMES = 0.8  # a column of which at least this share of values looks like names is taken to hold such
 DASHES = frozenset({"-", "--", "\N{EN DASH}", "\N{EM DASH}", "."})
+NO_DATE = re.compile(r"0+([-/.]0+){2}([ T]0+(:0+)+(\.0+)?)?")
+LIKELY_YEARS = (1, *range(1000, 3000), 9999)  # codes that look like dates are of any year
 FEW_ROWS = 20  # below this, being different in every row says little
 UNIQUE_SHARE = 0.9  # strings different in at least this share of rows describe rows one by one
 FREE_SHARE = 0.5  # strings of several words are free text when at least this share of them differs from all others
@@ -67,7 +70,7 @@ def type_columns(
             raise ArgumentError(
                 f"no column called {name!r}", where="schema", hint=f"there are: {', '.join(table.names)}"
             )
-        if isinstance(told, str) and told not in (*KINDS, "drop"):
+        if isinstance(told, str) and told.partition(",")[0] not in (*KINDS, "drop"):
             raise ArgumentError(
                 f"unknown kind {told!r}", where=f"schema[{name!r}]", hint=f"one of: {', '.join(KINDS)}, drop"
             )
@@ -92,7 +95,7 @@ def type_columns(
 
 def _type(raw: RawColumn, kind: str | Field | None, *, free: Callable[[RawColumn], Typed], is_label: bool) -> Typed:
     if isinstance(kind, str):
-        return KINDS[kind](raw)
+        return as_told(raw, kind)
     if kind is not None:
         return conform(raw, kind)
     inferred = infer(raw, free=as_category if is_label else free)
@@ -108,9 +111,9 @@ def _few_whole_numbers(raw: RawColumn) -> bool:
 def infer(raw: RawColumn, *, free: Callable[[RawColumn], Typed]) -> Typed:
     """The type that the values speak for; in doubt the one that keeps most: number, time, category.
 
-    A dash or a point among nothing but numbers or times means that there is no value.
+    A dash, a point or a date of zeros among nothing but numbers or times means that there is no value.
     """
-    dashes = DASHES & set(raw.texts)
+    dashes = {t for t in raw.texts if t in DASHES or NO_DATE.fullmatch(t)}
     if dashes and len(raw.texts) > len(dashes) and not raw.words:
         bare = infer(raw.renamed([None if t in dashes else t for t in raw.texts]), free=free)
         if isinstance(bare.field, Number | Time):
@@ -120,20 +123,19 @@ def infer(raw: RawColumn, *, free: Callable[[RawColumn], Typed]) -> Typed:
     if any(t <= truth for truth in TRUTHS for t in [frozenset(map(str.lower, raw.texts))]):
         return as_category(raw)
     numeric = [bool(NUMBER.fullmatch(t)) or is_infinite(t) for t in raw.texts]
+    if not any(numeric) and _are_times(raw):
+        return as_time(raw)
+    if not all(numeric):
+        refuse_odd_times(raw)
     if raw.words:
-        return as_time(raw) if not any(numeric) and parse_times(raw.texts) is not None else _words(raw, free)
+        return _words(raw, free)
     if all(numeric) and not any(CODE.fullmatch(t) for t in raw.texts):
-        compact = len(raw.texts) >= 10 and all(len(t) == 8 for t in raw.texts) and parse_times(raw.texts)
-        if compact:
+        if len(raw.texts) >= 10 and all(len(t) == 8 for t in raw.texts) and _are_times(raw):
             return as_time(raw)
         if any(_beyond_float(t) for t in raw.texts):
             found = _words(raw, free)
             return found._replace(notes=("holds whole numbers beyond 2**53, kept as text", *found.notes))
         return as_identifier(raw) if _runs(raw) else as_number(raw)
-    if not any(numeric) and parse_times(raw.texts) is not None:
-        return as_time(raw)
-    if not any(numeric):
-        refuse_mixed_times(raw)
     found = _words(raw, free)
     share = raw.counts[np.array(numeric)].sum() / raw.present
     if share > 0.5 and not any(CODE.fullmatch(t) for t in raw.texts):
@@ -141,6 +143,13 @@ def infer(raw: RawColumn, *, free: Callable[[RawColumn], Typed]) -> Typed:
         note = f"{share:.1%} of values are numbers, but not {shown(others)}; if that means missing, say missing=[...]"
         return found._replace(notes=(note, *found.notes))
     return found
+
+
+def _are_times(raw: RawColumn) -> bool:
+    """Whether all values are times of one format, most of them of years that times are likely to be of."""
+    parsed = parse_times(raw.texts)
+    years = [] if parsed is None else parsed[1].astype("datetime64[Y]").astype(np.int64) + 1970
+    return bool(len(years)) and bool(np.isin(years, LIKELY_YEARS).mean() >= 0.5)
 
 
 def _words(raw: RawColumn, free: Callable[[RawColumn], Typed]) -> Typed:

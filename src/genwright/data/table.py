@@ -372,7 +372,7 @@ def _texts(distinct: pd.Series) -> list[str | None]:
 
 def _zoned(distinct: pd.Series, zone: datetime.tzinfo) -> list[str | None]:
     """Moments of one zone, each with its offset and, if it is a named zone, the name."""
-    utc = distinct.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype("datetime64[ns]")
+    utc = distinct.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype("datetime64[us]")
     clock = "%Y-%m-%d %H:%M:%S" + (".%f" if (utc != utc.astype("datetime64[s]")).any() else "")
     name = getattr(zone, "key", getattr(zone, "zone", None)) or ""
     if "/" in name:

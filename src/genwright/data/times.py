@@ -1,11 +1,13 @@
 """Dates and times as text: finding the one format that a column is written in, and writing in it again.
 
-A format is strftime's, with an optional zone at its end: an offset (`+01:00`, `Z`, ` UTC`), a named zone after a blank
+A format is strftime's, with `%q` for the quarter, `%3f` for milliseconds, `%-d` and its like for numbers without
+padding, and an optional zone at its end: an offset (`+01:00`, `Z`, ` UTC`), a named zone after a blank
 (` Europe/Berlin`), or `%:z[Europe/Berlin]` where each moment has its offset before the name. Values of a format with a
-zone are moments in UTC.
+zone are moments in UTC; those of a month, a quarter or a week are its first day. Years go from 1 to 9999.
 """
 
 import datetime
+import functools
 import re
 import zoneinfo
 from collections.abc import Sequence
@@ -18,17 +20,27 @@ import pandas as pd
 DATES = (
     "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y",
     "%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%B %d, %Y",
-    "%b %Y", "%B %Y", "%Y-%m", "%Y%m%d",
+    "%d/%b/%Y", "%a, %d %b %Y", "%Y%m%d",
 )  # fmt: skip
-CLOCKS = ("%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%I:%M %p", "%I:%M:%S %p")
-FORMATS = (*DATES, *(f"{d}{gap}{c}" for d in DATES[:15] for gap in (" ", "T") for c in CLOCKS), *CLOCKS)
+PERIODS = (
+    "%b %Y", "%B %Y", "%Y-%m", "%b-%Y", "%b-%y", "%m/%Y", "%Y-Q%q", "%YQ%q", "%Y Q%q", "Q%q %Y", "Q%q-%Y", "Q%q/%Y",
+    "%G-W%V", "%GW%V",
+)  # fmt: skip
+CLOCKS = (
+    "%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%H:%M:%S,%f", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p", "%I:%M:%S%p", "%I %p",
+)  # fmt: skip
+GAPS = (" ", "T", ":", ", ")
+MOMENTS = tuple(f"{day}{gap}{clock}" for day in DATES for gap in GAPS for clock in CLOCKS)
+FORMATS = (*DATES, *PERIODS, *MOMENTS, *CLOCKS)
 SWAPPED = {"%m/%d/%Y": "%d/%m/%Y", "%m-%d-%Y": "%d-%m-%Y", "%m/%d/%y": "%d/%m/%y"}  # readings that one can confuse
 
 OFFSET = r"Z| ?UTC| ?GMT| ?[+-]\d\d:?\d\d"
 NAME = r"[A-Z][A-Za-z_]+(?:/[A-Za-z0-9_+\-]+)+"
 ZONE = re.compile(rf"(?P<offset>{OFFSET})?(?P<name>\[{NAME}\]| {NAME})$|(?P<alone>{OFFSET})$")
 SHAPE = re.compile(r"(?=.*\d)[0-9A-Za-z:/.,+\- _\[\]]{4,64}")
-PADDED = re.compile(r"%([dmHI])")
+PADDED_DAY, PADDED_HOUR = re.compile("%([dm])"), re.compile("%([HI])")
+OWN = re.compile("%(-[dmHI]|:z|3f|Y|q)")  # directives that strftime has on no system or not on all
+PERIOD = {"%Y": r"(?P<year>\d{4})", "%q": "(?P<quarter>[1-4])", "%G": r"(?P<year>\d{4})", "%V": r"(?P<week>\d\d)"}
 EACH_OFFSET = "%:z"  # each moment's own offset, as +01:00
 
 
@@ -143,16 +155,29 @@ def has_day(form: str) -> bool:
 def _parse(texts: Sequence[str]) -> tuple[str, np.ndarray, str] | None:
     """`parse_times` without zones: the first format that every text fits."""
     sample = texts[:: max(1, len(texts) // 50)]
-    for form in FORMATS:
+    for form in _formats_like(texts[0]):
         if not _fits(texts[0], form) or _values(sample, form) is None or (values := _values(texts, form)) is None:
             continue
+        notes = []
         other = next((form.replace(a, b) for a, b in SWAPPED.items() if a in form), None)
-        guess = other is not None and _values(texts, other) is not None
-        note = f"day and month cannot be told apart; read as {form}" if guess else ""
-        for exact in (form, PADDED.sub(r"%-\1", form)):
-            if format_times(values, exact) == list(texts):
-                return exact, values, note
-        return form, values, "; ".join(filter(None, (note, f"times are not written alike; they will be as {form}")))
+        if other is not None and _values(texts, other) is not None:
+            notes += [f'day and month cannot be told apart; read as {form}; schema: "time,{other}" says otherwise']
+        if "%y" in form:
+            notes += ["years of two digits are read as 1969 to 2068"]
+        exact = _exact(texts, values, form)
+        notes += [] if exact else [f"times are not written alike; they will be as {form}"]
+        return exact or form, values, "; ".join(notes)
+    return None
+
+
+def _exact(texts: Sequence[str], values: np.ndarray, form: str) -> str | None:
+    """The format that writes `values` exactly as `texts`, with or without padding and microseconds; None if none."""
+    few = slice(None, None, max(1, len(texts) // 50))
+    days = dict.fromkeys((form, PADDED_DAY.sub(r"%-\1", form)))
+    padded = dict.fromkeys(each for day in days for each in (day, PADDED_HOUR.sub(r"%-\1", day)))
+    for exact in dict.fromkeys(each for way in padded for each in (way, way.replace("%f", "%3f"))):
+        if all(format_times(values[part], exact) == list(texts[part]) for part in (few, slice(None))):
+            return exact
     return None
 
 
@@ -162,25 +187,54 @@ def fitting_formats(texts: Sequence[str]) -> list[str]:
     for text in texts:
         bare = split_zone(text)[0]
         known = next((form for form in dict.fromkeys(forms) if form and _fits(bare, form)), None)
-        forms.append(known or next((form for form in FORMATS if SHAPE.fullmatch(bare) and _fits(bare, form)), ""))
+        forms.append(known or next((form for form in _formats_like(bare) if _fits(bare, form)), ""))
     return forms
+
+
+def _formats_like(text: str) -> Sequence[str]:
+    """The formats whose marks between numbers and words are those of `text`: few, as each costs some microseconds."""
+    return _formats_by_marks().get(_marks(text), ()) if SHAPE.fullmatch(text) else ()
+
+
+@functools.cache
+def _formats_by_marks() -> dict[str, list[str]]:
+    found: dict[str, list[str]] = {}
+    for form in FORMATS:
+        found.setdefault(_marks(re.sub("%[bBap]", "a", re.sub("%[^bBap]", "0", form))), []).append(form)
+    return found
+
+
+def _marks(text: str) -> str:
+    """`text` with 0 for each number, a for each word and one blank for several."""
+    return re.sub(r"\s+", " ", re.sub("[A-Za-z]+", "a", re.sub("[0-9]+", "0", text)))
 
 
 def _fits(text: str, form: str) -> bool:
     """Whether one text is in a format: a hundred times faster than asking pandas, and nearly always "no"."""
+    return not np.isnat(_value(text, form))
+
+
+def _value(text: str, form: str) -> np.datetime64:
+    """One text in a format; NaT if it is not."""
     try:
-        datetime.datetime.strptime(text, form)
-    except ValueError:
-        return False
-    return True
+        if "%q" not in form and "%V" not in form:
+            return np.datetime64(datetime.datetime.strptime(text, form), "us")
+        said = re.fullmatch(re.sub("%[YqGV]", lambda part: PERIOD[part[0]], form), text)
+        if said is None:
+            return np.datetime64("NaT")
+        if "%V" in form:
+            return np.datetime64(datetime.date.fromisocalendar(int(said["year"]), int(said["week"]), 1), "us")
+        return np.datetime64(datetime.date(int(said["year"]), 3 * int(said["quarter"]) - 2, 1), "us")
+    except (ValueError, OverflowError):
+        return np.datetime64("NaT")
 
 
 def parse_as(texts: Sequence[str], form: str) -> np.ndarray | None:
     """Values of `texts` written in `form` (as `parse_times` gave it), or None if some are not."""
     if zone_of(form) is None:
-        return _values(texts, form.replace("%-", "%"))
+        return _values(texts, _read_as(form))
     zones = [split_zone(t) for t in texts]
-    values = _values([rest for rest, _, _ in zones], without_zone(form).replace("%-", "%"))
+    values = _values([rest for rest, _, _ in zones], _read_as(without_zone(form)))
     if values is None or any((offset == name == "") for _, offset, name in zones):
         return None
     if all(offset for _, offset, _ in zones) and has_day(form):
@@ -188,35 +242,45 @@ def parse_as(texts: Sequence[str], form: str) -> np.ndarray | None:
     return _to_utc(values, form)
 
 
+def _read_as(form: str) -> str:
+    """The format without what only writing heeds: reading takes numbers with and without padding."""
+    return form.replace("%-", "%").replace("%3f", "%f")
+
+
 def _values(texts: Sequence[str], form: str) -> np.ndarray | None:
+    """All texts in one format; None if some are not."""
     if form.startswith("%Y%m%d") and not all(len(t) >= 8 and t[:8].isdigit() for t in texts):
         return None
-    parsed = pd.to_datetime(pd.Series(texts, dtype=object), format=form, errors="coerce", exact=True)
-    return None if parsed.isna().any() or not _in_range(parsed) else _nanoseconds(parsed)
-
-
-def _in_range(parsed: pd.Series) -> bool:
-    """Whether every moment fits into 64-bit nanoseconds (the years 1678 to 2261)."""
-    return bool(parsed.dt.year.between(1678, 2261).all())
-
-
-def _nanoseconds(parsed: pd.Series) -> np.ndarray:
-    return parsed.to_numpy().astype("datetime64[ns]")
+    own = "%q" in form or "%V" in form
+    parsed = [] if own else pd.to_datetime(pd.Series(texts, dtype=object), format=form, errors="coerce", exact=True)
+    values = np.full(len(texts), "NaT", dtype="datetime64[us]") if own else parsed.to_numpy().astype("datetime64[us]")
+    for lost in np.flatnonzero(np.isnat(values)):  # pandas 2 knows no years beyond 2261
+        values[lost] = _value(texts[lost], form)
+        if np.isnat(values[lost]):
+            return None
+    return values
 
 
 def format_times(values: np.ndarray, form: str) -> list[str]:
-    """Moments (none missing) as text; `%-d` and its like, numbers without padding, work on every system."""
+    """Moments (none missing) as text, on every system alike."""
     times = pd.DatetimeIndex(values)
     zone = zone_of(form)
     if zone is not None and has_day(form):
         times = times.tz_localize("UTC").tz_convert(zone)
-    parts = re.split(r"%(-[dmHI]|:z)", form)
+    parts = OWN.split(form)
     columns = [times.strftime(p).tolist() if i % 2 == 0 else _part(times, p) for i, p in enumerate(parts) if p]
     return ["".join(pieces) for pieces in zip(*columns)]
 
 
 def _part(times: pd.DatetimeIndex, part: str) -> list[str]:
-    """A directive that strftime lacks on some systems."""
-    if part == ":z":
-        return [f"{text[:3]}:{text[3:]}" for text in times.strftime("%z")]
+    """A directive of OWN."""
+    match part:
+        case ":z":
+            return [f"{text[:3]}:{text[3:]}" for text in times.strftime("%z")]
+        case "3f":
+            return [f"{number // 1000:03d}" for number in times.microsecond]
+        case "Y":
+            return [f"{number:04d}" for number in times.year]
+        case "q":
+            return list(map(str, times.quarter))
     return [text.lstrip("0") or "0" for text in times.strftime(f"%{part[1:]}")]

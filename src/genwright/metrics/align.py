@@ -92,7 +92,7 @@ def _to_numbers(column: np.ndarray, source: Field, target: Field, where: str) ->
 
 def _to_times(column: np.ndarray, source: Field, target: Field, where: str) -> np.ndarray:
     text = pd.Series(_to_text(column), dtype=object)
-    times = pd.to_datetime(text, errors="coerce", format="mixed").to_numpy("datetime64[ns]")
+    times = pd.to_datetime(text, errors="coerce", format="mixed").to_numpy("datetime64[us]")
     if (np.isnat(times) & text.notna().to_numpy()).any():
         raise _mismatch(source, target, where)
     return times

@@ -212,7 +212,7 @@ def number_column(field: Field, table: Dataset) -> Float[np.ndarray, "n"]:
     column = table.columns[field.name]
     if not isinstance(field, Time):
         return column.astype(np.float64)
-    return np.where(np.isnat(column), np.nan, column.astype("datetime64[ns]").astype(np.int64) / 1e9)
+    return np.where(np.isnat(column), np.nan, column.astype("datetime64[us]").astype(np.int64) / 1e6)
 
 
 def _levels(a: np.ndarray, b: np.ndarray) -> tuple[Int[np.ndarray, "n"], Int[np.ndarray, "m"]]:

@@ -74,7 +74,7 @@ def _values(field: Field, told: OneOf) -> tuple:
 
 def _numbers(field: Number | Time, values: Sequence) -> list[float]:
     if isinstance(field, Time):
-        column = np.array([parse_time(field, value) for value in values], dtype="datetime64[ns]")
+        column = np.array([parse_time(field, value) for value in values], dtype="datetime64[us]")
     else:
         column = np.array([parse_number(field, value) for value in values], dtype=np.float64)
     return values_of(field, column).tolist()

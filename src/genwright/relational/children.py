@@ -112,7 +112,7 @@ class Siblings:
         n = len(now)
         known = history(layout, fields)
         averaged = [f.name.removeprefix(MEAN) for f in known if f.name.startswith(MEAN)]
-        empty = {"Number": np.full(n, np.nan), "Time": np.full(n, np.datetime64("NaT", "ns"))}
+        empty = {"Number": np.full(n, np.nan), "Time": np.full(n, np.datetime64("NaT", "us"))}
         own = [f for f in fields if any(f.name == each.name for each in layout.scalars)]
         last = {f.name: empty.get(type(f).__name__, np.full(n, None)).copy() for f in own}
         return cls(now, last, {k: np.zeros(n) for k in averaged}, {k: np.zeros(n) for k in averaged})
