@@ -183,9 +183,10 @@ class Dataset:
             return self.fixed_split
         running = any(isinstance(f, Text) and f.running for f in self.fields)
         # A key makes every row different; rows that differ in nothing else are duplicates all the same.
-        content = [f.name for f in self.fields if not isinstance(f, Identifier)] or [f.name for f in self.fields]
-        columns = {name: self.columns[name] for name in content}
-        return split_rows(columns, label=self.label, running=running, seed=self.split_seed)
+        keys = {f.name: self.columns[f.name] for f in self.fields if isinstance(f, Identifier)}
+        content = {f.name: self.columns[f.name] for f in self.fields if f.name not in keys} or keys
+        media = [f.name for f in self.fields if isinstance(f, MEDIA)]
+        return split_rows(content, label=self.label, media=media, keys=keys, running=running, seed=self.split_seed)
 
     @property
     def train(self) -> "Dataset":
