@@ -3,44 +3,35 @@
 import hashlib
 import json
 import os
-import tempfile
+import re
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
-from genwright.errors import ArgumentError, StorageError
+from genwright.errors import StorageError
+from genwright.folders import flush, is_special, part_in, remove, writing
 
 
 def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
     """Let `write` fill a temporary file beside `path`, then move it there: readers see the old file or the new one.
 
-    The file and its folder are flushed to disk, so that the result survives a crash of the machine.
+    The file and its folder are flushed to disk, so that the result survives a crash of the machine. Where `path` is a
+    link, the file that it leads to is replaced; a device or a pipe is written to.
     """
-    try:
+    with writing(path):
+        path = Path(os.path.realpath(path))
+        if is_special(path):
+            write(path)
+            return
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name}.", suffix=".part")
-        os.close(handle)
-        part = Path(name)
+        part = part_in(path.parent)
         try:
             write(part)
-            part.chmod(0o644)
-            _flush(part)
+            flush(part)
             part.replace(path)
-            _flush(path.parent)
+            flush(path.parent)
         finally:
-            part.unlink(missing_ok=True)
-    except OSError as error:
-        what = f"cannot write: {error.strerror or error}"
-        raise ArgumentError(what, where=str(path), hint="choose another place, or make room there") from None
-
-
-def _flush(path: Path) -> None:
-    """Have the operating system put a file's content, or a folder's entries, on the disk."""
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+            remove(part)
 
 
 def write_bytes(path: Path, raw: bytes) -> None:
@@ -68,34 +59,62 @@ def write_json(path: Path, value: Any) -> None:
 
 def read_json(path: Path) -> Any:
     """Read JSON; a missing or malformed file is a StorageError."""
+    return parse_json(read_file(path), where=str(path))
+
+
+def parse_json(raw: bytes, *, where: str) -> Any:
+    """The value in the bytes of a JSON file."""
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        raise StorageError("no such file", where=str(path), hint="is this a folder that genwright saved?") from None
+        return json.loads(raw.decode("utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise StorageError(f"not valid JSON ({error})", where=str(path), hint="the file is damaged") from None
+        raise StorageError(f"not valid JSON ({error})", where=where, hint="the file is damaged") from None
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Any], *, metadata: Mapping[str, str] | None = None) -> None:
     """Write named tensors as safetensors, atomically."""
+    from safetensors import SafetensorError
     from safetensors.torch import save_file
 
     whole = {name: tensor.detach().cpu().contiguous().clone() for name, tensor in tensors.items()}
-    write_atomic(path, lambda part: save_file(whole, part, metadata=dict(metadata or {})))
+
+    def write(part: Path) -> None:
+        try:
+            save_file(whole, part, metadata=dict(metadata or {}))
+        except SafetensorError as error:  # its only word of what the operating system said is "(os error 28)"
+            number = re.search(r"os error (\d+)", str(error))
+            assert number is not None, error
+            raise OSError(int(number[1]), os.strerror(int(number[1]))) from None
+
+    write_atomic(path, write)
 
 
 def read_tensors(path: Path) -> tuple[dict[str, Any], dict[str, str]]:
     """Read a safetensors file: its tensors and its metadata."""
-    from safetensors import SafetensorError, safe_open
+    return parse_tensors(read_file(path), where=str(path))
 
-    if not path.is_file():
-        raise StorageError("no such file", where=str(path), hint="is this a folder that genwright saved?")
+
+def parse_tensors(raw: bytes, *, where: str) -> tuple[dict[str, Any], dict[str, str]]:
+    """The tensors and the metadata in the bytes of a safetensors file."""
+    from safetensors import SafetensorError
+    from safetensors.torch import load
+
     try:
-        with safe_open(path, framework="pt") as file:
-            return {name: file.get_tensor(name) for name in file.keys()}, dict(file.metadata() or {})  # noqa: SIM118
-    except (SafetensorError, OSError, ValueError) as error:
+        tensors = load(raw)
+        header = json.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
+        return tensors, dict(header.get("__metadata__", {}))
+    except (SafetensorError, ValueError, AssertionError, KeyError) as error:
         what = f"not a whole safetensors file ({error})"
-        raise StorageError(what, where=str(path), hint="the file is damaged") from None
+        raise StorageError(what, where=where, hint="the file is damaged") from None
+
+
+def read_file(path: Path) -> bytes:
+    """The bytes of a file that was saved; a StorageError where it cannot be read."""
+    try:
+        return path.read_bytes()
+    except FileNotFoundError:
+        raise StorageError("no such file", where=str(path), hint="is this a folder that genwright saved?") from None
+    except OSError as error:
+        raise StorageError(f"cannot read: {error.strerror or error}", where=str(path)) from None
 
 
 def sha256(path: Path) -> str:

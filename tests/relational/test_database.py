@@ -112,3 +112,10 @@ def test_matches_are_near_and_keep_to_the_room():
     assert np.median(np.linalg.norm(wanted - offered[found], axis=1)) < 0.1
     plain = match(np.zeros((500, 0)), np.zeros((200, 0)), room, seed=0)
     assert (np.bincount(plain, minlength=200) == room).all()
+
+
+def test_a_table_whose_name_is_a_path_is_not_written_outside(tmp_path):
+    database = read_database({"../outside": pd.DataFrame({"a": [1, 2, 3] * 5})})
+    with pytest.raises(DataError, match="cannot be the name of a file"):
+        write_database(database, tmp_path / "out")
+    assert list(tmp_path.rglob("*")) == []

@@ -4,20 +4,16 @@ import codecs
 import gzip
 import io
 import lzma
-import os
-import shutil
-import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
 import numpy as np
 
-from genwright.errors import ArgumentError, DataError
+from genwright.errors import DataError
 
 MAX_BYTES = 4 << 30  # of one file after decompression that is read at once; tables are streamed
 BLOCK = 1 << 20  # bytes of a stream decoded at a time
@@ -206,50 +202,3 @@ def _refuse_binary(text: str, where: str) -> None:
     control = (codes < 32) & ~np.isin(codes, (9, 10, 11, 12, 13, 27)) | (codes >= 127) & (codes < 160)
     if "\0" in text or control.sum() > 0.05 * len(codes):
         raise DataError("binary data where text was expected", where=where, hint=BINARY_HINT)
-
-
-@contextmanager
-def new_folder(path: Path, *, ours: Callable[[str], bool]) -> Iterator[Path]:
-    """A temporary folder to fill, renamed to `path` at the end.
-
-    A folder already there is replaced if it holds nothing but files that `ours` accepts, else it is an error.
-    """
-    strangers = (
-        []
-        if not path.exists()
-        else [p.name for p in path.iterdir() if not ours(p.name)]
-        if path.is_dir()
-        else [path.name]
-    )
-    if strangers:
-        raise ArgumentError(f"would overwrite {strangers[0]!r}", where=str(path), hint="give a new or an empty folder")
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        temporary = Path(tempfile.mkdtemp(dir=path.parent, prefix=f".{path.name}."))
-        try:
-            yield temporary
-            temporary.chmod(0o777 & ~_umask())
-            if path.exists():
-                shutil.rmtree(path)
-            os.replace(temporary, path)
-        finally:
-            shutil.rmtree(temporary, ignore_errors=True)
-        _sync_folder(path.parent)
-    except OSError as error:
-        raise ArgumentError(f"cannot write: {error.strerror or error}", where=str(path)) from None
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
-
-
-def _sync_folder(folder: Path) -> None:
-    """Make a rename durable; only POSIX lets a folder be opened for it."""
-    if os.name == "posix":
-        handle = os.open(folder, os.O_RDONLY)
-        try:
-            os.fsync(handle)
-        finally:
-            os.close(handle)

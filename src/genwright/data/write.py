@@ -17,11 +17,11 @@ from PIL import Image as Pillow
 from PIL.PngImagePlugin import PngInfo
 
 from genwright.data.dataset import Category, Dataset, Field, Identifier, Image, Number, Text, Time
-from genwright.data.files import new_folder
 from genwright.data.images import LEVELS_KEY, scale_levels
 from genwright.data.sql import Address, is_url
 from genwright.data.times import format_times, zone_of
 from genwright.errors import ArgumentError
+from genwright.folders import new_folder
 from genwright.storage import write_bytes
 
 ISO_TIMES = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S.%f")

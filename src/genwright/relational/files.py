@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 from genwright.data.dataset import Dataset
-from genwright.data.files import new_folder, read_bytes
+from genwright.data.files import read_bytes
 from genwright.data.read import Source, read
 from genwright.data.sql import Address, connected, is_url
 from genwright.data.sql_write import column_type, described, insert
 from genwright.data.write import IfExists, write
 from genwright.errors import ArgumentError, DataError
+from genwright.folders import new_folder, safe_join
 from genwright.relational.database import Database, ForeignKey, as_key, key_columns, keys_from_json
 from genwright.relational.suggest import suggest_keys
 from genwright.storage import write_json
@@ -149,7 +150,8 @@ def write_database(
         _write_sql(database, Address.of(os.fspath(target)), if_exists)
         return ()
     with new_folder(Path(target), ours=lambda name: OURS.fullmatch(name) is not None) as folder:
-        notes = [f"{t}: {note}" for t, data in database.tables.items() for note in write(data, folder / f"{t}.csv")]
+        files = {t: safe_join(folder, f"{t}.csv") for t in database.tables}
+        notes = [f"{t}: {note}" for t, data in database.tables.items() for note in write(data, files[t])]
         write_json(folder / KEYS, database.keys_to_json())
     return tuple(notes)
 
