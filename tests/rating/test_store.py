@@ -58,6 +58,14 @@ def test_answers_are_kept_in_turn_until_the_end(opened):
     assert all({trial.left, trial.right} - {""} <= known for trial in study.trials)
 
 
+def test_tokens_are_for_the_owner_of_the_study_alone(tmp_path, systems):
+    study = a_study(tmp_path / "study", systems)
+    enter(study.store)
+    modes = {path.name: path.stat().st_mode & 0o777 for path in (tmp_path / "study").glob("study.sqlite*")}
+    study.store.close()
+    assert len(modes) > 1 and set(modes.values()) == {0o600}
+
+
 def test_records_fit_together(opened):
     enter(opened.store)
     study = opened.store.study()

@@ -46,6 +46,7 @@ def serve(
     """Serve `study` until Ctrl-C, after telling every rater's link; returns the links."""
     import uvicorn
 
+    from genwright.rating.connections import PatientProtocol
     from genwright.rating.server import LOOPBACK, application
 
     local = _is_loopback(host)
@@ -55,6 +56,7 @@ def serve(
     links = [f"{address}/#{invite.token}" for invite in study.store.invites()]
     config = uvicorn.Config(
         app,
+        http=PatientProtocol,
         log_level="error",
         lifespan="off",
         access_log=False,

@@ -32,7 +32,7 @@ class Muon(torch.optim.Optimizer):
         super().__init__(matrices, {"lr": lr, "momentum": momentum, "weight_decay": weight_decay})
 
     @torch.no_grad()
-    def step(self, closure: None = None) -> None:
+    def step(self, closure: None = None) -> None:  # type: ignore[override]  # no line search: it takes no closure
         """Move every matrix that has a gradient."""
         for group in self.param_groups:
             alike: dict[tuple[int, ...], list[nn.Parameter]] = defaultdict(list)
@@ -41,9 +41,9 @@ class Muon(torch.optim.Optimizer):
                     alike[tuple(matrix.shape)].append(matrix)
             for (rows, columns), matrices in alike.items():
                 updates = orthogonalised(torch.stack(self._momenta(matrices, group["momentum"])))
-                torch._foreach_mul_(matrices, 1.0 - group["lr"] * group["weight_decay"])
-                rate = group["lr"] * math.sqrt(max(1.0, rows / columns))
-                torch._foreach_add_(matrices, list(updates.to(matrices[0].dtype).unbind()), alpha=-rate)
+                rate, moved = group["lr"] * math.sqrt(max(1.0, rows / columns)), [matrix.data for matrix in matrices]
+                torch._foreach_mul_(moved, 1.0 - group["lr"] * group["weight_decay"])
+                torch._foreach_add_(moved, list(updates.to(moved[0].dtype).unbind()), alpha=-rate)
 
     def _momenta(self, matrices: list[nn.Parameter], momentum: float) -> list[Tensor]:
         """The running mean of each matrix's gradients, looked at one step ahead (Nesterov)."""

@@ -93,10 +93,15 @@ class Database:
 
 
 def sqlite(path: Path) -> Database:
-    """A SQLite file in WAL mode that is flushed to disk at every commit (synchronous=FULL)."""
+    """A SQLite file in WAL mode that is flushed to disk at every commit (synchronous=FULL).
+
+    It holds raters' tokens, so no other user of the machine may read it, nor the files that SQLite puts beside it.
+    """
 
     def connect() -> sqlite3.Connection:
         path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch(mode=0o600)
+        path.chmod(0o600)
         connection = sqlite3.connect(path, timeout=BUSY_SECONDS, isolation_level=None, check_same_thread=False)
         connection.execute("PRAGMA journal_mode=WAL")
         connection.execute("PRAGMA synchronous=FULL")

@@ -73,11 +73,12 @@ def make_plan(
         if seconds * BFLOAT16_GAIN < best_seconds:
             best_seconds, best = seconds, half
     torch.set_num_threads(best.threads)
+    probe = min(len(valid), best.held_out_rows, max(8, int((family.batch or 8) * seconds_each / best_seconds)))
     began = time.perf_counter()
-    evaluate(family, net, space, valid, rows=best.held_out_rows, seed=seed)
-    seconds_per_row = (time.perf_counter() - began) / min(best.held_out_rows, len(valid))
+    evaluate(family, net, space, valid, rows=probe, seed=seed)
+    seconds_per_row = (time.perf_counter() - began) / probe
     for_held_out = HELD_OUT_SHARE * clock.seconds_left
-    rows = int(min(4096, max(64, for_held_out / EVALUATIONS / max(seconds_per_row, 1e-9))))
+    rows = int(min(4096, max(min(64, probe), for_held_out / EVALUATIONS / max(seconds_per_row, 1e-9))))
     held_out_seconds = EVALUATIONS * min(rows, len(valid)) * seconds_per_row
     steps = int((clock.seconds_left * SAFETY - held_out_seconds) / best_seconds)
     return _with_steps(replace(best, held_out_rows=rows), max(1, steps))
