@@ -43,7 +43,8 @@ def files(tmp_path_factory):
     pictures(folder / "fake", range(120, 180))
     pictures(folder / "few", range(3))
     pictures(folder / "broken", range(12))
-    (folder / "broken" / "5.png").write_bytes(b"\x89PNG and no more")
+    for bad in (5, 7):
+        (folder / "broken" / f"{bad}.png").write_bytes(b"\x89PNG and no more")
     for name, n, seed in (
         ("real.csv", 100, 0),
         ("fake.csv", 80, 1),
@@ -69,7 +70,11 @@ REFUSED = {
     "too few images": (("few", "--real", "real"), 3, ("3 records are too few to evaluate", "at least 10 are needed")),
     "too few rows": (("few.csv", "--real", "real.csv"), 3, ("3 records are too few", "at least 10 are needed")),
     "an empty file": (("empty.csv", "--real", "real.csv"), 3, ("the file is empty",)),
-    "an unreadable image": (("broken", "--real", "real"), 3, ("5.png: cannot be decoded", "replace or remove")),
+    "unreadable images": (
+        ("broken", "--real", "real"),
+        3,
+        ("2 of 12 files", "5.png, 7.png: not an", "replace or remove"),
+    ),
     "no such folder": (("absent", "--real", "real"), 3, ("no such file or folder",)),
     "pairs of other lengths": (
         ("fake.csv", "--real", "real.csv", "--paired"),

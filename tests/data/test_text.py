@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from genwright.data.dataset import Category, Identifier, Text
 from genwright.data.read import read
 from genwright.data.text import passages
+from genwright.data.write import write
 from genwright.errors import ArgumentError, DataError
 
 
@@ -45,12 +46,57 @@ def test_records_by_line(tmp_path):
         read(path, records="paragraphs")
 
 
-def test_bytes_that_are_not_utf8_survive(tmp_path):
-    path = tmp_path / "t.txt"
-    path.write_bytes(b"caf\xe9\nna\xefve\nplain\n")
-    data = read(path)
-    assert "\n".join(data.columns["text"]).encode("utf-8", "surrogateescape") == b"caf\xe9\nna\xefve\nplain"
-    assert "2 bytes" in data.notes[0] and len(data.split.train) >= 1
+WORDS = "Ünïcôdé – “wörds”\n" * 30
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "cp1252"])
+def test_encodings_are_told_and_written_back(tmp_path, encoding):
+    (tmp_path / "t.txt").write_bytes(WORDS.encode(encoding))
+    data = read(tmp_path / "t.txt")
+    assert data.media == Text("text", encoding=encoding) and data.columns["text"].tolist() == WORDS.split("\n")[:-1]
+    assert bool(data.notes) == (encoding == "cp1252")
+    assert write(data, tmp_path / "u.txt") == ()
+    assert (tmp_path / "u.txt").read_bytes() == WORDS.encode(encoding)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16-le", "utf-16-be"])
+@pytest.mark.parametrize("words", ["plain words\nand more\n", "слово и дело\nещё слово\n", "漢字 と かな\n二行目\n"])
+def test_utf16_without_its_mark(tmp_path, words, encoding):
+    (tmp_path / "t.txt").write_bytes(words.encode(encoding))
+    data = read(tmp_path / "t.txt")
+    assert data.columns["text"].tolist() == words.split("\n")[:-1] and data.media.encoding == "utf-16"
+
+
+def test_latin1_where_bytes_mean_nothing_in_windows_1252(tmp_path):
+    (tmp_path / "t.txt").write_bytes(b"caf\xe9\x81\nplain and long enough\n")
+    data = read(tmp_path / "t.txt")
+    assert (
+        data.columns["text"].tolist() == ["caf\xe9\x81", "plain and long enough"] and data.media.encoding == "latin-1"
+    )
+    assert "check accented letters" in data.notes[0]
+
+
+def test_stray_bytes_in_utf8_survive(tmp_path):
+    raw = "größer ärger\n".encode() * 5 + b"caf\xe9\n"
+    (tmp_path / "t.txt").write_bytes(raw)
+    data = read(tmp_path / "t.txt")
+    assert data.columns["text"][5] == "caf\udce9" and "1 bytes are not UTF-8" in data.notes[0]
+    assert "line 6" in data.notes[0] and write(data, tmp_path / "u.txt") == ()
+    assert (tmp_path / "u.txt").read_bytes() == raw
+
+
+def test_one_nul_is_named(tmp_path):
+    (tmp_path / "t.txt").write_bytes(b"one\ntwo\nthr\0ee\n" + b"more\n" * 20)
+    with pytest.raises(DataError, match="NUL") as caught:
+        read(tmp_path / "t.txt")
+    assert "line 3, at character 4" in caught.value.what and "tr -d" in caught.value.hint
+
+
+def test_a_stray_blank_line_makes_no_running_text(tmp_path):
+    (tmp_path / "t.txt").write_text("one two\n" * 60 + "\n" + "three four\n" * 60)
+    assert len(read(tmp_path / "t.txt")) == 120 and "blank" in read(tmp_path / "t.txt").notes[0]
+    (tmp_path / "t.txt").write_bytes("a\u2028b\x0bc".encode())  # no line ends
+    assert read(tmp_path / "t.txt").columns["text"].tolist() == ["a\u2028b\x0bc"]
 
 
 @pytest.mark.parametrize("raw", [b"", b" \n\t\n", b"ab\0cd" * 9, bytes(range(256)) * 4])
@@ -58,11 +104,6 @@ def test_what_is_not_text(tmp_path, raw):
     (tmp_path / "t.txt").write_bytes(raw)
     with pytest.raises(DataError):
         read(tmp_path / "t.txt")
-
-
-def test_utf16_text(tmp_path):
-    (tmp_path / "t.txt").write_bytes("one\ntwo\nthree".encode("utf-16"))
-    assert read(tmp_path / "t.txt").columns["text"].tolist() == ["one", "two", "three"]
 
 
 def write_lines(path, rows):

@@ -137,8 +137,9 @@ def test_text_round_trips(tmp_path):
         assert write(read(path), tmp_path / name) == ()
         assert_same(read(tmp_path / name), read(path))
     broken = Dataset((Text("text"),), {"text": np.array(["a\nb", "c"], dtype=object)})
-    assert "1 records" in write(broken, tmp_path / "u.txt")[0]
-    assert read(tmp_path / "u.txt").columns["text"].tolist() == ["a b", "c"]
+    with pytest.raises(ArgumentError, match=r"lines of a \.txt do not hold all of 2 records: 1 with line breaks"):
+        write(broken, tmp_path / "u.txt")
+    assert writer.held_at(broken, "u.txt")[0] == "u.jsonl" and writer.held_at(read(path), "u.txt") == ("u.txt", ())
     write(broken, tmp_path / "u.jsonl")
     assert_same(read(tmp_path / "u.jsonl"), broken)
 

@@ -209,7 +209,7 @@ def sample(
     or .txt. Without --out, tables go to standard output as CSV and text as JSON lines.
     """
     from genwright.data.sql import without_password
-    from genwright.data.write import write
+    from genwright.data.write import held_at, write
     from genwright.generator import load
 
     with shown() as listener:
@@ -219,7 +219,8 @@ def sample(
     if out is None:
         print_dataset(fake, as_json=as_json)
         return
-    write(fake, out, table=table, if_exists=if_exists)
+    out, moved = held_at(fake, out)
+    _tell_notes(moved + write(fake, out, table=table, if_exists=if_exists))
     out = without_password(out)
     if as_json:
         print_json({"out": out, "n": len(fake), "seed": seed, "given": list(given)})

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 
-from genwright.app.options import answering, read_data, reading
+from genwright.app.options import answering, read_data, reading, size_of
 from genwright.app.output import print_json
 from genwright.errors import ArgumentError
 
@@ -237,9 +237,12 @@ def _generated(
 
 def _read_alike(name: str, real: "Dataset", how: dict[str, Any]) -> "Dataset":
     """A file with the types and formats of `real`, whatever it alone would suggest; a built-in set as it is."""
+    from genwright.data.builtin import BUILTIN
     from genwright.data.like import read_like
 
-    return read_like(name, real, missing=how["missing"]) if Path(name).exists() else read_data(name, how)
+    if name in BUILTIN and not Path(name).exists():
+        return read_data(name, how)
+    return read_like(name, real, missing=how["missing"], size=size_of(how))
 
 
 def _tell(evaluation: "Evaluation") -> None:

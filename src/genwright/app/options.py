@@ -148,14 +148,13 @@ def read_data(source: str, how: dict[str, Any]) -> "Dataset":
     """DATA as the reading options say."""
     from genwright.data.read import read
 
-    size = None if how["size"] is None else _size(how["size"])
     return read(
         source,
         label=how["label"],
         missing=how["missing"],
         schema=pairs(how["schema"], option="--schema"),
         field=how["field"],
-        size=size,
+        size=size_of(how),
         records=how["records"],
         **{option: how[option] for option in ("table", "query", "max_rows") if option in how},
     )
@@ -171,8 +170,11 @@ def pairs(given: tuple[str, ...], *, option: str) -> dict[str, str]:
     return dict(each.split("=", 1) for each in given)
 
 
-def _size(text: str) -> tuple[int, int]:
-    """`"32x24"` or `"32"` as (height, width)."""
+def size_of(how: dict[str, Any]) -> tuple[int, int] | None:
+    """`--size 32x24` or `--size 32` as (height, width)."""
+    text = how["size"]
+    if text is None:
+        return None
     parts = text.lower().replace("×", "x").split("x")
     if len(parts) > 2 or not all(part.strip().isdigit() and int(part) > 0 for part in parts):
         raise ArgumentError(f"{text!r} is not a size", where="--size", hint="give width x height, for example 32x32")

@@ -146,7 +146,8 @@ def _protocol(asked: dict[str, Any], sources: dict[str, Any]) -> "Protocol":
 
 
 def _text(path: Path) -> str:
-    from genwright.data.files import decode_table, read_bytes
+    from genwright.data.encodings import decode_table
+    from genwright.data.files import read_bytes
 
     return decode_table(read_bytes(path), str(path))[0].replace("\r\n", "\n").strip()
 

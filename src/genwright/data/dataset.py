@@ -76,12 +76,14 @@ class Constant:
 class Text:
     """Text. Column: object array of str. `running`: rows are consecutive passages of one long text, in order.
 
-    `column`: a free-text column of a table, such as a comment; it is modelled given the rest of its row.
+    `column`: a free-text column of a table, such as a comment; it is modelled given the rest of its row. `encoding`:
+    what a .txt of it is written in, as it was read.
     """
 
     name: str
     running: bool = False
     column: bool = False
+    encoding: str = "utf-8"
 
 
 @dataclass(frozen=True)

@@ -1,59 +1,165 @@
-"""Bytes in and out: folders, zips and gz files read alike, text decoded, files written whole or not at all."""
+"""Bytes in and out: folders, zips and gz files read alike, files written whole or not at all."""
 
-import codecs
 import gzip
 import io
 import lzma
+import os
+import posixpath
+import unicodedata
 import zipfile
 import zlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
-
-import numpy as np
 
 from genwright.errors import DataError
 
 MAX_BYTES = 4 << 30  # of one file after decompression that is read at once; tables are streamed
 BLOCK = 1 << 20  # bytes of a stream decoded at a time
 GZIP_MAGIC = b"\x1f\x8b"
-BINARY_HINT = "genwright reads tables, images and text; see `genwright run --help` for the formats"
+UTF8_FLAG = 0x800  # of a zip member: its name is in UTF-8
+UNREAD_SHARE = 0.1  # so many unreadable files among good ones are left out and named
 
 
 @dataclass(frozen=True)
 class Files:
-    """The files of a folder or a zip: `names` are relative paths with forward slashes, sorted; `read` gives bytes."""
+    """The files of a folder or a zip: `names` are relative paths with forward slashes, sorted; `read` gives bytes.
+
+    `notes` says what was passed over on the way.
+    """
 
     where: str
     names: tuple[str, ...]
     read: Callable[[str], bytes]
+    notes: tuple[str, ...] = ()
 
     def with_suffix(self, *suffixes: str) -> list[str]:
         """Names that end in one of `suffixes`, which are lower-case with their dot."""
         return [name for name in self.names if name.lower().endswith(suffixes)]
 
+    def left_out(self, used: Iterable[str]) -> tuple[str, ...]:
+        """Notes on what was passed over, and on all files but those `used`, by their suffixes."""
+        used = set(used)
+        unused: dict[str, list[str]] = {}
+        for name in self.names:
+            if name not in used:
+                unused.setdefault(posixpath.splitext(name)[1].lower() or "other", []).append(name)
+        kinds = [f"{len(names)} {suffix} ({shown(names)})" for suffix, names in unused.items()]
+        return (*self.notes, *((f"files not used: {', '.join(kinds)}",) if kinds else ()))
+
+
+def shown(names: Sequence[str], most: int = 3) -> str:
+    """The first few of some names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(map(readable, names[:most])) + more
+
+
+def readable(name: str) -> str:
+    """The name of a file as text: its bytes that are not UTF-8 taken for Windows-1252, in one form of Unicode (NFC).
+
+    >>> readable("caf\udce9/e\u0301te\u0301") == "café/été"
+    True
+    """
+    return "/".join(unicodedata.normalize("NFC", _decoded(part)) for part in name.split("/"))
+
+
+def _decoded(part: str) -> str:
+    try:
+        part.encode()
+        return part
+    except UnicodeEncodeError:
+        raw = part.encode("utf-8", "surrogateescape")
+    try:
+        return raw.decode("cp1252")
+    except UnicodeDecodeError:
+        return raw.decode("latin-1")
+
+
+def unread(bad: Mapping[str, str], total: int, where: str) -> list[str]:
+    """A note on files that could not be read, name to reason; raises DataError naming them if they are many of all."""
+    if not bad:
+        return []
+    if len(bad) <= UNREAD_SHARE * total:
+        return [f"{len(bad)} of {total} files could not be read and are left out: {_reasons(bad, most=10)}"]
+    if len(bad) == 1:
+        name, why = next(iter(bad.items()))
+        raise DataError(why, where=f"{where}/{readable(name)}", hint="replace or remove the file")
+    what = f"{len(bad)} of {total} files cannot be read: {_reasons(bad, most=10)}"
+    raise DataError(what, where=where, hint="replace or remove these files")
+
+
+def _reasons(bad: Mapping[str, str], most: int) -> str:
+    """Names by their reason, the reason said once."""
+    by: dict[str, list[str]] = {}
+    for name, why in bad.items():
+        by.setdefault(why, []).append(name)
+    return "; ".join(f"{shown(names, most)}: {why}" for why, names in list(by.items())[:most])
+
 
 def files_in(path: Path) -> Files:
-    """The files of a folder, at any depth, or of a zip archive; hidden ones are left out."""
+    """The files of a folder, at any depth and through links, or of a zip archive; hidden ones are left out."""
     if path.is_dir():
-        found = (p.relative_to(path).as_posix() for p in path.rglob("*") if p.is_file())
-        return Files(str(path), _visible(found), lambda name: read_bytes(path / name))
+        names, notes = _walked(path)
+        return Files(str(path), names, lambda name: read_bytes(path / name), notes)
     try:
         archive = zipfile.ZipFile(path)
     except (zipfile.BadZipFile, OSError, ValueError, EOFError, NotImplementedError) as error:
         raise DataError(f"cannot open the archive: {error}", where=str(path), hint="is it a complete .zip?") from None
-    names = _visible(info.filename for info in archive.infolist() if not info.is_dir())
-    return Files(str(path), names, lambda name: _read_member(archive, name, str(path)))
+    members = {_member_name(info): info for info in archive.infolist() if not info.filename.endswith(("/", "\\"))}
+    outside = [name for name in members if name.split("/")[0] == ".."]
+    notes = (f"members outside the archive are passed over: {shown(outside)}",) if outside else ()
+    names = tuple(sorted(name for name in members if name not in outside and not _hidden(name)))
+    return Files(str(path), names, lambda name: _read_member(archive, members[name], str(path)), notes)
 
 
-def _visible(names: Iterator[str]) -> tuple[str, ...]:
-    return tuple(sorted(n for n in names if not any(part.startswith((".", "__MACOSX")) for part in n.split("/"))))
+def _hidden(name: str) -> bool:
+    return any(part.startswith((".", "__MACOSX")) for part in name.split("/"))
 
 
-def _read_member(archive: zipfile.ZipFile, name: str, where: str) -> bytes:
+def _member_name(info: zipfile.ZipInfo) -> str:
+    """A member's path as other programs mean it: `\\` parts folders too, `./` says nothing, UTF-8 may be unmarked."""
+    name = info.filename
+    if not info.flag_bits & UTF8_FLAG:  # zipfile took it for code page 437
+        with suppress(UnicodeError):
+            name = name.encode("cp437").decode("utf-8")
+    return posixpath.normpath(name.replace("\\", "/")).lstrip("/")
+
+
+def _walked(root: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Files below a folder, linked ones too, each folder once; and notes on what cannot be followed."""
+    names, passed = list[str](), dict[str, list[str]]()
+    folders, links, seen = [""], list[str](), set[tuple[int, int]]()
+    while folders or links:  # what lies here goes before what is linked to
+        inside = folders.pop() if folders else links.pop(0)
+        try:
+            status = os.stat(root / inside)
+            if (status.st_dev, status.st_ino) in seen:
+                passed.setdefault("linked folders that are read already, or lead in a circle", []).append(inside)
+                continue
+            seen.add((status.st_dev, status.st_ino))
+            entries = sorted(os.scandir(root / inside), key=lambda entry: entry.name)
+        except OSError as error:
+            passed.setdefault(f"folders ({error.strerror})", []).append(inside or ".")
+            continue
+        for entry in entries:
+            name = inside + entry.name
+            if _hidden(entry.name):
+                continue
+            if os.path.isdir(entry.path):
+                (links if entry.is_symlink() else folders).append(f"{name}/")
+            elif os.path.isfile(entry.path):
+                names.append(name)
+            else:
+                passed.setdefault("broken links and the like", []).append(name)
+    return tuple(sorted(names)), tuple(f"passed over, {why}: {shown(those)}" for why, those in passed.items())
+
+
+def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) -> bytes:
+    name = member.filename
     try:
-        with archive.open(name) as stream:
+        with archive.open(member) as stream:
             raw = stream.read(MAX_BYTES + 1)
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, ValueError) as error:
         raise DataError(f"damaged archive member: {error}", where=f"{where}:{name}") from None
@@ -119,86 +225,9 @@ class Stream:
         return io.TextIOWrapper(self.open(), encoding=encoding, newline="")
 
 
-def table_encoding(stream: Stream) -> str:
-    """The encoding of a table: UTF-8, UTF-16, or Latin-1 where it is neither. Looks at every byte."""
-    first = next(stream.blocks(), b"")
-    if not first:
-        raise DataError("the file is empty", where=stream.where)
-    encoding = unicode_encoding(first)
-    if encoding is not None:
-        decoder = codecs.getincrementaldecoder(encoding)()
-        try:
-            for block in stream.blocks():
-                _refuse_binary(decoder.decode(block), stream.where)
-            decoder.decode(b"", final=True)
-            return encoding
-        except UnicodeDecodeError:
-            pass
-    for block in stream.blocks():
-        _refuse_binary(block.decode("latin-1"), stream.where)
-    return "latin-1"
-
-
 def _checked_size(raw: bytes, where: str) -> bytes:
     if len(raw) > MAX_BYTES:
         raise DataError(f"larger than {MAX_BYTES >> 30} GiB", where=where, hint="give a sample of the data")
     if not raw:
         raise DataError("the file is empty", where=where)
     return raw
-
-
-def decode_table(raw: bytes, where: str) -> tuple[str, tuple[str, ...]]:
-    """Text of a table, and notes on its encoding: UTF-8, UTF-16, or Latin-1 where it is neither."""
-    text = decode_unicode(raw, where)
-    if text is not None:
-        return text, ()
-    text = raw.decode("latin-1")
-    _refuse_binary(text, where)
-    return text, ("not UTF-8: read as Latin-1, so check accented letters",)
-
-
-def decode_exact(raw: bytes, where: str) -> tuple[str, tuple[str, ...]]:
-    """Running text, and notes; bytes that are not UTF-8 become lone surrogates (PEP 383), so that nothing is lost."""
-    text = decode_unicode(raw, where)
-    if text is not None:
-        return text, ()
-    text = raw.decode("utf-8", "surrogateescape")
-    count = sum("\udc80" <= c <= "\udcff" for c in text)
-    _refuse_binary(raw.decode("latin-1"), where)
-    return text, (f"{count} bytes are not UTF-8; they are kept as they are",)
-
-
-def decode_unicode(raw: bytes, where: str) -> str | None:
-    """Text in UTF-8 or UTF-16, without its byte-order mark; None if it is neither."""
-    encoding = unicode_encoding(raw)
-    if encoding is None:
-        return None
-    try:
-        text = raw.decode(encoding)
-    except UnicodeDecodeError:
-        return None
-    _refuse_binary(text, where)
-    return text
-
-
-def unicode_encoding(raw: bytes) -> str | None:
-    """UTF-8 or UTF-16 by the byte-order mark and the zeros among the first bytes; None if it can be neither."""
-    if raw.startswith((b"\xff\xfe", b"\xfe\xff")):
-        return "utf-16"
-    if raw.startswith(b"\xef\xbb\xbf"):
-        return "utf-8-sig"
-    if b"\0" not in raw[:4096]:
-        return "utf-8"
-    # UTF-16 without its mark: in Western text every other byte is zero, and few of the rest.
-    first, second = raw[0:4096:2].count(0), raw[1:4096:2].count(0)
-    if max(first, second) < 0.3 * len(raw[:4096:2]) or min(first, second) > 0.1 * len(raw[:4096:2]):
-        return None
-    return "utf-16-be" if first > second else "utf-16-le"
-
-
-def _refuse_binary(text: str, where: str) -> None:
-    """Raise if `text` cannot be text: it has NULs, or control characters (C0 and C1) beyond a stray few."""
-    codes = np.frombuffer(text[:65536].encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-    control = (codes < 32) & ~np.isin(codes, (9, 10, 11, 12, 13, 27)) | (codes >= 127) & (codes < 160)
-    if "\0" in text or control.sum() > 0.05 * len(codes):
-        raise DataError("binary data where text was expected", where=where, hint=BINARY_HINT)

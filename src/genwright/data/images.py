@@ -2,7 +2,6 @@
 
 import io
 import os
-import posixpath
 import re
 import warnings
 from collections.abc import Callable, Mapping
@@ -13,22 +12,22 @@ from typing import Any
 import numpy as np
 from jaxtyping import UInt8
 from PIL import Image as Pillow
-from PIL import ImageOps
+from PIL import ImageOps, UnidentifiedImageError
 
+from genwright.data.beside import beside_images
 from genwright.data.dataset import Dataset, Field, Image
-from genwright.data.files import Files
-from genwright.data.kinds import as_text
-from genwright.data.schema import TypedTable, is_wordy, type_columns
-from genwright.data.table import MissingMarks, RawColumn, RawTable, parse_delimited, parse_json_lines
+from genwright.data.files import Files, readable, shown, unread
+from genwright.data.table import MissingMarks
 from genwright.errors import DataError
 
-SUFFIXES = (".png", ".jpg", ".jpeg", ".gif", ".bmp", ".webp", ".tif", ".tiff", ".ppm", ".pgm", ".pbm")
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM")  # the decoders that hostile files may reach
-SIDE_FILES = ("labels.csv", "captions.jsonl", "metadata.csv", "metadata.jsonl")
-FILE_COLUMNS = ("file", "file_name", "filename", "image", "path")
-PARTS = frozenset({"train", "training", "valid", "val", "validation", "test", "testing"})
+SUFFIXES = (
+    *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".gif", ".bmp", ".dib", ".webp", ".tif", ".tiff"),
+    *(".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".heic", ".heif"),
+)
+FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF")  # the decoders that hostile files may reach
+FOREIGN = (b"ftyphei", b"ftyphev", b"ftypmif1", b"ftypmsf1", b"ftypavi")  # HEIC, and AVIF where Pillow lacks it
+FOREIGN_WHY = "HEIC images and the like cannot be read here; convert them to JPEG or PNG"
 MAX_PIXELS = 100_000_000  # of one image; a few kB of PNG can claim more than any memory holds
-SKIPPED_SHARE = 0.01  # so many unreadable files among good ones are left out and reported
 CHANNELS = {"1": 1, "L": 1, "LA": 2, "RGB": 3, "RGBA": 4}
 OBJECT = re.compile(
     r"\s*<[^<>]* at 0x[0-9a-f]+>"
@@ -57,25 +56,31 @@ def read_images(
 ) -> Dataset:
     """A Dataset with the field `image`, a category `label` from sub-folders, and the fields of tables beside them.
 
-    `size` is (height, width) to resize to. Raises DataError for unreadable images, unless they are fewer than one in
-    a hundred: those are left out and named in the notes.
+    `size` is (height, width) to resize to. Raises DataError for unreadable images, unless they are few (see `unread`):
+    those are left out and named in the notes, as are HEIC images, which Pillow does not read.
     """
     names = files.with_suffix(*SUFFIXES)
     bad: dict[str, str] = {}
     headers = [h for name in names if (h := _try(partial(_header, files, name), name, bad)) is not None]
-    _refuse_bad(bad, len(names), files.where)
+    foreign = [name for name, why in bad.items() if why == FOREIGN_WHY]
+    if len(foreign) == len(names):
+        raise DataError(f"{FOREIGN_WHY}: {shown(foreign)}", where=files.where)
+    bad = {name: why for name, why in bad.items() if why != FOREIGN_WHY}
+    unread(bad, len(names), files.where)
     mode = _common_mode([h.mode for h in headers])
     levels = {h.levels for h in headers}
     count = 2 if mode == "1" else levels.pop() if len(levels) == 1 and size is None else 256
     if size is not None and mode == "1":
         mode, count = "L", 256  # resizing makes greys
     pixels, kept = _decode_all(files, headers, mode=mode, levels=count, size=size, bad=bad)
-    _refuse_bad(bad, len(names), files.where)
+    notes = unread(bad, len(names), files.where) + _image_notes(headers, mode, size)
+    if foreign:
+        notes.append(f"{len(foreign)} of {len(names)} images are left out ({shown(foreign)}): {FOREIGN_WHY}")
     field = Image("image", _shape(pixels), mode, count)
-    notes = _image_notes(headers, mode, size, bad)
-    beside, label = _beside(files, [h.name for h in kept], schema=schema, label=label, missing=missing)
-    name = os.path.basename(files.where.rstrip("/"))
-    return Dataset((field, *beside.fields), {"image": pixels, **beside.columns}, name, label, notes + beside.notes)
+    beside = beside_images(files, [h.name for h in kept], schema=schema, label=label, missing=missing)
+    notes += (*beside.notes, *files.left_out({*names, *beside.used}))
+    fields, columns = (field, *beside.fields), {"image": pixels, **beside.columns}
+    return Dataset(fields, columns, readable(os.path.basename(files.where.rstrip("/"))), beside.label, tuple(notes))
 
 
 def _shape(pixels: np.ndarray) -> tuple[int, int, int] | None:
@@ -95,13 +100,6 @@ def _try(job: Callable[[], Any], name: str, bad: dict[str, str]) -> Any:
     return None
 
 
-def _refuse_bad(bad: Mapping[str, str], total: int, where: str) -> None:
-    if bad and (len(bad) >= SKIPPED_SHARE * total):
-        name, why = next(iter(bad.items()))
-        more = f" (and {len(bad) - 1} more)" if len(bad) > 1 else ""
-        raise DataError(f"{why}{more}", where=f"{where}/{name}", hint="replace or remove the file")
-
-
 def _header(files: Files, name: str) -> Header:
     image = _open(files.read(name))
     remarks = set()
@@ -119,7 +117,10 @@ def _header(files: Files, name: str) -> Header:
 
 
 def _open(raw: bytes) -> Pillow.Image:
-    image = Pillow.open(io.BytesIO(raw), formats=FORMATS)
+    try:
+        image = Pillow.open(io.BytesIO(raw), formats=FORMATS)
+    except UnidentifiedImageError:
+        raise DataError(FOREIGN_WHY if raw[4:16].startswith(FOREIGN) else "not an image, or a damaged one") from None
     width, height = image.size
     if width * height > MAX_PIXELS:
         raise DataError(f"{width} x {height} pixels are more than {MAX_PIXELS:,}", hint="scale it down first")
@@ -209,7 +210,8 @@ def recast(data: Dataset, field: Image) -> Dataset:
     assert isinstance(own, Image)
     if field.shape is not None and (own.shape is None or own.shape[:2] != field.shape[:2]):
         found = "of different sizes" if own.shape is None else f"{own.shape[0]} x {own.shape[1]}"
-        raise DataError(f"images are {found}, not {field.shape[0]} x {field.shape[1]}", where=data.name)
+        what = f"images are {found}, not {field.shape[0]} x {field.shape[1]} (height x width) as the real ones"
+        raise DataError(what, where=data.name, hint=f"read both with size={field.shape[:2]}")
     same = (own.mode, own.levels) == (field.mode, field.levels)
     return data if same else _redrawn(data, replace(own, mode=field.mode, levels=field.levels), None)
 
@@ -247,9 +249,7 @@ def memory_bytes() -> int:
         return 8 << 30
 
 
-def _image_notes(
-    headers: list[Header], mode: str, size: tuple[int, int] | None, bad: Mapping[str, str]
-) -> tuple[str, ...]:
+def _image_notes(headers: list[Header], mode: str, size: tuple[int, int] | None) -> list[str]:
     notes = sorted(frozenset().union(*(h.remarks for h in headers)))
     modes = {h.mode for h in headers}
     if modes != {mode}:
@@ -257,81 +257,4 @@ def _image_notes(
     ratios = {h.size[0] * size[1] - h.size[1] * size[0] for h in headers} if size else {0}
     if ratios != {0}:
         notes.append("some images are stretched: their sides are not in the proportion of size=")
-    if bad:
-        shown = ", ".join(list(bad)[:3])
-        notes.append(f"{len(bad)} unreadable images were left out: {shown}")
-    return tuple(notes)
-
-
-def _beside(
-    files: Files, names: list[str], *, schema: Mapping[str, str | Field], label: str | None, missing: MissingMarks
-) -> tuple[TypedTable, str | None]:
-    """Fields from tables beside the images and from the folders they lie in, and which of them is the label."""
-    cells: dict[str, list[str | None]] = {}
-    notes: list[str] = []
-    for side in sorted(n for n in files.names if n.rsplit("/", 1)[-1] in SIDE_FILES):
-        notes += _join(_side_table(files, side, missing), side, files, names, cells)
-    if "label" not in cells:
-        folders, more = folder_labels(names)
-        cells = {"label": folders, **cells} if folders else cells
-        notes += more
-    unlisted = sum(all(c[i] is None for c in cells.values()) for i in range(len(names))) if cells else 0
-    if unlisted:
-        notes.append(f"{unlisted} of {len(names)} images have no entry in the tables beside them")
-    table = RawTable(tuple(RawColumn.of(name, texts) for name, texts in cells.items()), files.where)
-    if "image" in cells:
-        raise DataError("a column called 'image' clashes with the image itself", where=files.where, hint="rename it")
-    if label is None and "label" in cells:
-        label = "label"
-    wordy = {c.name: "text" for c in table.columns if is_wordy(c)}
-    schema = {**wordy, **({label: "category"} if label in cells else {}), **schema}
-    typed = type_columns(table, schema=schema, label=label, free=as_text)
-    return typed._replace(notes=(*notes, *typed.notes)), label
-
-
-def _side_table(files: Files, side: str, missing: MissingMarks) -> RawTable:
-    parse = parse_json_lines if side.endswith(".jsonl") else parse_delimited
-    return parse(files.read(side), where=f"{files.where}/{side}", missing=missing)
-
-
-def _join(
-    table: RawTable, side: str, files: Files, names: list[str], cells: dict[str, list[str | None]]
-) -> tuple[str, ...]:
-    """Put the table's cells beside the images that its file column names; returns notes."""
-    key = next((c for c in FILE_COLUMNS if c in table.names), None)
-    if key is None:
-        raise DataError("no column names the image files", where=table.where, hint="call it 'file'")
-    column = table.columns[table.names.index(key)]
-    folder = side.rpartition("/")[0]
-    paths = [posixpath.normpath(posixpath.join(folder, t.replace("\\", "/"))) for t in column.texts]
-    known = set(files.names)
-    lost = [t for t, path in zip(column.texts, paths, strict=True) if path not in known]
-    if lost:
-        more = f" (nor are {len(lost) - 1} more)" if len(lost) > 1 else ""
-        raise DataError(f"the file {lost[0]!r} is not there{more}", where=table.where, hint="paths start at this table")
-    row_of: dict[str, int] = {}
-    for row in np.flatnonzero(column.codes >= 0).tolist():
-        row_of.setdefault(paths[column.codes[row]], row)
-    rows = [row_of.get(name) for name in names]
-    for other in table.columns:
-        if other.name != key:
-            merged = cells.setdefault(other.name, [None] * len(names))
-            for i, at in enumerate(rows):
-                if at is not None and other.codes[at] >= 0:
-                    merged[i] = other.texts[other.codes[at]]
-    repeated = column.present - len(row_of)
-    notes = (f"{repeated} further entries for the same image are left out",) if repeated else ()
-    return (*table.notes, *notes)
-
-
-def folder_labels(names: list[str]) -> tuple[list[str | None], list[str]]:
-    """Each image's folder below the common one, as its label; nothing if all lie together."""
-    parents = [name.split("/")[:-1] for name in names]
-    depth = next((i for i, level in enumerate(zip(*parents)) if len(set(level)) > 1), min(map(len, parents)))
-    below = [p[depth:] for p in parents]
-    notes = []
-    if all(p and p[0].lower() in PARTS for p in below):
-        below = [p[1:] for p in below]
-        notes = ["the folders train, valid and test are read as one; genwright makes its own split"]
-    labels = ["/".join(p) or None for p in below]
-    return (labels, notes) if len(set(labels) - {None}) > 1 else ([], notes)
+    return notes

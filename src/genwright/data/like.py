@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genwright.data.dataset import Dataset, Field, Image, Number, Text, Time
+from genwright.data.dataset import Dataset, Field, Image, Number, Time
 from genwright.data.files import Stream, read_bytes
 from genwright.data.images import recast
 from genwright.data.kinds import Typed, as_identifier, conform
@@ -31,11 +31,12 @@ from genwright.data.write import cells
 from genwright.errors import DataError
 
 
-def read_like(source: Source, real: Dataset, *, missing: Any = ()) -> Dataset:
+def read_like(source: Source, real: Dataset, *, missing: Any = (), size: tuple[int, int] | None = None) -> Dataset:
     """Read generated (or further) data with the fields of `real`.
 
-    Values are taken as the types, formats, levels and image modes of `real`, whatever `source` alone would suggest;
-    fields that `real` lacks are left out and noted. `missing` is as in `read`.
+    Values are taken as the types, formats, levels and image modes of `real`, and a .txt as lines or running text as
+    `real` is, whatever `source` alone would suggest; fields that `real` lacks are left out and noted. `missing` and
+    `size` are as in `read`.
 
     Raises DataError for columns that are not there, values of another type, and images of another size.
     """
@@ -44,13 +45,17 @@ def read_like(source: Source, real: Dataset, *, missing: Any = ()) -> Dataset:
         return source
     if real.media is None:
         return _table_like(_raw_table(source, marks), real)
-    path = None if isinstance(source, pd.DataFrame) else Path(source)
-    if isinstance(real.media, Text) and path is not None and _suffix(path) in (".jsonl", ".ndjson"):
+    if isinstance(real.media, Image):
+        return _media_like(read(source, missing=missing, size=size), real)
+    path = Path(source) if isinstance(source, str | os.PathLike) else None
+    if path is not None and _suffix(path) in (".jsonl", ".ndjson"):
         table = _raw_table(source, marks)
         own = text_fields(table, real.media.name if real.media.name in table.names else None)
         text = own[0] if own else None
         return _media_like(read(source, missing=missing, field=text), real)
-    return _media_like(read(source, missing=missing), real)
+    one_file = path is not None and _suffix(path) == ".txt"
+    records = "running" if real.media.running else "lines" if one_file else None
+    return _media_like(read(source, missing=missing, records=records if path and path.exists() else None), real)
 
 
 def read_partial(source: Source, fields: Sequence[Field], *, missing: Any = ()) -> Dataset:

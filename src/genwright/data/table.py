@@ -16,7 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from jaxtyping import Int
 
-from genwright.data.files import Stream, decode_table, table_encoding
+from genwright.data.encodings import decode_table, encoding_notes, encoding_of
+from genwright.data.files import Stream
 from genwright.data.reservoir import Reservoir
 from genwright.data.times import format_times
 from genwright.errors import DataError
@@ -98,19 +99,21 @@ def missing_marks(marks: Any) -> "MissingMarks":
     """The default missing marks and `marks`; a number stands for every way of writing it (-200, -200.0)."""
     marks = [marks] if isinstance(marks, str | int | float) else list(marks)
     numbers = frozenset(float(m) for m in marks if isinstance(m, int | float) and not isinstance(m, bool))
-    return MissingMarks(MISSING | {str(m) for m in marks}, numbers)
+    named = frozenset(map(str, marks))
+    return MissingMarks(MISSING | named, numbers, named)
 
 
 @dataclass(frozen=True)
 class MissingMarks:
-    """What counts as "no value": whole texts, and numbers however written."""
+    """What counts as "no value": whole texts, and numbers however written. `named`: those that the user named."""
 
     texts: frozenset[str]
     numbers: frozenset[float]
+    named: frozenset[str] = frozenset()
 
     def was_named(self, text: str) -> bool:
         """Whether the user said that `text` means no value; for sources that have a missing value of their own."""
-        return text not in MISSING and self.matches(text)
+        return replace(self, texts=self.named).matches(text)
 
     def matches(self, text: str) -> bool:
         """Whether `text` means that there is no value."""
@@ -155,10 +158,8 @@ def read_delimited(stream: Stream, *, missing: MissingMarks, part: Part = ALL) -
 
     Rows are streamed. Raises DataError, with the line number, for a row of another length or a broken quotation.
     """
-    where, encoding = stream.where, table_encoding(stream)
-    notes: tuple[str, ...] = ()
-    if encoding == "latin-1":
-        notes += ("not UTF-8: read as Latin-1, so check accented letters",)
+    where, encoding = stream.where, encoding_of(stream)
+    notes = encoding_notes(encoding)
     with stream.text(encoding) as text:
         first = next((line for line in text if line.strip()), "")
     delimiter = max(DELIMITERS, key="".join(first.split('"')[::2]).count)
@@ -181,7 +182,7 @@ def read_delimited(stream: Stream, *, missing: MissingMarks, part: Part = ALL) -
     bare = [_stripped(c) for c in columns]
     if any(a is not b for a, b in zip(columns, bare)):
         notes += ("blanks around values were left out",)
-    return RawTable(tuple(_marked(c, missing) for c in bare), where, notes + more + part.notes(pool))
+    return RawTable(tuple(marked(c, missing) for c in bare), where, notes + more + part.notes(pool))
 
 
 def text_table(names: Sequence[str], columns: Sequence[Sequence[str | None]]) -> pa.Table:
@@ -252,7 +253,7 @@ def _stripped(column: RawColumn) -> RawColumn:
     return column.renamed(bare) if tuple(bare) != column.texts else column
 
 
-def _marked(column: RawColumn, missing: MissingMarks) -> RawColumn:
+def marked(column: RawColumn, missing: MissingMarks) -> RawColumn:
     """With missing marks taken out of the texts."""
     return column.renamed([None if missing.matches(t) else t for t in column.texts])
 
@@ -280,7 +281,7 @@ def parse_json_lines(raw: bytes, *, where: str, missing: MissingMarks) -> RawTab
     for name, at in codes.items():
         full = np.full(rows, -1, dtype=np.int64)
         full[list(at)] = list(at.values())
-        columns.append(_marked(RawColumn(name, full, tuple(seen[name])), missing))
+        columns.append(marked(RawColumn(name, full, tuple(seen[name])), missing))
     return RawTable(tuple(columns), where, notes)
 
 
@@ -343,7 +344,7 @@ def from_frame(frame: pd.DataFrame, *, where: str, missing: MissingMarks) -> Raw
     if frame.shape[0] == 0 or frame.shape[1] == 0:
         raise DataError("the table is empty", where=where)
     names, notes = _names([str(name) for name in frame.columns], where)
-    columns = tuple(_marked(_from_series(name, frame.iloc[:, i]), missing) for i, name in enumerate(names))
+    columns = tuple(marked(_from_series(name, frame.iloc[:, i]), missing) for i, name in enumerate(names))
     return RawTable(columns, where, notes)
 
 

@@ -2,12 +2,14 @@
 
 import re
 from collections.abc import Mapping
+from dataclasses import replace
 
 import numpy as np
 
+from genwright.data.beside import folder_labels
 from genwright.data.dataset import Dataset, Field, Text
-from genwright.data.files import Files, decode_exact
-from genwright.data.images import folder_labels
+from genwright.data.encodings import decode_text
+from genwright.data.files import Files, readable, unread
 from genwright.data.kinds import as_category, as_identifier
 from genwright.data.schema import type_columns
 from genwright.data.table import RawColumn, RawTable
@@ -15,6 +17,7 @@ from genwright.errors import ArgumentError, DataError
 
 Records = str  # "lines" or "running"; anything else is refused by `parse_text`
 PASSAGE = 1500  # characters after which a passage ends at the next paragraph
+BLANK_SHARE = 0.02  # of blank lines, from which on they part paragraphs rather than being strays
 LONGEST = 2 * PASSAGE  # characters after which it ends at the next line, sentence or word
 LONG_TEXT = 40  # mean characters from which a string of a JSON record is text rather than a name or category
 LONG_RECORD = 100_000  # characters; longer files are books rather than records
@@ -24,28 +27,51 @@ TEXT_NAME = "text"
 def parse_text(raw: bytes, *, where: str, records: Records | None) -> Dataset:
     """The text in a .txt file.
 
-    A file with blank lines between paragraphs is one running text; any other holds one record per line. `records`
-    says it outright.
+    A file with blank lines between paragraphs is one running text; any other, also one with a stray blank line, holds
+    one record per line. `records` says it outright.
     """
     if records not in (None, "lines", "running"):
-        raise ArgumentError(f"records={records!r}", hint="records is 'lines' or 'running'")
-    text, notes = decode_exact(raw, where)
+        raise ArgumentError(f"records={records!r}", hint="give records='lines' or records='running'")
+    text, encoding, notes = decode_text(raw, where)
     if not text.strip():
         raise DataError("there is no text, only blanks", where=where)
-    name = where.rsplit("/", 1)[-1]
-    if records == "running" or (records is None and re.search(r"\S[ \t]*\r?\n[ \t]*\r?\n\s*\S", text)):
-        return running_text(text, name=name, notes=notes)
-    lines = text.splitlines() if "\n" not in text else [line.removesuffix("\r") for line in text.split("\n")]
+    name = readable(where.rsplit("/", 1)[-1])
+    lines = text_lines(text)
+    if records == "running" or (records is None and _has_paragraphs(lines)):
+        return running_text(text, name=name, encoding=encoding, notes=notes)
     kept = [line for line in lines if line.strip()]
     blank = len(lines) - len(kept) - (lines[-1] == "")
-    notes += (f"{blank} blank lines are left out",) if blank else ()
-    return Dataset((Text(TEXT_NAME),), {TEXT_NAME: np.array(kept, dtype=object)}, name, None, notes)
+    notes += (f"{blank} blank lines are left out; records='running' reads one running text",) if blank else ()
+    return Dataset((Text(TEXT_NAME, encoding=encoding),), {TEXT_NAME: np.array(kept, dtype=object)}, name, None, notes)
 
 
-def running_text(text: str, *, name: str, notes: tuple[str, ...] = ()) -> Dataset:
+def text_lines(text: str) -> list[str]:
+    """Lines without their ends, whether those are LF, CR LF or CR; other separators are part of a line."""
+    return [line.removesuffix("\r") for line in text.split("\n")] if "\n" in text else text.split("\r")
+
+
+def _has_paragraphs(lines: list[str]) -> bool:
+    """Whether blank lines part a text into paragraphs: one line in fifty or more is blank."""
+    full = [i for i, line in enumerate(lines) if line.strip()]
+    within = full[-1] - full[0] + 1
+    return within - len(full) >= max(1, BLANK_SHARE * within)
+
+
+def running_text(text: str, *, name: str, encoding: str = "utf-8", notes: tuple[str, ...] = ()) -> Dataset:
     """One long text as consecutive passages; joined, they are `text` again."""
     column = np.array(passages(text), dtype=object)
-    return Dataset((Text(TEXT_NAME, running=True),), {TEXT_NAME: column}, name, None, notes)
+    field = Text(TEXT_NAME, running=True, encoding=encoding)
+    return Dataset((field,), {TEXT_NAME: column}, name, None, notes)
+
+
+def rerecorded(data: Dataset, *, running: bool) -> Dataset:
+    """A text alone, cut into passages of one running text instead of lines, or the other way round."""
+    field = data.media
+    assert isinstance(field, Text) and field.running is not running and len(data.fields) == 1
+    texts = data.columns[field.name].tolist()
+    cut = passages("".join(f"{t}\n" for t in texts)) if running else text_lines("".join(texts))
+    column = np.array([t for t in cut if t.strip()], dtype=object)
+    return replace(data, fields=(replace(field, running=running),), columns={field.name: column}, fixed_split=None)
 
 
 def passages(text: str) -> list[str]:
@@ -76,24 +102,38 @@ def _cut(text: str, start: int) -> int:
 
 
 def read_text_files(files: Files, *, records: Records | None) -> Dataset:
-    """A folder or zip of .txt files: one record per file, labelled by sub-folder; `records="running"` joins them."""
+    """A folder or zip of .txt files: one record per file, labelled by sub-folder; `records="running"` joins them.
+
+    A few files that cannot be read are left out and named in the notes.
+    """
     names = files.with_suffix(".txt")
     if records == "lines":
         raise ArgumentError("records='lines' is for one file", where=files.where, hint="give the path of the file")
-    decoded = [decode_exact(files.read(name), f"{files.where}/{name}") for name in names]
-    notes = tuple(f"{name}: {note}" for name, (_, more) in zip(names, decoded, strict=True) for note in more)
-    where = files.where.rstrip("/").rsplit("/", 1)[-1]
+    bad: dict[str, str] = {}
+    texts, encodings, notes = [], set(), list[str]()
+    for name in names:
+        try:
+            text, encoding, said = decode_text(files.read(name), name)
+        except DataError as error:
+            bad[name] = error.what
+            continue
+        texts.append(text)
+        encodings.add(encoding)
+        notes += [f"{readable(name)}: {note}" for note in said]
+    notes += unread(bad, len(names), files.where) + list(files.left_out(names))
+    where = readable(files.where.rstrip("/").rsplit("/", 1)[-1])
+    encoding = encodings.pop() if len(encodings) == 1 else "utf-8"
     if records == "running":
-        return running_text("".join(text for text, _ in decoded), name=where, notes=notes)
-    texts = np.array([text for text, _ in decoded], dtype=object)
+        return running_text("".join(texts), name=where, encoding=encoding, notes=tuple(notes))
     if max(map(len, texts)) > LONG_RECORD:
-        notes += ("some records are very long; records='running' joins all files into one text cut into passages",)
-    labels, more = folder_labels(names)
-    notes += tuple(more)
+        notes.append("some records are very long; records='running' joins all files into one text cut into passages")
+    labels, more = folder_labels([name for name in names if name not in bad])
+    field, column = Text(TEXT_NAME, encoding=encoding), np.array(texts, dtype=object)
     if not labels:
-        return Dataset((Text(TEXT_NAME),), {TEXT_NAME: texts}, where, None, notes)
+        return Dataset((field,), {TEXT_NAME: column}, where, None, (*notes, *more))
     label = as_category(RawColumn.of("label", labels))
-    return Dataset((Text(TEXT_NAME), label.field), {TEXT_NAME: texts, "label": label.column}, where, "label", notes)
+    columns = {TEXT_NAME: column, "label": label.column}
+    return Dataset((field, label.field), columns, where, "label", (*notes, *more))
 
 
 def text_fields(table: RawTable, field: str | None) -> list[str]:

@@ -17,17 +17,20 @@ from PIL import Image as Pillow
 from PIL.PngImagePlugin import PngInfo
 
 from genwright.data.dataset import Category, Dataset, Field, Identifier, Image, Number, Text, Time
+from genwright.data.encodings import encode_text
 from genwright.data.images import LEVELS_KEY, scale_levels
 from genwright.data.sql import Address, is_url
+from genwright.data.table import MISSING
+from genwright.data.text import parse_text, passages
 from genwright.data.times import format_times, zone_of
-from genwright.errors import ArgumentError
+from genwright.errors import ArgumentError, DataError
 from genwright.folders import new_folder
 from genwright.storage import write_bytes
 
 ISO_TIMES = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S.%f")
 ZONED = re.compile(r"%Y-%m-%d %H:%M:%S(\.%f)?([+-]\d\d:\d\d|%:z\[.+\])")  # as Parquet's moments with a zone are read
 IfExists = Literal["fail", "replace", "append"]
-OUR_FILES = re.compile(r"[0-9]{5,}\.png|labels\.csv|captions\.jsonl")
+OUR_FILES = re.compile(r"[0-9]{5,}\.png|labels\.(csv|jsonl)|captions\.jsonl")
 
 
 def write(
@@ -39,10 +42,12 @@ def write(
     what becomes of one that is there.
 
     Tables: .csv, .tsv, .jsonl (each also with .gz) or .parquet. Text: .txt or .jsonl. Images: a folder of PNGs with
-    `labels.csv` (file, label and other scalars) and, if there are texts, `captions.jsonl`. Numbers keep their
-    decimals and times their format; missing values are left empty. A file is replaced whole or not at all.
+    `labels.csv` (file, label and other scalars; `labels.jsonl` where a CSV would not tell a class such as "NA" from a
+    missing one) and, if there are texts, `captions.jsonl`. Numbers keep their decimals and times their format; missing
+    values are left empty. A file is replaced whole or not at all.
 
-    Raises ArgumentError for a suffix that does not fit the data, or a folder that holds other files.
+    Raises ArgumentError for a suffix that does not fit the data, for records that lines of a .txt cannot hold, and for
+    a folder that holds other files.
     """
     if isinstance(path, str) and is_url(path):
         from genwright.data.sql_write import write_sql
@@ -63,7 +68,10 @@ def write(
         raise ArgumentError(
             f"cannot write {path.suffix or 'this'!r}", where=str(path), hint=f"try {', '.join(formats)}"
         )
-    raw, notes = formats[suffix](data)
+    try:
+        raw, notes = formats[suffix](data)
+    except ArgumentError as error:
+        raise ArgumentError(error.what, where=str(path), hint=error.hint) from None
     write_bytes(path, gzip.compress(raw, mtime=0) if name.endswith(".gz") else raw)
     return notes
 
@@ -153,18 +161,53 @@ def _parquet_values(field: Field, column: np.ndarray) -> Any:
 
 
 def _plain_text(data: Dataset) -> tuple[bytes, tuple[str, ...]]:
-    """Running text joined; other texts one per line."""
+    """Running text joined; other texts one per line, in the encoding that they were read in."""
     field = data.media
     assert isinstance(field, Text)
     texts = data.columns[field.name].tolist()
-    lost = [f"{f.name!r} is left out; .jsonl keeps it" for f in data.fields if f is not field]
+    notes = tuple(f"{f.name!r} is left out; .jsonl keeps it" for f in data.fields if f is not field)
     if field.running:
-        return "".join(texts).encode("utf-8", "surrogateescape"), tuple(lost)
-    flat = [re.sub(r"[ \t]*[\r\n]+[ \t]*", " ", t).strip("\r\n") for t in texts]
-    broken = sum(a != b for a, b in zip(texts, flat, strict=True))
-    if broken:
-        lost.append(f"line breaks inside {broken} records became spaces; .jsonl keeps them")
-    return "".join(t + "\n" for t in flat).encode("utf-8", "surrogateescape"), tuple(lost)
+        raw, more = encode_text("".join(texts), field.encoding)
+        if passages("".join(texts)) != texts:
+            more += (f"{len(texts)} passages are joined end to end; .jsonl keeps them apart",)
+        if not _reads_back(raw, None, running=True):
+            more += ("without blank lines it is read as lines, unless records='running' is said",)
+        return raw, notes + more
+    raw, more = encode_text("".join(t + "\n" for t in texts), field.encoding)
+    if not _reads_back(raw, texts, running=False):
+        hint = "write .jsonl, which holds any text"
+        raise ArgumentError(f"lines of a .txt do not hold all of {len(texts)} records: {_unheld(texts)}", hint=hint)
+    return raw, notes + more
+
+
+def _reads_back(raw: bytes, texts: list[str] | None, *, running: bool) -> bool:
+    """Whether a .txt is read again as the kind of text that it was, with these records if they are given."""
+    try:
+        back = parse_text(raw, where="", records=None)
+    except DataError:
+        return False
+    field = back.media
+    assert isinstance(field, Text)
+    return field.running is running and (texts is None or back.columns[field.name].tolist() == texts)
+
+
+def _unheld(texts: list[str]) -> str:
+    """What keeps records from being lines."""
+    blank, broken = sum(not t.strip() for t in texts), sum("\n" in t or "\r" in t for t in texts)
+    counts = ((blank, "blank"), (broken, "with line breaks within"))
+    return ", ".join(f"{n} {what}" for n, what in counts if n) or "bytes that are no text"
+
+
+def held_at(data: Dataset, path: str) -> tuple[str, tuple[str, ...]]:
+    """Where to write: `path`, or with .jsonl for the .txt that cannot hold the records, and a note that says so."""
+    name = path.removesuffix(".gz")
+    if name.lower().endswith(".txt") and isinstance(data.media, Text) and not is_url(path):
+        try:
+            _plain_text(data)
+        except ArgumentError as error:
+            other = name[:-4] + ".jsonl" + path[len(name) :]
+            return other, (f"{error.what}; written to {other} instead",)
+    return path, ()
 
 
 Writer = Callable[[Dataset], tuple[bytes, tuple[str, ...]]]
@@ -188,10 +231,19 @@ def _write_images(data: Dataset, path: Path) -> tuple[str, ...]:
         for name, pixels in zip(names, data.columns[image.name], strict=True):
             (folder / name).write_bytes(png_bytes(pixels, image))
         if scalars:
-            write_bytes(folder / "labels.csv", _delimited(_with_files(data, names, scalars), ",")[0])
+            table = _with_files(data, names, scalars)
+            plain = all(_is_plain(data.columns[f.name]) for f in scalars if not isinstance(f, Number | Time))
+            raw, _ = _delimited(table, ",") if plain else _json_lines(table)
+            write_bytes(folder / ("labels.csv" if plain else "labels.jsonl"), raw)
         if texts:
             write_bytes(folder / "captions.jsonl", _json_lines(_with_files(data, names, beside))[0])
     return ()
+
+
+def _is_plain(column: np.ndarray) -> bool:
+    """Whether a CSV gives these texts back: none is a mark of a missing value, or has blanks around it."""
+    texts = set(column.tolist()) - {None}
+    return not texts & MISSING and all(t == t.strip() and "\0" not in t for t in texts)
 
 
 def _with_files(data: Dataset, names: list[str], fields: Sequence[Field]) -> Dataset:

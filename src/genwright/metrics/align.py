@@ -1,4 +1,4 @@
-"""Bring a generated table to the fields and types of the real one, so that like is compared with like.
+"""Bring generated data to the fields and types of the real data, so that like is compared with like.
 
 Files read on their own may be typed differently: a column of a collapsed generator is constant, a small one of whole
 numbers may be taken for categories. The real data's fields are the authority.
@@ -10,8 +10,27 @@ import numpy as np
 import pandas as pd
 
 from genwright.data.dataset import Category, Constant, Dataset, Field, Identifier, Image, Number, Text, Time
+from genwright.data.images import recast
 from genwright.data.split import row_keys
+from genwright.data.text import rerecorded
 from genwright.errors import DataError
+
+
+def shared(real: Dataset, *others: Dataset | None) -> tuple[Dataset, tuple[str, ...]]:
+    """Of images and texts, `real` without the fields that one of `others` lacks, and a note on those.
+
+    Generated pictures without labels can be compared with labelled ones as pictures; a table that lacks a column is not
+    the same table.
+    """
+    if real.media is None:
+        return real, ()
+    held = [set(other.columns) | {real.media.name} for other in others if other is not None]
+    beside = [f.name for f in real.fields if not isinstance(f, Identifier | Constant)]
+    lost = [name for name in beside if any(name not in names for names in held)]
+    if not lost:
+        return real, ()
+    note = f"not compared, since only the real data has it: {_listed(lost)}"
+    return real.select(f.name for f in real.fields if f.name not in lost), (note,)
 
 
 def aligned(fake: Dataset, real: Dataset) -> Dataset:
@@ -19,6 +38,7 @@ def aligned(fake: Dataset, real: Dataset) -> Dataset:
 
     Raises DataError naming fields that are missing or cannot be read as what the real field holds.
     """
+    fake = _media_as(fake, real)
     wanted = [f for f in real.fields if not isinstance(f, Identifier | Constant)]
     have = {f.name: f for f in fake.fields}
     missing = [f.name for f in wanted if f.name not in have]
@@ -31,6 +51,26 @@ def aligned(fake: Dataset, real: Dataset) -> Dataset:
     columns = {f.name: _converted(fake.columns[f.name], have[f.name], f, fake.name) for f in wanted}
     label = real.label if real.label in columns else None
     return replace(fake, fields=tuple(wanted), columns=columns, label=label, fixed_split=None)
+
+
+def _media_as(fake: Dataset, real: Dataset) -> Dataset:
+    """`fake` with its images or texts called, coloured and cut into records as those of `real`."""
+    wanted, own = real.media, fake.media
+    if wanted is None or own is None or type(own) is not type(wanted):
+        return fake
+    if isinstance(wanted, Image):
+        fake = recast(fake, wanted)
+    elif isinstance(wanted, Text) and isinstance(own, Text) and own.running != wanted.running:
+        if len(fake.fields) > 1:
+            return fake
+        fake = rerecorded(fake, running=wanted.running)
+    own = fake.media
+    assert own is not None
+    if own.name == wanted.name:
+        return fake
+    fields = tuple(replace(f, name=wanted.name) if f is own else f for f in fake.fields if f.name != wanted.name)
+    columns = {wanted.name if f is own else f.name: fake.columns[f.name] for f in fake.fields if f.name != wanted.name}
+    return replace(fake, fields=fields, columns=columns)
 
 
 def same_records(a: Dataset, b: Dataset) -> bool:

@@ -10,7 +10,7 @@ import numpy as np
 from genwright.data.dataset import Constant, Dataset, Image, Number, Text
 from genwright.errors import ArgumentError, DataError
 from genwright.generator import Generator
-from genwright.metrics.align import aligned, same_records
+from genwright.metrics.align import aligned, same_records, shared
 from genwright.metrics.collect import Found
 from genwright.metrics.embedding import TextEncoder
 from genwright.metrics.feature_cache import FeatureCache
@@ -98,6 +98,8 @@ def evaluate(
             )
     found = Found(only)
     found.notes.extend(_not_compared(fake, real))
+    real, unlike = shared(real, fake, train)
+    found.notes.extend(unlike)
     if generator is not None and "privacy" in generator.record:
         found.notes.append(privacy_note(generator.record["privacy"]))
     fake = aligned(fake, real)

@@ -1,0 +1,229 @@
+"""What lies beside images: tables, captions and the folders they are in, as fields of each image."""
+
+import posixpath
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+
+from genwright.data.dataset import Category, Field, Number, Time
+from genwright.data.encodings import decode_text
+from genwright.data.files import Files, readable, shown
+from genwright.data.kinds import as_text
+from genwright.data.schema import infer, is_wordy, type_columns
+from genwright.data.table import MISSING, MissingMarks, RawColumn, RawTable, parse_delimited, parse_json_lines
+from genwright.errors import DataError
+
+SIDE_FILES = ("labels.csv", "labels.jsonl", "captions.jsonl", "metadata.csv", "metadata.jsonl")
+SIDE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson")  # of tables that are looked at under any name
+FILE_COLUMNS = (
+    "file",
+    "file_name",
+    "filename",
+    "image",
+    "path",
+    "filepath",
+    "image_path",
+    "img",
+    "image_id",
+    "id",
+    "name",
+)
+LISTED_SHARE = 0.5  # of a table's rows that must name an image, if the table's own name does not tell what it is
+PARTS = frozenset({"train", "training", "valid", "val", "validation", "test", "testing"})
+
+
+@dataclass(frozen=True)
+class Beside:
+    """Fields of images from what lies beside them, which of them is the label, and the files that they are from."""
+
+    fields: tuple[Field, ...]
+    columns: Mapping[str, np.ndarray]
+    label: str | None
+    notes: tuple[str, ...]
+    used: frozenset[str]
+
+
+def beside_images(
+    files: Files, names: list[str], *, schema: Mapping[str, str | Field], label: str | None, missing: MissingMarks
+) -> Beside:
+    """Fields from tables and captions beside the images `names`, and from the folders they lie in."""
+    cells: dict[str, list[str | None]] = {}
+    notes: list[str] = []
+    used = set[str]()
+    places = _Places(names)
+    for side in sorted(files.with_suffix(*SIDE_SUFFIXES)):
+        found = _joined(files, side, places, cells, missing)
+        if found is not None:
+            notes += found
+            used.add(side)
+    if captions := _captions(files, names):
+        used |= set(captions.values())
+        cells.setdefault("caption", [_caption(files, captions.get(name), notes) for name in names])
+    if "label" not in cells:
+        folders, more = folder_labels(names)
+        cells = {"label": folders, **cells} if folders else cells
+        notes += more
+    unlisted = sum(all(c[i] is None for c in cells.values()) for i in range(len(names))) if cells else 0
+    if unlisted:
+        notes.append(f"{unlisted} of {len(names)} images have no entry in what lies beside them")
+    if "image" in cells:
+        raise DataError("a column called 'image' clashes with the image itself", where=files.where, hint="rename it")
+    columns = tuple(spelled(RawColumn.of(name, texts)) for name, texts in cells.items())
+    if label is None and "label" in cells:
+        label = "label"
+    wordy = {c.name: "text" for c in columns if is_wordy(c) or (c.name == "caption" and captions)}
+    schema = {**wordy, **({label: "category"} if label in cells else {}), **schema}
+    typed = type_columns(RawTable(columns, files.where), schema=schema, label=label, free=as_text)
+    return Beside(tuple(typed.fields), typed.columns, label, (*notes, *typed.notes), frozenset(used))
+
+
+def words_kept(missing: MissingMarks) -> MissingMarks:
+    """Only the marks that the user named, and the empty cell: a class may be called "NA", a text read "null"."""
+    return replace(missing, texts=missing.named | {""})
+
+
+def spelled(column: RawColumn) -> RawColumn:
+    """A column read with `words_kept`: among numbers, times or truth values alone, "NA" means missing after all."""
+    marks = MISSING & set(column.texts)
+    if not marks or len(marks) == len(column.texts):
+        return column
+    bare = column.renamed([None if text in marks else text for text in column.texts])
+    field = infer(bare, free=as_text).field
+    clear = isinstance(field, Number | Time) or (isinstance(field, Category) and field.dtype == "bool")
+    return bare if clear else column
+
+
+class _Places:
+    """Where each image stands, by all the ways in which a table may name it: exactly, or if it is clear which."""
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.size = len(names)
+        self.levels: list[dict[str, int | None]] = []
+        for form in (_key, lambda n: _key(posixpath.basename(n)), _stem, lambda n: _stem(posixpath.basename(n))):
+            level: dict[str, int | None] = {}
+            for i, name in enumerate(names):
+                level[form(name)] = None if form(name) in level else i
+            self.levels.append(level)
+
+    def find(self, text: str, folder: str, *, stems: bool) -> int | None:
+        """The number of the image that `text` names in a table that lies in `folder`."""
+        text = text.replace("\\", "/")
+        for level in self.levels if stems else self.levels[:2]:
+            for path in (posixpath.normpath(posixpath.join(folder, text)), posixpath.normpath(text)):
+                if (at := level.get(_key(path))) is not None:
+                    return at
+        return None
+
+
+def _key(name: str) -> str:
+    return readable(name).casefold()
+
+
+def _stem(name: str) -> str:
+    return _key(posixpath.splitext(name)[0])
+
+
+def _joined(
+    files: Files, side: str, places: _Places, cells: dict[str, list[str | None]], missing: MissingMarks
+) -> list[str] | None:
+    """Put a table's cells beside the images that one of its columns names; notes on it, None if no column does."""
+    known = posixpath.basename(side) in SIDE_FILES
+    try:
+        parse = parse_json_lines if side.lower().endswith(("jsonl", "ndjson")) else parse_delimited
+        table = parse(files.read(side), where=f"{files.where}/{readable(side)}", missing=words_kept(missing))
+    except DataError:
+        if known:
+            raise
+        return None  # some other table; it is named among the files that are not used
+    listed = {c.name: _listed(c, posixpath.dirname(side), places) for c in table.columns}
+    key = max(table.columns, key=lambda c: (_share(c, listed[c.name]), -_rank(c.name)))
+    share = _share(key, listed[key.name])
+    if not share and known:
+        raise _names_none(table)
+    if not share or (not known and share < LISTED_SHARE):
+        return None
+    return [*table.notes, *_beside_rows(table, key, listed[key.name], files, places, cells)]
+
+
+def _rank(name: str) -> int:
+    return FILE_COLUMNS.index(name.lower()) if name.lower() in FILE_COLUMNS else len(FILE_COLUMNS)
+
+
+def _listed(column: RawColumn, folder: str, places: _Places) -> list[int | None]:
+    """The image that each distinct text of a column names; names without their suffix only where the heading fits."""
+    stems = column.name.lower() in FILE_COLUMNS
+    return [places.find(text, folder, stems=stems) for text in column.texts]
+
+
+def _share(column: RawColumn, listed: list[int | None]) -> float:
+    named = sum(at is not None for at in listed)
+    return named / len(listed) if named else 0.0
+
+
+def _names_none(table: RawTable) -> DataError:
+    keys = sorted((c for c in table.columns if _rank(c.name) < len(FILE_COLUMNS)), key=lambda c: _rank(c.name))
+    if not keys:
+        return DataError("no column names the image files", where=table.where, hint="call it 'file'")
+    what = f"none of the files that {keys[0].name!r} names is there: {shown(keys[0].texts)}"
+    return DataError(what, where=table.where, hint="paths start at this table, or at the folder")
+
+
+def _beside_rows(
+    table: RawTable,
+    key: RawColumn,
+    listed: list[int | None],
+    files: Files,
+    places: _Places,
+    cells: dict[str, list[str | None]],
+) -> list[str]:
+    """Merge the table's other columns into `cells`; notes on entries that were not used."""
+    row_of: dict[int, int] = {}
+    for row in np.flatnonzero(key.codes >= 0).tolist():
+        if (at := listed[key.codes[row]]) is not None:
+            row_of.setdefault(at, row)
+    for other in table.columns:
+        if other is not key:
+            merged = cells.setdefault(other.name, [None] * places.size)
+            for at, row in row_of.items():
+                if other.codes[row] >= 0:
+                    merged[at] = other.texts[other.codes[row]]
+    notes = []
+    there = {_key(name) for name in files.names}
+    lost = [t for t, at in zip(key.texts, listed, strict=True) if at is None and _key(t) not in there]
+    if lost:
+        notes.append(f"{len(lost)} entries of {table.where} name files that are not there: {shown(lost, most=10)}")
+    repeated = sum(listed[code] is not None for code in key.codes[key.codes >= 0]) - len(row_of)
+    if repeated:
+        notes.append(f"{repeated} further entries for the same image are left out")
+    return notes
+
+
+def _captions(files: Files, names: list[str]) -> dict[str, str]:
+    """The .txt file that is called as each image and lies beside it, if most images have one."""
+    texts = {posixpath.splitext(name)[0]: name for name in files.with_suffix(".txt")}
+    found = {name: texts[stem] for name in names if (stem := posixpath.splitext(name)[0]) in texts}
+    return found if len(found) > len(names) / 2 else {}
+
+
+def _caption(files: Files, name: str | None, notes: list[str]) -> str | None:
+    if name is None:
+        return None
+    try:
+        return decode_text(files.read(name), name)[0].strip()
+    except DataError as error:
+        notes.append(f"{readable(name)}: {error.what}")
+        return None
+
+
+def folder_labels(names: list[str]) -> tuple[list[str | None], list[str]]:
+    """Each file's folder below the common one, as its label; nothing if all lie together."""
+    parents = [readable(name).split("/")[:-1] for name in names]
+    depth = next((i for i, level in enumerate(zip(*parents)) if len(set(level)) > 1), min(map(len, parents)))
+    below = [p[depth:] for p in parents]
+    notes = []
+    if all(p and p[0].lower() in PARTS for p in below):
+        below = [p[1:] for p in below]
+        notes = ["the folders train, valid and test are read as one; genwright makes its own split"]
+    labels = ["/".join(p) or None for p in below]
+    return (labels, notes) if len(set(labels) - {None}) > 1 else ([], notes)
