@@ -9,10 +9,11 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from genwright.codecs import codec_fields, codec_from_json
+from genwright.codecs import codec_fields, codec_from_json, scalar_codec
 from genwright.codecs.codec import Codec
 from genwright.codecs.text import END, TextCodec
 from genwright.codecs.text_columns import TextColumnsCodec
+from genwright.codecs.values import entries
 from genwright.constraints import Constraints
 from genwright.data.dataset import Dataset
 from genwright.data.like import read_partial
@@ -182,15 +183,10 @@ class Generator:
     @torch.no_grad()
     def decode(self, latents: np.ndarray, *, given: Mapping[str, Any] | None = None, seed: int = 0) -> Dataset:
         """The record of each latent, given the scalar fields beside it; those not given are drawn."""
-        family = self._latent_family("decode")
-        rng, n, space = self._rng(seed), len(latents), self.codec.space
-        context = self._complete(self.codec.given(given or {}, n, rng=rng), n, rng).context
-        z = torch.as_tensor(latents, dtype=torch.float32, device=rng.device)
-        packed = [
-            space.pack(family.decode(self.net, z[rows], None if context is None else context[rows]))
-            for rows in _chunks(n, space)
-        ]
-        return self._outer(self.codec.decode(Encoded(torch.cat(packed), context), rng=rng), seed)
+        self._latent_family("decode")
+        rng, n, fixed = self._rng(seed), len(latents), given or {}
+        context = self._complete(self.codec.given(fixed, n, rng=rng), n, rng).context
+        return self._at(torch.as_tensor(latents, dtype=torch.float32, device=rng.device), context, fixed, rng)
 
     @torch.no_grad()
     def interpolate(self, n: int, *, steps: int = 8, given: Mapping[str, Any] | None = None, seed: int = 0) -> Dataset:
@@ -199,17 +195,24 @@ class Generator:
         The scalar fields stay the same along a walk; `given` fixes them with one value, or n.
         """
         family = self._latent_family("interpolate")
-        rng = self._rng(seed)
-        context = self._complete(self.codec.given(given or {}, n, rng=rng), n, rng).context
+        rng, fixed = self._rng(seed), {name: entries(v, n, where=name) for name, v in (given or {}).items()}
+        context = self._complete(self.codec.given(fixed, n, rng=rng), n, rng).context
         start, end = (family.draw_latent(self.net, n, rng) for _ in range(2))
         walk = torch.stack([slerp(start, end, float(t)) for t in np.linspace(0, 1, steps)], dim=1).flatten(0, 1)
         context = None if context is None else context.repeat_interleave(steps, dim=0)
-        space = self.codec.space
+        return self._at(
+            walk, context, {name: [v for v in each for _ in range(steps)] for name, each in fixed.items()}, rng
+        )
+
+    def _at(self, z: Tensor, context: Tensor | None, fixed: Mapping[str, Any], rng: torch.Generator) -> Dataset:
+        """The records of latents, beside `context`, values in `fixed` as they were given."""
+        family, space = self._latent_family("decode"), self.codec.space
         packed = [
-            space.pack(family.decode(self.net, walk[rows], None if context is None else context[rows]))
-            for rows in _chunks(len(walk), space)
+            space.pack(family.decode(self.net, z[rows], None if context is None else context[rows]))
+            for rows in _chunks(len(z), space)
         ]
-        return self._outer(self.codec.decode(Encoded(torch.cat(packed), context), rng=rng), seed)
+        decoded = self.codec.decode(Encoded(torch.cat(packed), context), rng=rng)
+        return self._outer(scalar_codec(self.codec).hold(decoded, fixed), rng.initial_seed())
 
     def save(self, folder: str | Path) -> None:
         """Write recipe.json, codec.json and weights.safetensors; recipe.json holds the hashes of the other two."""

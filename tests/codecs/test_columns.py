@@ -10,10 +10,11 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
-from scipy.stats import ks_2samp, kstest
+from scipy.stats import chi2_contingency, ks_2samp, kstest
 
 from genwright.codecs import codec_from_json, fit_codec
 from genwright.codecs.scalars import Atoms, Levels
+from genwright.codecs.schema import to_numbers
 from genwright.codecs.smooth import Smooth
 from genwright.data.dataset import Category, Constant, Identifier, Number, Time
 from genwright.data.read import read
@@ -302,14 +303,41 @@ def test_what_cannot_be_fitted():
             fit_codec(number([1.0, beyond]), rng=rng())
 
 
-def test_more_digits_than_float32_tells_apart():
-    values = np.random.default_rng(0).integers(0, 10**12, 500).astype(np.float64)
-    values[0] = 250_000_000_000
-    data = number(values)
+SECONDS = 1.0e9 + 6.3e8 * np.random.default_rng(3).random(6000)  # twenty years
+WIDE = {
+    "epoch seconds": (np.floor(SECONDS), 0),
+    "epoch microseconds": (np.floor(SECONDS * 1e6), 0),
+    "12-digit integers": (np.random.default_rng(0).integers(0, 10**12, 6000).astype(float), 0),
+    "amounts with cents": (np.random.default_rng(1).uniform(0, 5e7, 6000).round(2), 2),
+    "latitudes": (np.random.default_rng(2).uniform(47, 55, 6000).round(6), 6),
+    "heaped cents": (np.random.default_rng(1).integers(0, 10**9, 6000) * 0.05, 2),
+}
+
+
+def last_digits(data):
+    """How often each last digit of the column x occurs."""
+    field, column = data.field("x"), data.columns["x"]
+    return np.bincount(to_numbers(field, column).astype(np.int64) % 10, minlength=10)
+
+
+@pytest.mark.parametrize("rows", [400, 6000])
+@pytest.mark.parametrize("name", WIDE)
+def test_last_digits_are_distributed_as_in_the_data(name, rows):
+    values, decimals = WIDE[name]
+    data = number(values[:rows], decimals=decimals)
     codec = fit_codec(data, rng=rng())
     back = codec.decode(codec.encode(data, rng=rng()), rng=rng()).columns["x"]
-    assert back[0] == values[0]  # round numbers are exact all the same
-    np.testing.assert_allclose(back, values, atol=1e6)
+    np.testing.assert_allclose(back, data.columns["x"], atol=1e-5 * np.ptp(values))
+    drawn = codec.decode(Encoded(torch.randn(4000, 1, generator=rng())), rng=rng())
+    counts = np.stack([last_digits(drawn), last_digits(data)])
+    assert chi2_contingency(counts[:, counts.sum(0) > 0]).pvalue > 0.001
+
+
+def test_significant_digits_are_those_of_the_data():
+    values = np.array([float(f"{v:.3e}") for v in np.random.default_rng(0).lognormal(-20, 3, 400)])
+    codec = fit_codec(number(values, decimals=None), rng=rng())
+    drawn = codec.decode(Encoded(torch.randn(2000, 1, generator=rng())), rng=rng()).columns["x"]
+    assert all(v == float(f"{v:.3e}") for v in drawn) and len(np.unique(drawn)) > 1500
 
 
 def test_the_same_seed_gives_the_same_bytes():

@@ -15,8 +15,7 @@ from torch import Tensor
 from genwright.codecs.codec import Codec
 from genwright.codecs.coders import coder_from_json, fit_coders
 from genwright.codecs.conditions import as_condition, value_set
-from genwright.codecs.grouped import Grouped
-from genwright.codecs.scalars import Levels, ScalarCoder
+from genwright.codecs.scalars import ScalarCoder
 from genwright.codecs.schema import field_from_json, field_to_json, show
 from genwright.codecs.smooth import Smooth
 from genwright.codecs.value_sets import Interval, ValueSet
@@ -185,13 +184,12 @@ class ColumnsCodec(Codec):
         return replace(data, columns=columns)
 
     def hold(self, data: Dataset, fixed: Mapping[str, Any]) -> Dataset:
-        """Decoded rows with single levels in `fixed` as they were given, which codes of rare ones leave open."""
+        """Decoded rows with single values in `fixed` as given: codes leave rare levels and last digits open."""
         columns = dict(data.columns)
         for name, value in fixed.items():
             if name in self._places and as_condition(value) is None:
                 field, coder = self._known(name)
-                if isinstance(coder, (Levels, Grouped)):
-                    columns[name] = fixed_values(field, coder, value, len(data))
+                columns[name] = column_of(field, fixed_values(field, coder, value, len(data)))
         return replace(data, columns=columns)
 
     def to_json(self) -> dict[str, Any]:

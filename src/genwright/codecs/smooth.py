@@ -13,9 +13,10 @@ from jaxtyping import Bool, Float
 from scipy.special import ndtri
 from torch import Tensor
 
+from genwright.codecs.digits import to_digits, written_digits
 from genwright.codecs.scalars import ScalarCoder, state_numbers, uniform
 from genwright.codecs.smoothed import smoothed_map
-from genwright.codecs.value_sets import ValueSet
+from genwright.codecs.value_sets import Interval, ValueSet
 from genwright.spaces import Continuous, Discrete
 
 SPIKE_SHARE = 0.005  # a spike holds more than this share of the rows,
@@ -25,6 +26,7 @@ MOST_KNOTS = 960  # evenly spaced quantiles; with the tails' extra ones a table 
 SMALL_ROWS = 2000  # with fewer, quantiles are smoothed
 COARSE_SHARE = 0.6  # of the values that lie on a coarse grid, at least; by chance a tenth do
 ROUNDINGS = 8  # doublings of the float32 step by which the bounds of a range of scores may be off
+BLUR = 2.0**-22  # scores nearer to each other are one: sums of float32 numbers up to 4 have no more digits
 TAIL_ROWS = 8  # the outermost inner knot leaves at least this many rows outside
 
 
@@ -36,9 +38,13 @@ class Smooth(ScalarCoder):
     State 0 is an ordinary value; then come missing, if any is, and one state for each of `spikes`. Ordinary values
     lie on a grid of `step` (0: anywhere), or, most of them, on a `coarse` one (0: there is none), of which one more
     discrete column tells: 0 on the coarse grid, 1 off it. They are spread uniformly over their cell, and pass through
-    the piecewise linear quantile map from `knots` to the normal scores `scores`; outside of it they are clipped. Values
-    come back exactly, unless they have more digits than float32 scores tell apart: then to about a millionth of their
-    range.
+    the piecewise linear quantile map from `knots` to the normal scores `scores`; scores beyond it are drawn anew in its
+    outermost cell, so that the ends of the range are no commoner than the values beside them.
+
+    A float32 score stands for an interval: decoding draws a place in it, so that the last digits of decoded values are
+    distributed as those of the data. Values come back exactly where their cell is wider than that interval, others to
+    about a millionth of the range. Without a grid, values get as many significant digits and decimal places as
+    `digits` says; empty: all that float64 has.
     """
 
     step: float
@@ -49,6 +55,7 @@ class Smooth(ScalarCoder):
     spikes: tuple[float, ...] = ()
     missing: bool = False
     coarse: float = 0.0
+    digits: tuple[int, ...] = ()
 
     @classmethod
     def fit(cls, values: Float[np.ndarray, " n"], *, step: float, rng: torch.Generator) -> Self:
@@ -72,6 +79,7 @@ class Smooth(ScalarCoder):
             tuple(spikes.tolist()),
             len(present) < len(values),
             coarse,
+            () if step else written_digits(ordinary),
         )
 
     @cached_property
@@ -91,10 +99,10 @@ class Smooth(ScalarCoder):
     def snap(self, values: np.ndarray) -> np.ndarray:
         snapped = np.clip(values, self.low, self.high)
         if self.step:
-            snapped = self._on_grid(snapped)
+            snapped = self._on_grid(snapped, np.full(len(values), self.step))
         absent = np.isnan(values)
         if not self.missing:
-            snapped[absent] = self._from_scores(np.zeros(1))[0]
+            snapped[absent] = self._from_scores(np.zeros(1), np.full(1, self.step))[0]
         return np.where(np.isin(values, self.spikes), values, snapped)
 
     def encode(self, values: np.ndarray, rng: torch.Generator | None) -> Float[np.ndarray, "n width"]:
@@ -112,7 +120,7 @@ class Smooth(ScalarCoder):
         steps = np.full(len(x), self.step)
         if self.coarse:
             steps[state_numbers(x[:, -2:], 2) == 0] = self.coarse
-        values = self._from_scores(x[:, -1].astype(np.float64), steps)
+        values = self._from_scores(self._placed(x[:, -1].astype(np.float64), rng), steps)
         if self._states == 1:
             return values
         special = np.array([np.nan] * (1 + self.missing) + list(self.spikes))
@@ -134,7 +142,18 @@ class Smooth(ScalarCoder):
         return (*grids, scores) if self._states == 1 else (None if states.all() else states, *grids, scores)
 
     def mend(self, values: np.ndarray, allowed: ValueSet, rng: torch.Generator) -> np.ndarray:
-        return np.where(allowed.holds(values), values, allowed.nearest(values))
+        """Those just outside an interval are reflected into it; in one that scores do not resolve, all are likely."""
+        nearest = allowed.nearest(values)
+        low, high = allowed.hull(self.low, self.high)
+        if isinstance(allowed, Interval) and low < high:
+            inside = np.where(
+                np.abs(values - nearest) <= high - low,
+                2 * nearest - values,
+                low + uniform(len(values), rng) * (high - low),
+            )
+            inside = self._on_grid(inside, np.full(len(values), self.step))
+            nearest = np.where(allowed.holds(inside), inside, nearest)
+        return np.where(allowed.holds(values), values, nearest)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -147,16 +166,19 @@ class Smooth(ScalarCoder):
             "spikes": list(self.spikes),
             "missing": self.missing,
             "coarse": self.coarse,
+            "digits": list(self.digits),
         }
 
     def _to_scores(self, values: Float[np.ndarray, " n"], rng: torch.Generator | None) -> Float[np.ndarray, " n"]:
-        """Ordinary values to float32 normal scores that `_from_scores` maps back to the same values."""
+        """Ordinary values to float32 normal scores, all of whose interval maps back to the same value if it can."""
         knots, scores = self._map
         place = np.full(len(values), 0.5) if rng is None else uniform(len(values), rng)
         if self.step:
             steps = np.where(_on(values, self.coarse), self.coarse, self.step)
             z = np.interp(values + (place - 0.5) * steps, knots, scores).astype(np.float32)
-            moved = self._from_scores(z.astype(np.float64), steps) != values  # rounded out of the edge of a cell
+            moved = np.zeros(len(values), dtype=bool)
+            for end in _ends(z.astype(np.float64)):  # it may reach beyond the edge of the value's cell
+                moved |= self._from_scores(end.clip(scores[0], scores[-1]), steps) != values
             z[moved] = np.interp(values[moved], knots, scores)
             return z
         z = np.interp(values, knots, scores)
@@ -165,37 +187,47 @@ class Smooth(ScalarCoder):
         z[tied] = (scores[first] + place * (scores[np.maximum(last, 0)] - scores[first]))[tied]
         return z.astype(np.float32)
 
-    def _from_scores(
-        self, z: Float[np.ndarray, " n"], steps: Float[np.ndarray, " n"] | None = None
-    ) -> Float[np.ndarray, " n"]:
-        """The roundest of the values that share each float32 score, on the grid (of `steps` if given) and in range."""
-        knots, scores = self._map
-        half = np.spacing(np.abs(z).astype(np.float32)).astype(np.float64) / 2
-        blur = np.interp(z + half, scores, knots) - np.interp(z - half, scores, knots)
-        values = _rounded(np.interp(z, scores, knots), blur)
-        if self.coarse and steps is not None:
-            rounder = np.rint(values / self.coarse) * self.coarse
-            values = np.where(steps == self.coarse, rounder, self._on_grid(values))
-        elif self.step:
-            values = self._on_grid(values)
-        return np.clip(values, self.low, self.high)
+    def _placed(self, z: Float[np.ndarray, " n"], rng: torch.Generator) -> Float[np.ndarray, " n"]:
+        """A place within the interval of each float32 score; within the outermost cell for those beyond the map."""
+        scores = self._map[1]
+        low, high = (end.clip(scores[0], scores[-1]) for end in _ends(z))
+        high = np.where(low == high, np.where(z < 0, scores[1], high), high)
+        low = np.where(low == high, scores[-2], low)
+        return low + uniform(len(z), rng) * (high - low)
+
+    def _from_scores(self, z: Float[np.ndarray, " n"], steps: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+        """The values of scores, on the grid of `steps` and in range."""
+        return np.clip(self._on_grid(np.interp(z, *self._map[::-1]), steps), self.low, self.high)
 
     def _score_range(self, low: float, high: float) -> Tensor | None:
         """The scores [low, high] that decode to the values from `low` to `high`; None where these are all."""
+        if low <= self.low and high >= self.high:
+            return None
         knots, scores = self._map
-        cell = self.step / 2
-        first = -np.inf if low <= self.low else np.interp(np.nextafter(low - cell, -np.inf), knots, scores)
-        last = np.inf if high >= self.high else np.interp(np.nextafter(high + cell, np.inf), knots, scores)
-        bounds = np.array([first, last], dtype=np.float32)
+        cell, steps = self.step / 2, np.full(2, self.step)
+        outer = np.interp([np.nextafter(low - cell, -np.inf), np.nextafter(high + cell, np.inf)], knots, scores)
+        bounds = outer.astype(np.float32)
         for doubling in range(ROUNDINGS):  # scores are float32, and decode rounds a value that is on a border
-            decoded = self._from_scores(bounds.astype(np.float64))
+            first, last = _ends(bounds.astype(np.float64))
+            decoded = self._from_scores(np.array([first[0], last[1]]), steps)
             out = np.array([decoded[0] < low, decoded[1] > high])
             inwards = np.array([1.0, -1.0]) * np.spacing(np.abs(bounds).clip(max=9.0)) * 2.0**doubling
-            bounds = np.where(out, bounds + np.where(out, inwards, 0.0), bounds).astype(np.float32)
-        return None if np.isinf(bounds).all() else torch.from_numpy(np.sort(bounds))
+            bounds = np.where(out, bounds + inwards, bounds).astype(np.float32)
+        return torch.from_numpy(np.sort(bounds))
 
-    def _on_grid(self, values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-        return self.low + np.rint((values - self.low) / self.step) * self.step
+    def _on_grid(self, values: Float[np.ndarray, " n"], steps: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
+        """The nearest values on the grid of `steps`, or with the fitted number of digits."""
+        if not self.step:
+            return to_digits(values, self.digits)
+        # not np.rint: large floats have few digits after the point, and their halves would all become even numbers
+        on = self.low + np.floor((values - self.low) / self.step + 0.5) * self.step
+        return np.where(steps == self.coarse, np.rint(values / steps) * steps, on) if self.coarse else on
+
+
+def _ends(z: Float[np.ndarray, " n"]) -> tuple[Float[np.ndarray, " n"], Float[np.ndarray, " n"]]:
+    """The interval that each float32 score stands for."""
+    half = np.maximum(np.spacing(np.abs(z).astype(np.float32)).astype(np.float64), BLUR) / 2
+    return z - half, z + half
 
 
 def coarse_step(values: Float[np.ndarray, " n"], step: float) -> float:
@@ -252,22 +284,3 @@ def _shares(n: int) -> Float[np.ndarray, " k"]:
     halves = even[1] / 2.0 ** np.arange(1, 20)
     tail = halves[halves * n >= TAIL_ROWS]
     return np.unique(np.concatenate([even, tail, 1 - tail]))
-
-
-def _rounded(values: Float[np.ndarray, " n"], blur: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """Values to the decimal place just above twice their blur, so that 0.1 is 0.1 and not 0.10000000149.
-
-    Those that this moves out of their blur were not so round and keep one more place.
-    """
-    with np.errstate(divide="ignore"):
-        places = np.floor(-np.log10(2 * blur.clip(min=0)))  # of a flat stretch rounding can leave less than nothing
-    round_numbers = _to_places(values, places)
-    return np.where(np.abs(round_numbers - values) <= blur, round_numbers, _to_places(values, places + 1))
-
-
-def _to_places(values: Float[np.ndarray, " n"], places: Float[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-    """Values rounded to that many decimal places; as they are where powers of ten would not be exact."""
-    sharp = ~(np.abs(places) <= 15)
-    scale = 10.0 ** np.abs(np.where(sharp, 0, places))
-    rounded = np.where(places < 0, np.rint(values / scale) * scale, np.rint(values * scale) / scale)
-    return np.where(sharp, values, rounded)
