@@ -12,7 +12,7 @@ from tests.rating.conftest import DESKTOP, PHONE, Server, start
 
 MINIMUM = 0.1  # seconds
 KEYS = {
-    "pair": {"left": "ArrowLeft", "right": "ArrowRight", "tie": "Space"},
+    "pair": {"left": "ArrowLeft", "right": "ArrowRight", "tie": "t"},
     "origin": {"real": "r", "generated": "g"},
     "scale": {digit: digit for digit in "1234567"},
 }
@@ -214,6 +214,8 @@ def test_answers_before_the_least_time_are_not_taken(studies, opened):
     page.evaluate("window.began = performance.now()")
     key = KEYS[kind][ANSWERS[kind][0]]
     before = count(page)
+    page.keyboard.press(key)
+    assert "Answers are taken after" in page.inner_text("#status")
     while count(page) == before:
         page.keyboard.press(key)
     (trial,) = study.answers(link)
@@ -318,6 +320,44 @@ def test_a_study_goes_on_where_it_was_and_a_timed_picture_is_not_shown_again(stu
     answerable(again)
     again.locator("#answers button").first.click()
     past(again, before)
+
+
+def test_long_texts_are_scrolled_by_arrows_and_an_answer_can_be_undone(studies, opened):
+    study = studies("texts")
+    link = study.link()
+    page = opened(link, viewport={"width": 360, "height": 260})
+    page.context.set_offline(True)
+    page.click("#agree")
+    page.wait_for_selector("text=The connection is lost")
+    page.context.set_offline(False)
+    page.complaints[:] = [each for each in page.complaints if "ERR_INTERNET_DISCONNECTED" not in each]
+    while ready(page) != "pair" or page.locator(".check").count():
+        before = count(page)
+        answerable(page)
+        page.keyboard.press(KEYS["pair"]["left"])
+        past(page, before)
+    assert not page.is_visible("#connection")
+    answerable(page)
+    before, known = count(page), study.answers(link)
+    assert page.locator(".more").count() == 2
+    for key in ("ArrowDown", "PageDown", "ArrowDown"):
+        page.keyboard.press(key)
+    until(page, "() => document.querySelector('.text').scrollTop > 0 && !document.querySelector('.more')")
+    assert count(page) == before and study.answers(link) == known
+    page.keyboard.press("t")
+    past(page, before)
+    assert list(study.answers(link).values())[-1] == "tie"
+    after = count(page)
+    page.click("#undo")
+    past(page, after)
+    assert count(page) == before and study.answers(link) == known and not page.is_visible("#undo")
+    answerable(page)
+    page.keyboard.press(KEYS["pair"]["right"])
+    past(page, before)
+    after = count(page)
+    page.keyboard.press("Backspace")
+    past(page, after)
+    assert study.answers(link) == known
 
 
 def test_withdrawal_asks_first_and_then_deletes(studies, opened):

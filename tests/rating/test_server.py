@@ -36,6 +36,7 @@ ROUTES = [
     ("POST", "/api/consent"),
     ("POST", "/api/seen"),
     ("POST", "/api/rating"),
+    ("POST", "/api/undo"),
     ("POST", "/api/withdraw"),
 ]
 MEDIA = ["image", "text", "audio", "row"]

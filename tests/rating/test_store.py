@@ -58,6 +58,19 @@ def test_answers_are_kept_in_turn_until_the_end(opened):
     assert all({trial.left, trial.right} - {""} <= known for trial in study.trials)
 
 
+def test_only_the_latest_answer_can_be_undone_and_by_its_rater(opened):
+    store = opened.store
+    rater, other = enter(store), enter(store, 1)
+    (first, _), (second, _) = answer(store, rater, 2)
+    for whose, trial in ((rater, first), (other, second), (rater, "none")):
+        with pytest.raises(Refused, match="latest"):
+            store.undo(whose, trial)
+    store.undo(rater, second)
+    assert store.standing(rater).done == 1 and store.current(rater).id == second
+    answer(store, rater)
+    assert [rating.trial for rating in store.study().ratings] == [first, second]
+
+
 def test_tokens_are_for_the_owner_of_the_study_alone(tmp_path, systems):
     study = a_study(tmp_path / "study", systems)
     enter(study.store)

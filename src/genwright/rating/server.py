@@ -87,7 +87,7 @@ def _add_reading(app: "FastAPI", study: Opened) -> None:
 
 
 def _add_writing(app: "FastAPI", study: Opened) -> None:
-    """What a rater may do: agree, look, answer, withdraw."""
+    """What a rater may do: agree, look, answer, take the latest answer back, withdraw."""
     from fastapi import Request
     from pydantic import BaseModel, ConfigDict, Field
 
@@ -117,6 +117,10 @@ def _add_writing(app: "FastAPI", study: Opened) -> None:
         store.rate(rater, given.trial, given.answer, seconds=given.seconds, minimum=protocol.minimum_seconds)
         return {"ok": True}
 
+    def undo(request: Request, given: Seen) -> Any:
+        store.undo(request.state.rater, given.trial)
+        return {"ok": True}
+
     def withdraw(request: Request) -> Any:
         store.withdraw(request.state.rater)
         return {"ok": True}
@@ -124,6 +128,7 @@ def _add_writing(app: "FastAPI", study: Opened) -> None:
     app.add_api_route("/api/consent", consent, methods=["POST"], response_model=None)
     app.add_api_route("/api/seen", seen, methods=["POST"], response_model=None)
     app.add_api_route("/api/rating", rating, methods=["POST"], response_model=None)
+    app.add_api_route("/api/undo", undo, methods=["POST"], response_model=None)
     app.add_api_route("/api/withdraw", withdraw, methods=["POST"], response_model=None)
 
 

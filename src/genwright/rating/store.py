@@ -189,6 +189,18 @@ class Store:
                 raise Refused("this was answered before it could be looked at")
             _insert(open_, "ratings", [(trial, answer, min(max(seconds, 0.0), elapsed), _now())])
 
+    def undo(self, rater: str, trial: str) -> None:
+        """Delete the answer to `trial`, so that it is asked again; Refused unless it is the rater's latest answer."""
+        with self._database.transaction() as open_:
+            latest = open_.execute(
+                "SELECT trials.id FROM trials JOIN ratings ON ratings.trial = trials.id WHERE trials.rater = ? "
+                "ORDER BY trials.position DESC LIMIT 1",
+                (rater,),
+            )
+            if latest != [(trial,)]:
+                raise Refused("only the latest answer can be undone")
+            open_.execute("DELETE FROM ratings WHERE trial = ?", (trial,))
+
     def withdraw(self, rater: str) -> None:
         """Delete the rater with all trials and answers, and count one more who withdrew."""
         with self._database.transaction() as open_:

@@ -31,19 +31,20 @@ export async function send(path, value = {}) {
   return (await request(path, { method: "POST", headers, body: JSON.stringify(value) })).json();
 }
 
+const lost = document.getElementById("connection");
 const pause = (seconds) => new Promise((resolve) => setTimeout(resolve, 1000 * seconds));
 
-// Try until the server takes it: what it refuses is not tried again, what fails on the way is. Sending an answer twice
-// does no harm, as the server keeps the first.
-export async function insist(attempt, waiting) {
+// Try until the server takes it: what it refuses is not tried again, what fails on the way is, and the page says so.
+// Sending an answer twice does no harm, as the server keeps the first.
+export async function insist(attempt) {
   for (let seconds = 1; ; seconds = Math.min(2 * seconds, 15)) {
     try {
       const result = await attempt();
-      waiting("");
+      lost.hidden = true;
       return result;
     } catch (error) {
       if (error instanceof Refusal && error.status !== 503) throw error;
-      waiting("The connection is lost; trying again …");
+      lost.hidden = false;
       await pause(seconds);
     }
   }

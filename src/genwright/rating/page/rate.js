@@ -2,7 +2,7 @@
 // knows; the page may be left and loaded anew at any time.
 
 import { bytes, insist, invited, read, Refusal, send } from "./api.js";
-import { build, element, masked } from "./show.js";
+import { build, element, markMore, masked, overflows } from "./show.js";
 
 const at = (id) => document.getElementById(id);
 const frame = () => new Promise(requestAnimationFrame);
@@ -11,7 +11,7 @@ const SECONDS_EACH = 6;
 const ANSWERS = {
   pair: [
     { answer: "left", text: "A is better", keys: ["ArrowLeft"], hint: "←" },
-    { answer: "tie", text: "Tie", keys: [" ", "ArrowDown"], hint: "↓" },
+    { answer: "tie", text: "Tie", keys: ["t", "T"], hint: "T" },
     { answer: "right", text: "B is better", keys: ["ArrowRight"], hint: "→" },
   ],
   origin: [
@@ -22,6 +22,7 @@ const ANSWERS = {
 };
 
 let asked; // the trial on the page, with what is known of it here
+let latest; // the trial answered last, whose answer can be taken back
 let built = { key: "" }; // the stimuli on the page; questions in a row about the same ones keep them
 
 function only(id) {
@@ -48,7 +49,7 @@ function progress(done, total) {
 
 async function begin() {
   if (!invited()) return fail("An invite is needed", "Open this page through the link you were given.");
-  const session = await insist(() => read("/api/session"), () => {});
+  const session = await insist(() => read("/api/session"));
   document.title = session.title;
   at("title").textContent = session.title;
   if (session.consented) return next();
@@ -59,8 +60,9 @@ async function begin() {
 }
 
 async function next() {
-  const trial = await insist(() => read("/api/trial"), status);
+  const trial = await insist(() => read("/api/trial"));
   progress(trial.done, trial.total);
+  at("undo").hidden = !latest;
   if (!trial.trial) {
     asked = undefined;
     clear();
@@ -80,13 +82,18 @@ async function ask(trial) {
   if (trial.hidden) recall();
   else if (key !== built.key || trial.exposure) await load(mine, key);
   only("question");
-  built.place?.();
+  place();
   if (trial.exposure && !trial.hidden) offer(mine);
   at("question").setAttribute("aria-busy", "false");
   if (trial.hidden) return open(mine);
   if (trial.exposure) return;
   if (built.player && !built.player.heard.every(Boolean)) return status("Listen to what is played before you answer.");
   await visible(mine);
+}
+
+function place() {
+  built.place?.();
+  for (const region of document.querySelectorAll("#stimuli .text, #stimuli .rows")) markMore(region);
 }
 
 function clear() {
@@ -97,7 +104,7 @@ function clear() {
 
 async function load(mine, key) {
   clear();
-  const files = await Promise.all(mine.stimuli.map((each) => insist(() => bytes(each.id), status)));
+  const files = await Promise.all(mine.stimuli.map((each) => insist(() => bytes(each.id))));
   const check = mine.stimuli[0].medium === "text" && /^This is a check\./.test(new TextDecoder().decode(files[0]));
   built = { key, ...(await build(mine.stimuli, files, { check, allHeard: () => asked && visible(asked) })) };
   const two = built.nodes.length > 1;
@@ -109,7 +116,7 @@ async function load(mine, key) {
 async function visible(mine) {
   if (mine.since) return;
   mine.since = performance.now();
-  await insist(() => send("/api/seen", { trial: mine.trial }), status);
+  await insist(() => send("/api/seen", { trial: mine.trial }));
   mine.since = performance.now();
   open(mine);
 }
@@ -127,10 +134,10 @@ function offer(mine) {
 async function expose(mine, shown) {
   at("show").disabled = true;
   delete at("stimuli").dataset.exposed;
-  await insist(() => send("/api/seen", { trial: mine.trial }), status);
+  await insist(() => send("/api/seen", { trial: mine.trial }));
   await frame();
   at("stimuli").replaceChildren(shown);
-  built.place();
+  place();
   const start = await frame(); // the frame in which the picture is first drawn
   mine.since = performance.now();
   open(mine);
@@ -153,7 +160,7 @@ function answers(trial) {
     if (hint) button.append(element("kbd", { textContent: hint, ariaHidden: "true" }));
     const anchor = trial.kind === "scale" && { 1: 0, 4: 1, 7: 2 }[answer];
     if (Number.isInteger(anchor)) button.setAttribute("aria-label", `${answer}: ${trial.anchors[anchor]}`);
-    button.addEventListener("click", () => give(answer));
+    button.addEventListener("click", () => guarded(give)(answer));
     return button;
   });
   if (trial.kind === "scale") {
@@ -164,6 +171,11 @@ function answers(trial) {
   at("answers").replaceChildren(...buttons);
 }
 
+function early() {
+  if (built.player && !built.player.heard.every(Boolean)) return "Listen to what is played before you answer.";
+  return asked.minimum ? `Answers are taken after ${asked.minimum} s, so that there is time to look.` : "One moment …";
+}
+
 // Answers are taken once the least time has passed; a page that was loaded anew has no start to count from but now.
 function open(mine) {
   mine.since ||= performance.now();
@@ -172,6 +184,7 @@ function open(mine) {
     () => {
       if (asked !== mine) return;
       mine.open = true;
+      status("");
       for (const button of at("answers").querySelectorAll("button")) button.disabled = false;
     },
     1000 * mine.minimum + 20,
@@ -184,33 +197,57 @@ async function give(answer) {
   mine.open = false;
   const seconds = (performance.now() - mine.since) / 1000;
   for (const button of at("answers").querySelectorAll("button")) button.disabled = true;
+  latest = mine.trial;
+  await settle("/api/rating", { trial: mine.trial, answer, seconds });
+}
+
+async function undo() {
+  const trial = latest;
+  if (!trial) return;
+  latest = undefined;
+  if (asked) asked.open = false;
+  await settle("/api/undo", { trial });
+}
+
+async function settle(path, value) {
   try {
-    await insist(() => send("/api/rating", { trial: mine.trial, answer, seconds }), status);
+    await insist(() => send(path, value));
   } catch (error) {
     if (!(error instanceof Refusal) || error.status !== 409) throw error; // else the server knows better: ask it
   }
   await next();
 }
 
+// Arrows and page keys move what is too long for its place, also where it does not have the focus.
+function scroll(event) {
+  const screens = { ArrowDown: 0.15, ArrowUp: -0.15, PageDown: 0.9, PageUp: -0.9 }[event.key];
+  const long = [...document.querySelectorAll("#stimuli .text, #stimuli .rows")].filter(overflows);
+  if (!screens || !long.length || long.includes(event.target)) return false;
+  for (const region of long) region.scrollBy({ top: screens * region.clientHeight });
+  return true;
+}
+
 function pressed(event) {
   const plain = !event.repeat && !event.ctrlKey && !event.metaKey && !event.altKey;
-  if (!asked || !plain || !at("shortcuts").checked || at("leaving").open) return;
+  if (!plain || !at("shortcuts").checked || at("leaving").open) return;
+  if (event.key === "Backspace" && latest) return guarded(undo)();
+  if (!asked) return;
   const onControl = event.target.closest("button, input, a");
   if (onControl && [" ", "Enter"].includes(event.key)) return; // what has the focus is pressed
-  if (event.target.closest(".text, .rows") && event.key === "ArrowDown") return; // scrolls
   const chosen = ANSWERS[asked.kind].find(({ keys }) => keys.includes(event.key));
   const show = at("show");
   if (event.key === " " && show) show.click();
   else if (built.player && "ab".includes(event.key.toLowerCase()))
     at("stimuli").querySelectorAll("button")["ab".indexOf(event.key.toLowerCase())]?.click();
-  else if (chosen) give(chosen.answer);
-  else return;
+  else if (chosen && !asked.open && !show) status(early());
+  else if (chosen) guarded(give)(chosen.answer);
+  else if (!scroll(event)) return;
   event.preventDefault();
 }
 
 async function withdraw() {
   clear();
-  await insist(() => send("/api/withdraw"), status);
+  await insist(() => send("/api/withdraw"));
   fail("You have withdrawn", "All your answers are deleted. Thank you for your time; you can close this page.");
 }
 
@@ -226,15 +263,16 @@ function guarded(action) {
 at("agree").addEventListener(
   "click",
   guarded(async () => {
-    await insist(() => send("/api/consent"), () => {});
+    await insist(() => send("/api/consent"));
     await next();
   }),
 );
+at("undo").addEventListener("click", guarded(undo));
 at("leave").addEventListener("click", () => at("leaving").showModal());
 at("leaving").addEventListener("close", guarded(() => at("leaving").returnValue === "leave" && withdraw()));
 at("shortcuts").addEventListener("change", () => localStorage.setItem("shortcuts", at("shortcuts").checked ? "on" : "off"));
 at("shortcuts").checked = localStorage.getItem("shortcuts") !== "off";
 document.addEventListener("keydown", pressed);
-window.addEventListener("resize", () => built.place?.());
+window.addEventListener("resize", place);
 window.addEventListener("unhandledrejection", (event) => guarded(() => Promise.reject(event.reason))());
 guarded(begin)();

@@ -69,12 +69,25 @@ export function masked(frame) {
   image.replaceWith(canvas);
 }
 
+export const overflows = (region) => region.scrollHeight > region.clientHeight + 4;
+
+// Says whether there is more below what a region shows.
+export function markMore(region) {
+  region.parentElement.classList.toggle("more", region.scrollTop + region.clientHeight < region.scrollHeight - 4);
+}
+
+function scrolling(className, label, ...children) {
+  const region = element("div", { className, tabIndex: 0 }, ...children);
+  region.setAttribute("role", "region");
+  region.setAttribute("aria-label", label);
+  region.addEventListener("scroll", () => markMore(region), { passive: true });
+  return region;
+}
+
 function texts(files, check) {
   const nodes = files.map((file, i) => {
-    const className = check ? "text check" : "text";
-    const text = element("div", { className, textContent: words(file), tabIndex: check ? -1 : 0 });
-    text.setAttribute("role", "region");
-    text.setAttribute("aria-label", files.length > 1 ? `Text ${NAMES[i]}` : "Text");
+    const text = scrolling(check ? "text check" : "text", files.length > 1 ? `Text ${NAMES[i]}` : "Text", words(file));
+    if (check) text.tabIndex = -1;
     return captioned(text, i, files.length);
   });
   return { nodes, long: !check };
@@ -94,10 +107,7 @@ function rows(files) {
   const heads = tables.map((_, i) => element("th", { scope: "col", textContent: NAMES[i] }));
   const head = element("thead", {}, element("tr", {}, element("td"), ...heads));
   const table = element("table", {}, ...(tables.length > 1 ? [head] : []), element("tbody", {}, ...body));
-  const region = element("div", { className: "rows", tabIndex: 0 }, table);
-  region.setAttribute("role", "region");
-  region.setAttribute("aria-label", "Table rows");
-  return { nodes: [region], joined: true };
+  return { nodes: [element("div", { className: "frame" }, scrolling("rows", "Table rows", table))] };
 }
 
 async function sounds(files, allHeard) {
