@@ -21,6 +21,7 @@ from genwright.codecs.smooth import Smooth
 from genwright.codecs.value_sets import Interval, ValueSet
 from genwright.codecs.values import column_of, differ, fixed_values, unknown_field, values_of
 from genwright.data.dataset import SCALARS, Category, Constant, Dataset, Field, Identifier
+from genwright.data.keys import new_keys
 from genwright.errors import DataError
 from genwright.spaces import Columns, Continuous, Discrete, Encoded, Given
 
@@ -222,8 +223,7 @@ def restored(field: Field, n: int) -> np.ndarray:
     """n entries of a field that is not modelled."""
     column = np.empty(n, dtype=object)
     if isinstance(field, Identifier):
-        keys = range(field.start, field.start + n)
-        column[:] = [field.pattern.replace("{}", str(key).zfill(field.digits), 1) for key in keys]
+        column[:] = new_keys(field, n)
     else:
         assert isinstance(field, Constant)
         column[:] = field.value

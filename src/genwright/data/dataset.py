@@ -56,12 +56,18 @@ class Time:
 class Identifier:
     """A key that is different in (nearly) every row. Column: object array of str. Never modelled or copied: new keys
     of the same `pattern` are made, where `{}` stands for a running number padded to `digits`, starting at `start`.
+
+    Where `codes` has regular expressions, new keys are strings that match them, as many of each as `counts` says in
+    proportion, from number `start` on, with the check digits called `check` (see `genwright.data.keys`).
     """
 
     name: str
     pattern: str = "{}"
     digits: int = 0
     start: int = 0
+    codes: tuple[str, ...] = ()
+    counts: tuple[int, ...] = ()
+    check: str = ""
 
 
 @dataclass(frozen=True)

@@ -6,18 +6,22 @@ from typing import Literal, NamedTuple
 
 import numpy as np
 
+from genwright.data.checks import check_of
 from genwright.data.dataset import Category, Constant, Field, Identifier, Number, Text, Time
+from genwright.data.keys import as_numbered, codes_of, new_keys
 from genwright.data.table import RawColumn
 from genwright.data.times import fitting_formats, format_times, parse_as, parse_times, split_zone
 from genwright.errors import ArgumentError, DataError
 
+POWER = re.compile("[0-9]+[eE][0-9]+")
+PADDED = re.compile(r"0[0-9]+\.[0-9]+")
+FEW_CODES = 20  # with valid check digits, below which numbers may have them by chance
 EXACT_DIGITS = 15  # decimal digits that a float64 always keeps
 MOST_DIGITS = 17  # decimal digits that a float64 keeps at all
 NUMBER = re.compile(r"[+-]?([0-9]+\.?([0-9]*)|\.([0-9]+))([eE]([+-]?[0-9]{1,4}))?")
 INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 CODE = re.compile(r"[+-]?0[0-9]+")  # leading zeros: a code such as a postcode, not an amount
 TRUTHS = tuple(frozenset(pair) for pair in (("true", "false"), ("yes", "no"), ("t", "f"), ("y", "n")))
-KEY_TEXT = re.compile(r"([^0-9{}]*)([0-9]+)([^0-9{}]*)")
 MOSTLY_TIMES = 0.5  # a column of words with more times than this share is meant to hold times
 FAR_DAYS, FAR_RANGES = 50 * 365.25, 5.0  # a time is far beyond others by so many days and lengths of their range
 
@@ -85,13 +89,26 @@ def _decimals(text: str) -> int:
     return max(0, len(fraction) - spare - int(match[5] or 0))
 
 
+def are_codes(raw: RawColumn) -> bool:
+    """Whether what looks like numbers are codes: zeros in front, of decimals such as 01.13 only if few differ; 12E3,
+    which no program writes for 12000; check digits at the end of all.
+    """
+    if any(map(CODE.fullmatch, raw.texts)):
+        return True
+    powers = [t for t in raw.texts if POWER.fullmatch(t)]
+    if powers:
+        return any(t[1].isdigit() for t in powers) and not any(re.search(r"\.|[eE][+-]", t) for t in raw.texts)
+    padded = any(map(PADDED.fullmatch, raw.texts)) and 2 * len(raw.texts) <= raw.present
+    return padded or (len(raw.texts) >= FEW_CODES and len(set(map(len, raw.texts))) == 1 and check_of(raw.texts) != "")
+
+
 def as_category(raw: RawColumn) -> Typed:
     """Levels in the order of their values, each kept as its text."""
     dtype: Literal["str", "int", "float", "bool"] = "str"
     levels = sorted(raw.texts)
     if any(frozenset(map(str.lower, raw.texts)) <= truth for truth in TRUTHS) and raw.texts:
         dtype = "bool"
-    elif levels and not raw.words and all(NUMBER.fullmatch(t) and not CODE.fullmatch(t) for t in levels):
+    elif levels and not raw.words and all(map(NUMBER.fullmatch, levels)) and not are_codes(raw):
         plain = all(re.fullmatch("-?[0-9]{1,15}", t) for t in levels)
         dtype, levels = ("int" if plain else "float"), sorted(levels, key=lambda t: (float(t), t))
     return Typed(Category(raw.name, tuple(levels), dtype), raw.spread(np.array(raw.texts, dtype=object), None))
@@ -165,21 +182,21 @@ def _no_times(raw: RawColumn, formats: list[str]) -> DataError:
 
 
 def as_identifier(raw: RawColumn) -> Typed:
-    """Keys: never modelled, made anew when rows are generated."""
-    matches = [KEY_TEXT.fullmatch(t) for t in raw.texts]
-    shapes = {(m[1], m[3]) if m else None for m in matches}
+    """Keys: never modelled, made anew when rows are generated, by number or by the pattern of their codes."""
     column = raw.spread(np.array(raw.texts, dtype=object), None)
-    if len(shapes) == 1 and None not in shapes and all(m and len(m[2]) <= EXACT_DIGITS for m in matches):
-        numbers = [m[2] for m in matches if m]
-        before, after = next((m[1], m[3]) for m in matches if m)
-        digits = len(numbers[0]) if any(t.startswith("0") and len(t) > 1 for t in numbers) else 0
-        return Typed(Identifier(raw.name, f"{before}{{}}{after}", digits, max(map(int, numbers)) + 1), column)
-    pattern = re.sub(r"[{}]", "", raw.name) + "-{}"
+    codes = None
+    if raw.texts and not check_of(raw.texts) and (numbered := as_numbered(raw.name, raw.texts)):
+        return Typed(numbered, column)
+    if raw.texts and (codes := codes_of(raw.texts)):
+        field = Identifier(raw.name, codes=codes.patterns, counts=codes.counts, check=codes.check)
+        made = f"codes such as {new_keys(field, 1)[0]!r}" + (" with valid check digits" if codes.check else "")
+    else:
+        field, made = Identifier(raw.name, re.sub(r"[{}]", "", raw.name) + "-{}", 0, 1), "ones"
     note = (
         f"different in {len(raw.texts)} of {len(raw.codes)} rows, so taken for an identifier: not modelled, and new "
-        f'ones are made up; schema={{{raw.name!r}: "category"}} or "text" models it'
+        f'{made} are made up; schema={{{raw.name!r}: "category"}} or "text" models it'
     )
-    return Typed(Identifier(raw.name, pattern, 0, 1), column, (note,))
+    return Typed(field, column, (note,))
 
 
 def as_text(raw: RawColumn) -> Typed:

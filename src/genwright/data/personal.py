@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 
+from genwright.data.checks import is_valid, luhn
 from genwright.data.dataset import Category, Constant, Dataset, Field, Identifier, Image, Number, Text, Time
 from genwright.data.schema import FULL_NAME
 from genwright.data.write import cells
@@ -21,7 +22,6 @@ APART = 0.5  # of the range of the other values lies between them and a suspicio
 
 EMAIL = re.compile(r"[^@\s]+@[^@\s]+\.[A-Za-z]{2,}")
 PHONE = re.compile(r"(\+|00)\d[\d ()/.\-]{6,18}\d|\(?0?\d{2,5}\)?[ /.\-]\d[\d /.\-]{4,12}\d")
-IBAN = re.compile(r"[A-Z]{2}\d{2}[A-Z0-9]{11,30}")
 CARD = re.compile(r"\d(?:[ \-]?\d){12,18}")
 POSTCODE = re.compile(r"[A-Z]{1,2}\d[A-Z\d]? \d[A-Z]{2}|[A-Z]\d[A-Z] \d[A-Z]\d|\d{5}-\d{4}")
 NAMED = (
@@ -97,11 +97,7 @@ def is_card(text: str) -> bool:
     >>> is_card("4111 1111 1111 1111"), is_card("4111 1111 1111 1112")
     (True, False)
     """
-    if not CARD.fullmatch(text):
-        return False
-    digits = [int(c) for c in reversed(text) if c.isdigit()]
-    doubled = [sum(divmod(2 * d, 10)) for d in digits[1::2]]
-    return (sum(digits[::2]) + sum(doubled)) % 10 == 0
+    return CARD.fullmatch(text) is not None and luhn(text) == text
 
 
 def is_iban(text: str) -> bool:
@@ -110,8 +106,7 @@ def is_iban(text: str) -> bool:
     >>> is_iban("GB82 WEST 1234 5698 7654 32"), is_iban("GB83 WEST 1234 5698 7654 32")
     (True, False)
     """
-    bare = text.replace(" ", "")
-    return bool(IBAN.fullmatch(bare)) and int("".join(str(int(c, 36)) for c in bare[4:] + bare[:4])) % 97 == 1
+    return is_valid(text, "iban")
 
 
 def is_ip(text: str) -> bool:

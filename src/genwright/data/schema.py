@@ -7,6 +7,7 @@ from typing import NamedTuple
 import numpy as np
 
 from genwright.data.dataset import Field, Identifier, Number, Text, Time
+from genwright.data.keys import codes_of
 from genwright.data.kinds import (
     CODE,
     EXACT_DIGITS,
@@ -14,6 +15,7 @@ from genwright.data.kinds import (
     NUMBER,
     TRUTHS,
     Typed,
+    are_codes,
     as_category,
     as_constant,
     as_identifier,
@@ -129,7 +131,8 @@ def infer(raw: RawColumn, *, free: Callable[[RawColumn], Typed]) -> Typed:
         refuse_odd_times(raw)
     if raw.words:
         return _words(raw, free)
-    if all(numeric) and not any(CODE.fullmatch(t) for t in raw.texts):
+    codes = are_codes(raw)
+    if all(numeric) and not codes:
         if len(raw.texts) >= 10 and all(len(t) == 8 for t in raw.texts) and _are_times(raw):
             return as_time(raw)
         if any(_beyond_float(t) for t in raw.texts):
@@ -137,8 +140,11 @@ def infer(raw: RawColumn, *, free: Callable[[RawColumn], Typed]) -> Typed:
             return found._replace(notes=("holds whole numbers beyond 2**53, kept as text", *found.notes))
         return as_identifier(raw) if _runs(raw) else as_number(raw)
     found = _words(raw, free)
+    if all(numeric) and not any(map(CODE.fullmatch, raw.texts)):
+        note = f'{shown(raw.texts)} are kept as codes, not numbers; schema={{{raw.name!r}: "number"}} says otherwise'
+        return found._replace(notes=(note, *found.notes))
     share = raw.counts[np.array(numeric)].sum() / raw.present
-    if share > 0.5 and not any(CODE.fullmatch(t) for t in raw.texts):
+    if share > 0.5 and not codes:
         others = [t for t, is_number in zip(raw.texts, numeric) if not is_number]
         note = f"{share:.1%} of values are numbers, but not {shown(others)}; if that means missing, say missing=[...]"
         return found._replace(notes=(note, *found.notes))
@@ -182,9 +188,10 @@ def is_wordy(raw: RawColumn) -> bool:
 
 
 def is_free_text(raw: RawColumn) -> bool:
-    """Whether a column holds sentences rather than names: most values differ, and most have several words."""
+    """Whether a column holds sentences, not names or codes: most values differ, and most have several words."""
     wordy = sum(len(t.split()) >= FREE_WORDS for t in raw.texts)
-    return len(raw.texts) >= FREE_SHARE * raw.present and wordy > len(raw.texts) / 2
+    differ = len(raw.texts) >= FREE_SHARE * raw.present
+    return differ and wordy > len(raw.texts) / 2 and codes_of(raw.texts) is None
 
 
 def as_key_or_text(raw: RawColumn) -> Typed:
