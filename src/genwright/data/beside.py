@@ -69,7 +69,7 @@ def beside_images(
         notes.append(f"{unlisted} of {len(names)} images have no entry in what lies beside them")
     if "image" in cells:
         raise DataError("a column called 'image' clashes with the image itself", where=files.where, hint="rename it")
-    columns = tuple(spelled(RawColumn.of(name, texts)) for name, texts in cells.items())
+    columns = tuple(RawColumn.of(name, texts) for name, texts in cells.items())
     if label is None and "label" in cells:
         label = "label"
     wordy = {c.name: "text" for c in columns if is_wordy(c) or (c.name == "caption" and captions)}
@@ -83,8 +83,16 @@ def words_kept(missing: MissingMarks) -> MissingMarks:
     return replace(missing, texts=missing.named | {""})
 
 
-def spelled(column: RawColumn) -> RawColumn:
-    """A column read with `words_kept`: among numbers, times or truth values alone, "NA" means missing after all."""
+def _side_table(files: Files, side: str, missing: MissingMarks) -> RawTable:
+    raw, where = files.read(side), f"{files.where}/{readable(side)}"
+    if side.lower().endswith((".jsonl", ".ndjson")):
+        return parse_json_lines(raw, where=where, missing=words_kept(missing))
+    table = parse_delimited(raw, where=where, missing=words_kept(missing))
+    return replace(table, columns=tuple(map(_spelled, table.columns)))
+
+
+def _spelled(column: RawColumn) -> RawColumn:
+    """A column of a CSV read with `words_kept`: among numbers, times or truth values alone, "NA" means missing."""
     marks = MISSING & set(column.texts)
     if not marks or len(marks) == len(column.texts):
         return column
@@ -130,8 +138,7 @@ def _joined(
     """Put a table's cells beside the images that one of its columns names; notes on it, None if no column does."""
     known = posixpath.basename(side) in SIDE_FILES
     try:
-        parse = parse_json_lines if side.lower().endswith(("jsonl", "ndjson")) else parse_delimited
-        table = parse(files.read(side), where=f"{files.where}/{readable(side)}", missing=words_kept(missing))
+        table = _side_table(files, side, missing)
     except DataError:
         if known:
             raise

@@ -11,7 +11,7 @@ import pandas as pd
 
 from genwright.data import images as image_files
 from genwright.data.arrays import idx_images_in, is_idx, read_idx, read_npz
-from genwright.data.beside import spelled, words_kept
+from genwright.data.beside import words_kept
 from genwright.data.builtin import BUILTIN
 from genwright.data.dataset import SCALARS, Constant, Dataset, Field, Identifier, Image, Text
 from genwright.data.files import Stream, files_in, read_bytes
@@ -195,7 +195,6 @@ def _read_json_lines(path: Path, options: Options) -> Dataset:
     table = parse_json_lines(read_bytes(path), where=str(path), missing=words_kept(options.missing))
     texts = text_fields(table, options.field)
     if texts:
-        table = replace(table, columns=tuple(c if c.name in texts else spelled(c) for c in table.columns))
         return text_dataset(table, texts, schema=options.schema, label=options.label, name=path.name)
     return _typed(replace(table, columns=tuple(marked(c, options.missing) for c in table.columns)), options, path.name)
 

@@ -129,8 +129,8 @@ def _json_values(field: Field, column: np.ndarray) -> list[str]:
 
 
 def _json_string(text: str | None) -> str:
-    # Lone surrogates stand for bytes that were not UTF-8; only the ASCII form of JSON can hold them.
-    return json.dumps(text, ensure_ascii=text is not None and re.search("[\ud800-\udfff]", text) is not None)
+    # Lone surrogates stand for bytes that were not UTF-8; only the ASCII form of JSON can hold them, and controls.
+    return json.dumps(text, ensure_ascii=text is not None and re.search("[\x7f-\x9f\ud800-\udfff]", text) is not None)
 
 
 def _parquet(data: Dataset) -> tuple[bytes, tuple[str, ...]]:
@@ -241,9 +241,9 @@ def _write_images(data: Dataset, path: Path) -> tuple[str, ...]:
 
 
 def _is_plain(column: np.ndarray) -> bool:
-    """Whether a CSV gives these texts back: none is a mark of a missing value, or has blanks around it."""
+    """Whether a CSV gives these texts back: none is a mark of a missing value, or has blanks around it or controls."""
     texts = set(column.tolist()) - {None}
-    return not texts & MISSING and all(t == t.strip() and "\0" not in t for t in texts)
+    return not texts & MISSING and all(t == t.strip() and t.isprintable() for t in texts)
 
 
 def _with_files(data: Dataset, names: list[str], fields: Sequence[Field]) -> Dataset:
