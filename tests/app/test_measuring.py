@@ -79,7 +79,7 @@ REFUSED = {
     "pairs of other lengths": (
         ("fake.csv", "--real", "real.csv", "--paired"),
         3,
-        ("80 generated records for 100 real ones", "leave out --paired"),
+        ("80 generated records for 100 real ones", "without --paired"),
     ),
     "rows in pairs": (("fake.csv", "--real", "rival.csv", "--paired"), 3, ("not compared in pairs",)),
     "missing weights": (

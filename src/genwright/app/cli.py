@@ -27,6 +27,7 @@ from genwright.app.output import print_dataset, print_json
 from genwright.app.progress import shown
 from genwright.app.rating import rate
 from genwright.app.ratings import ratings
+from genwright.app.wording import in_options, tell
 
 FAMILY_NAMES = ["auto", "mixture", "tree", "copula", "vae", "gan", "diffusion", "flow", "autoregressive"]
 
@@ -254,7 +255,7 @@ def inspect(data: str, other: tuple[str, ...], as_json: bool, **how: Any) -> Non
     if as_json:
         print_json(found.to_json() | {"suggested_constraints": rules})
         return
-    click.echo(str(found))
+    click.echo(in_options(str(found)))
     if rules:
         click.echo("  rules that hold in every row; those that you confirm, in a file, are kept by --constraints FILE:")
         click.echo("  [\n" + ",\n".join(f"    {json.dumps(rule, ensure_ascii=False)}" for rule in rules) + "\n  ]")
@@ -295,4 +296,4 @@ def _tell_run(done: Any, notes: tuple[str, ...], *, as_json: bool) -> None:
 
 def _tell_notes(notes: tuple[str, ...]) -> None:
     for note in notes:
-        click.echo(f"note: {note}", err=True)
+        tell(f"note: {note}")

@@ -10,6 +10,7 @@ import click
 
 from genwright.app.options import answering
 from genwright.app.output import print_dataset, print_json
+from genwright.app.wording import tell
 from genwright.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -137,7 +138,7 @@ def impute(
     generator = load(folder, device=device)
     rows = read_partial(data, scalar_codec(generator.codec).fields, missing=missing)
     for note in rows.notes:
-        click.echo(f"note: {note}", err=True)
+        tell(f"note: {note}")
     complete = generator.impute(rows, draws, keep_missing=keep_missing, seed=seed)
     if out is None:
         print_dataset(complete, as_json=as_json)

@@ -9,6 +9,7 @@ from genwright.app.folders import claimed
 from genwright.app.options import answering
 from genwright.app.output import print_json
 from genwright.app.progress import shown
+from genwright.app.wording import tell
 
 
 @click.command("fit-database")
@@ -56,7 +57,7 @@ def fit_database(
         print_json({"folder": str(folder), "tables": dict(model.sizes), "record": dict(model.record)})
         return
     for note in database.notes:
-        click.echo(f"note: {note}", err=True)
+        tell(f"note: {note}")
     click.echo(str(folder))
 
 

@@ -8,6 +8,7 @@ import click
 
 from genwright.app.options import answering, read_data, reading, size_of
 from genwright.app.output import print_json
+from genwright.app.wording import tell
 from genwright.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -252,7 +253,7 @@ def _tell(evaluation: "Evaluation") -> None:
         for score in scores:
             click.echo(f"  {score}" + (f"  ({score.note})" if score.note else ""))
     for note in evaluation.notes:
-        click.echo(f"note: {note}", err=True)
+        tell(f"note: {note}")
 
 
 def _tell_ranking(found: "Comparison") -> None:
@@ -267,4 +268,4 @@ def _tell_ranking(found: "Comparison") -> None:
     best = found.best
     click.echo(f"best: {best[0]}" + (f"; cannot be told apart from {', '.join(best[1:])}" if best[1:] else ""))
     for note in found.notes:
-        click.echo(f"note: {note}", err=True)
+        tell(f"note: {note}")

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import click
 
 from genwright.app.folders import INTERRUPTED
+from genwright.app.wording import tell, told
 from genwright.errors import ArgumentError, GenwrightError
 
 if TYPE_CHECKING:
@@ -112,7 +113,7 @@ def answering(verb: Callable[..., Any]) -> Callable[..., Any]:
         except GenwrightError as error:
             if debug:
                 raise
-            click.echo(f"genwright: {error}", err=True)
+            click.echo(f"genwright: {told(error)}", err=True)
             sys.exit(error.exit_code)
         except KeyboardInterrupt:
             if debug:
@@ -122,9 +123,9 @@ def answering(verb: Callable[..., Any]) -> Callable[..., Any]:
         except Exception as error:  # ours, not the user's: say so, and how to find out more
             if debug:
                 raise
-            told = " ".join(f"{type(error).__name__}: {error}".split())
+            what = " ".join(f"{type(error).__name__}: {error}".split())
             click.echo(
-                f"genwright: a bug in genwright ({told})\n  hint: --debug shows where; please report it", err=True
+                f"genwright: a bug in genwright ({what})\n  hint: --debug shows where; please report it", err=True
             )
             sys.exit(BUG)
 
@@ -134,14 +135,14 @@ def answering(verb: Callable[..., Any]) -> Callable[..., Any]:
 
 def _tell_once() -> Callable[..., None]:
     """Shows a warning as a note on standard error, without Python's line of source, and the same note only once."""
-    told: set[str] = set()
+    seen: set[str] = set()
 
-    def tell(message: Warning | str, *where: Any) -> None:
-        if str(message) not in told:
-            told.add(str(message))
-            click.echo(f"note: {message}", err=True)
+    def show(message: Warning | str, *where: Any) -> None:
+        if str(message) not in seen:
+            seen.add(str(message))
+            tell(f"note: {message}")
 
-    return tell
+    return show
 
 
 def read_data(source: str, how: dict[str, Any]) -> "Dataset":

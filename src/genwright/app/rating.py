@@ -9,6 +9,7 @@ from click.core import ParameterSource
 
 from genwright.app.options import answering, read_data, reading
 from genwright.app.output import print_json
+from genwright.app.wording import tell
 from genwright.errors import ArgumentError
 
 if TYPE_CHECKING:
@@ -89,21 +90,21 @@ def rate(out: Path, store: str | None, host: str, port: int, no_browser: bool, a
 def _teller(out: Path, study: "Opened", as_json: bool) -> Any:
     """What is said once the server listens: the links, and what raters are shown."""
 
-    def tell(links: list[str], warnings: list[str]) -> None:
+    def started(links: list[str], warnings: list[str]) -> None:
         protocol = study.protocol
         if as_json:
             facts = {"folder": str(out), "study": protocol.study, "links": links, "notes": list(protocol.preparation)}
             print_json(facts)
             return
         for note in (*protocol.preparation, *warnings):
-            click.echo(f"note: {note}", err=True)
+            tell(f"note: {note}")
         click.echo(f"{', '.join(protocol.systems)}: {', '.join(protocol.questions)}", err=True)
         click.echo("one link for each rater:" if len(links) > 1 else "the rater's link:", err=True)
         for link in links:
             click.echo(link)
         click.echo("Ctrl-C stops the server; answers are kept", err=True)
 
-    return tell
+    return started
 
 
 def _tell_goodbye(out: Path, study: "Opened", store: str | None) -> None:

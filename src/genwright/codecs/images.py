@@ -139,7 +139,7 @@ def _pixels(image: Image, data: Dataset) -> UInt8[np.ndarray, "n h w c"]:
     if len(sizes) > 1:
         shown = ", ".join(sorted(map(_size, sizes))[:3])
         what = f"images of {len(sizes)} different sizes ({shown}{', ...' if len(sizes) > 3 else ''})"
-        raise DataError(what, where=image.name, hint="give size=(height, width) when reading, to resize them")
+        raise DataError(what, where=image.name, hint="give size=(height, width) when reading, to resize them all")
     return np.stack(list(column))
 
 

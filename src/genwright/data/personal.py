@@ -140,11 +140,12 @@ def _treatment(field: Field) -> str:
         case Identifier():
             return "not modelled, new ones are made up"
         case Category():
-            return f"modelled: its {len(field.levels):,} values come up in samples; --schema NAME=identifier or drop"
+            kept = f"modelled: its {len(field.levels):,} values come up in samples"
+            return f'{kept}; schema={{{field.name!r}: "identifier"}} or "drop" keeps them out'
         case Text():
-            return "modelled: words and phrases may come up in samples; --schema NAME=drop"
+            return f'modelled: words and phrases may come up in samples, unless schema={{{field.name!r}: "drop"}}'
         case Constant():
-            return "the one value stands in every sample; --schema NAME=drop"
+            return f'the one value stands in every sample, unless schema={{{field.name!r}: "drop"}}'
     return "modelled: new values of the same law"
 
 
@@ -155,7 +156,7 @@ def suspicious_values(data: Dataset) -> tuple[Finding, ...]:
         column = data.columns[field.name]
         for value, rows in _suspects(field, column):
             share = f"{rows:,} rows ({rows / len(column):.1%})"
-            found.append(Finding(field.name, share, value, f"kept as a value; --missing {value} if it means none"))
+            found.append(Finding(field.name, share, value, f"kept as a value; missing=[{value!r}] if it means none"))
     return tuple(found)
 
 

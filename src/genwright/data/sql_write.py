@@ -42,7 +42,7 @@ def made_ready(connection: Any, data: Dataset, address: Address, *, if_exists: I
     schema, name = address.place
     there = sa.inspect(connection).has_table(name, schema=schema)
     if there and if_exists == "fail":
-        hint = "say if_exists='append' or 'replace' (--if-exists), or another table"
+        hint = "say if_exists='append' or if_exists='replace', or another table"
         raise ArgumentError(f"there is a table {name!r} already", where=address.shown, hint=hint)
     if there and if_exists == "append":
         table = sa.Table(name, sa.MetaData(), schema=schema, autoload_with=connection)

@@ -32,7 +32,7 @@ def evaluate_pairs(
         raise DataError(
             f"{len(fake)} generated records for {len(real)} real ones",
             where=fake.name,
-            hint="paired records correspond one by one; leave out --paired if yours do not",
+            hint="records in pairs correspond one by one; if yours do not, use evaluate (without --paired)",
         )
     found = Found()
     if fake.media is not None and same_records(fake, real):
@@ -43,7 +43,9 @@ def evaluate_pairs(
         case Image():
             _images(found, fake, real, network, seed)
         case _:
-            raise DataError("rows of tables are not compared in pairs", where=real.name, hint="leave out --paired")
+            raise DataError(
+                "rows of tables are not compared in pairs", where=real.name, hint="use evaluate (without --paired)"
+            )
     return Evaluation(tuple(found.scores), tuple(found.notes))
 
 
@@ -69,7 +71,7 @@ def _images(found: Found, fake: Dataset, real: Dataset, network: Lpips | None, s
         raise DataError(
             f"images of shape {given.shape[1:]} against {wanted.shape[1:]}",
             where=fake.name,
-            hint="paired images need one size: --size WxH",
+            hint="paired images need one size: read both with size=(height, width)",
         )
     assert isinstance(real.media, Image)
     about: dict[str, Any] = {"data_range": float(max(real.media.levels - 1, 1)), "seed": seed}
@@ -86,5 +88,7 @@ def _pixels(data: Dataset) -> np.ndarray:
         raise DataError("no images", where=data.name)
     column: np.ndarray = data.columns[data.media.name]
     if column.dtype == object:
-        raise DataError("images of different sizes", where=data.name, hint="bring them to one: --size WxH")
+        raise DataError(
+            "images of different sizes", where=data.name, hint="bring them to one: read them with size=(height, width)"
+        )
     return column.astype(np.float64)
