@@ -65,11 +65,3 @@ class ResourceError(GenwrightError):
     """What the machine has not enough of: memory, or room on the disk."""
 
     exit_code = 8
-
-
-class Interrupted(KeyboardInterrupt):
-    """Ctrl-C, or a signal that asks to stop; `exit_code` is what shells give to a program that the signal stopped."""
-
-    def __init__(self, signal: int) -> None:
-        self.exit_code = 128 + signal
-        super().__init__(signal)

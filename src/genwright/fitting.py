@@ -31,6 +31,7 @@ from genwright.train.limits import check_limits
 from genwright.train.prior import fit_prior
 from genwright.train.progress import Listener, Progress, silent
 from genwright.train.record import circumstances
+from genwright.train.stages import Kept, Stages
 
 FEW_ROWS = 500  # of a table mostly of numbers, below which few parameters are better than many
 TEXT_SHARE = 0.5  # of the time goes to the free-text columns of a table, where there are any
@@ -71,7 +72,9 @@ def fit(
     minutes = check_limits(data, minutes, steps)
     share = None if minutes is None else (1 - TEXT_SHARE) * minutes
     made = _fit_rows(data.without_texts(), family, course.part("rows", share), constraints)
+    course = course.caught_up(made.record["seconds"])
     texts = _fit_texts(data, course.part("texts", minutes))
+    course = course.caught_up(texts.fitted.record["seconds"])
     listener(Progress("done", 1, 1))
     record = made.record | {"minutes": minutes, "seconds": round(time.monotonic() - course.started, 2)}
     return replace(made, texts=texts, record=record | {"texts": texts.fitted.record})
@@ -101,9 +104,11 @@ class _Course:
     def work(self, rows: int) -> Work:
         return Work(rows=rows, minutes=self.minutes, steps=self.steps)
 
-    def train(
-        self, family: Family, codec: Codec, train: Encoded, valid: Encoded, work: Work, folder: Path | None
-    ) -> Fitted:
+    def caught_up(self, seconds: float) -> "_Course":
+        """The same with its beginning put back where parts of it took so long in earlier processes."""
+        return replace(self, started=min(self.started, time.monotonic() - seconds))
+
+    def train(self, family: Family, codec: Codec, train: Encoded, valid: Encoded, work: Work, stages: Stages) -> Fitted:
         """`fit_family` within these bounds."""
         return fit_family(
             family,
@@ -115,8 +120,7 @@ class _Course:
             seed=self.seed,
             started=self.started,
             device=choose_device(self.device),
-            folder=folder,
-            fingerprint=_fingerprint(family, codec, work, self.seed),
+            stages=stages,
             listener=self.listener,
         )
 
@@ -137,10 +141,12 @@ def _fit_rows(
         return Generator(codec=hidden.codec, family=hidden.family, net=hidden.net.to(target), record=hidden.record)
     rules, codec, encoded, held_out = _encode(data, constraints, seed, listener)
     family = family or default_family(codec.space, len(encoded))
-    prior = fit_prior(codec.context, encoded, held_out, minutes=course.minutes, seed=seed, device=target)
     work = less_reserved(course.work(len(encoded)), codec.space)
-    fitted = course.train(family, codec, encoded, held_out, work, course.folder)
-    correction, measured = _correct(fitted, codec.space, (encoded, held_out), course)
+    stages = Stages(course.folder, _fingerprint(family, codec, work, seed))
+    prior = fit_prior(codec.context, encoded, held_out, minutes=course.minutes, seed=seed, device=target, stages=stages)
+    fitted = course.train(family, codec, encoded, held_out, work, stages)
+    course = course.caught_up(fitted.record["seconds"])
+    correction, measured = _correct(fitted, codec.space, (encoded, held_out), course, stages)
     record = {"minutes": course.minutes, "steps": course.steps, "seed": seed} | fitted.record | measured
     record |= circumstances(data, started=course.started)
     listener(Progress("done", 1, 1))
@@ -156,13 +162,15 @@ def _fit_texts(data: Dataset, course: _Course) -> TextColumns:
     codec = TextColumnsCodec.fit(train_rows, rng=rng)
     train, valid = (codec.encode(rows, rng=rng) for rows in (train_rows, valid_rows))
     work = course.work(len(train_rows))
+    family = token_model(codec.length, work)
     folder = course.folder and course.folder / "texts"
-    fitted = course.train(token_model(codec.length, work), codec, train, valid, work, folder)
+    stages = Stages(folder, _fingerprint(family, codec, work, course.seed))
+    fitted = course.train(family, codec, train, valid, work, stages)
     return TextColumns(codec, fitted, tuple(f.name for f in data.fields))
 
 
 def _correct(
-    fitted: Fitted, space: Space, rows: tuple[Encoded, Encoded], course: _Course
+    fitted: Fitted, space: Space, rows: tuple[Encoded, Encoded], course: _Course, stages: Stages
 ) -> tuple[Correction | None, dict[str, Any]]:
     """The correction of a fitted table generator where there is time for one and it helps, and what was measured."""
     train, valid = rows
@@ -171,10 +179,16 @@ def _correct(
         return None, {}
     course.listener(Progress("correcting"))
     deadline = course.started + 60.0 * minutes
-    correction, measured = learn_correction(
-        fitted.family, fitted.net, space, train, valid, deadline=deadline, seed=course.seed
-    )
-    return correction, {"correction": measured | {"kept": correction is not None}}
+
+    def corrected() -> Kept:
+        found, measured = learn_correction(
+            fitted.family, fitted.net, space, train, valid, deadline=deadline, seed=course.seed
+        )
+        return {} if found is None else found.state_dict(), {"correction": measured | {"kept": found is not None}}
+
+    tensors, record = stages.done("correction", corrected)
+    correction = Correction.of(space, tensors)
+    return correction and correction.to(choose_device(course.device)), record
 
 
 def default_family(space: Space, rows: int) -> Family:

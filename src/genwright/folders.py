@@ -14,7 +14,7 @@ from contextlib import contextmanager, suppress
 from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import TypeVar
 
-from genwright.errors import ArgumentError, DataError, ResourceError, StorageError
+from genwright.errors import ArgumentError, DataError, GenwrightError, ResourceError, StorageError
 
 LOCK = ".genwright-lock"  # who is writing into a folder
 NEW = ".genwright-new"  # whole, and on its way into the folder around it
@@ -190,6 +190,16 @@ def _same(path: Path, handle: int) -> bool:
 
 
 @contextmanager
+def _shown_as(path: Path, part: Path) -> Iterator[None]:
+    """Errors about what is written at `part` name where it is to be."""
+    try:
+        yield
+    except GenwrightError as error:
+        error.where = error.where.replace(str(part), str(path))
+        raise
+
+
+@contextmanager
 def replacing(folder: Path) -> Iterator[Path]:
     """A new folder to fill, whose entries then take the place of those of the same names in `folder`: all or none.
 
@@ -201,7 +211,8 @@ def replacing(folder: Path) -> Iterator[Path]:
         part = part_in(folder)
         part.mkdir()
         try:
-            yield part
+            with _shown_as(folder, part):
+                yield part
             flush(part)
             part.rename(folder / NEW)  # from here on it is done, though not tidy
             flush(folder)
@@ -294,7 +305,8 @@ def new_folder(path: Path, *, ours: Callable[[str], bool]) -> Iterator[Path]:
             part = part_in(path.parent)
             part.mkdir()
             try:
-                yield part
+                with _shown_as(path, part):
+                    yield part
                 if path.exists():
                     path.rename(old)
                 part.rename(path)

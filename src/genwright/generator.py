@@ -1,5 +1,6 @@
 """Generator: codec + family + net, as `genwright.fitting.fit` returns it; it samples, scores, saves and loads."""
 
+import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,17 +23,20 @@ from genwright.drawing import Drawer, draw_given
 from genwright.errors import ArgumentError, StorageError, UnsupportedError
 from genwright.families.family import Density, Encodes, Family, HasLatent
 from genwright.families.recipe import recipe_from_json, recipe_to_json
+from genwright.folders import placed, replacing, steadily
 from genwright.imputation import impute, impute_ruled
 from genwright.maths.interpolation import slerp
 from genwright.randomness import seeded
 from genwright.spaces import Columns, Encoded, Given, Space
-from genwright.storage import read_json, read_tensors, sha256, write_json, write_tensors
+from genwright.storage import parse_json, parse_tensors, read_file, read_json, sha256, write_json, write_tensors
 from genwright.texts import TextColumns
 from genwright.train.correction import Correction
 from genwright.train.devices import choose_device
 from genwright.train.fit import Fitted
 from genwright.train.progress import Listener, Progress, silent
+from genwright.train.stages import forget
 
+RECIPE, CODEC, WEIGHTS = "recipe.json", "codec.json", "weights.safetensors"
 SCHEMA = 1  # of the saved folder; raised when an older genwright could no longer read it
 CHUNK_NUMBERS = 2**18  # numbers in x that are sampled or scored at once, about
 
@@ -215,7 +219,11 @@ class Generator:
         return self._outer(scalar_codec(self.codec).hold(decoded, fixed), rng.initial_seed())
 
     def save(self, folder: str | Path) -> None:
-        """Write recipe.json, codec.json and weights.safetensors; recipe.json holds the hashes of the other two."""
+        """Write recipe.json, codec.json and weights.safetensors; recipe.json holds the hashes of the other two.
+
+        A generator that is there is replaced whole: readers beside this, and a crash in the midst of it, find the old
+        one or the new one. Checkpoints of this generator's own fit are not needed any more, and deleted.
+        """
         from genwright import __version__
 
         folder = Path(folder)
@@ -224,10 +232,7 @@ class Generator:
         tensors = {
             f"{part}/{name}": tensor for part, net in nets.items() if net for name, tensor in net.state_dict().items()
         }
-        write_tensors(folder / "weights.safetensors", tensors)
         beside = {} if self.texts is None else {"texts": self.texts.codec.to_json(), "order": list(self.texts.order)}
-        write_json(folder / "codec.json", self.codec.to_json() | beside)
-        files = ("codec.json", "weights.safetensors")
         recipe = {
             "schema": SCHEMA,
             "genwright": __version__,
@@ -235,10 +240,14 @@ class Generator:
             "prior": None if self.prior is None else recipe_to_json(self.prior.family),
             "texts": None if self.texts is None else recipe_to_json(self.texts.family),
             "constraints": None if self.constraints is None else self.constraints.to_json(),
-            "sha256": {name: sha256(folder / name) for name in files},
-            "record": self.record,
         }
-        write_json(folder / "recipe.json", recipe)
+        with replacing(folder) as new:
+            write_tensors(new / WEIGHTS, tensors)
+            write_json(new / CODEC, self.codec.to_json() | beside)
+            hashes = {name: sha256(new / name) for name in (CODEC, WEIGHTS)}
+            write_json(new / RECIPE, recipe | {"sha256": hashes, "record": self.record})
+        forget(folder, self.record.get("fingerprint"))
+        forget(folder / "texts", self.record.get("texts", {}).get("fingerprint"))
 
     def _rng(self, seed: int) -> torch.Generator:
         return torch.Generator(_device_of(self.net)).manual_seed(seed)
@@ -282,22 +291,10 @@ def load(folder: str | Path, *, device: str = "auto") -> Generator:
     folder = Path(folder)
     if not folder.is_dir():
         raise StorageError("no such folder", where=str(folder), hint="give the folder that fit or run wrote")
-    recipe = read_json(folder / "recipe.json")
-    if not isinstance(recipe, dict) or not isinstance(recipe.get("sha256"), dict) or "schema" not in recipe:
-        raise StorageError("not a genwright recipe", where=str(folder / "recipe.json"), hint="is the folder right?")
-    if recipe["schema"] != SCHEMA:
-        raise StorageError(
-            f"format {recipe['schema']}, and this version reads format {SCHEMA}",
-            where=str(folder),
-            hint="upgrade genwright, or fit again",
-        )
-    for name in ("codec.json", "weights.safetensors"):
-        path = folder / name
-        if path.is_file() and recipe["sha256"].get(name) != sha256(path):
-            raise StorageError("its SHA-256 is not the recorded one", where=str(path), hint="the file was changed")
-    described = read_json(folder / "codec.json")
+    recipe, raw = steadily(folder, RECIPE, lambda: _read(folder))
+    described = parse_json(raw[CODEC], where=str(folder / CODEC))
     codec = codec_from_json(described)
-    tensors, _ = read_tensors(folder / "weights.safetensors")
+    tensors, _ = parse_tensors(raw[WEIGHTS], where=str(folder / WEIGHTS))
     target = choose_device(device)
     family = recipe_from_json(recipe)
     net = _rebuild(family, codec.space, codec.context, tensors, "net/", target)
@@ -307,6 +304,7 @@ def load(folder: str | Path, *, device: str = "auto") -> Generator:
         prior_family = recipe_from_json(recipe["prior"])
         prior_net = _rebuild(prior_family, codec.context, None, tensors, "prior/", target)
         prior = Fitted(prior_family, prior_net, {})
+    correction = Correction.of(codec.space, _part(tensors, "correction/"))
     rules = None if recipe.get("constraints") is None else Constraints.from_json(recipe["constraints"])
     return Generator(
         codec=codec,
@@ -315,9 +313,28 @@ def load(folder: str | Path, *, device: str = "auto") -> Generator:
         prior=prior,
         record=recipe["record"],
         constraints=rules,
-        correction=_rebuild_correction(codec.space, tensors, target),
+        correction=correction and correction.to(target),
         texts=_rebuild_texts(recipe, described, tensors, target),
     )
+
+
+def _read(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """The recipe in `folder`, and the files whose hashes it holds."""
+    recipe = read_json(placed(folder, RECIPE))
+    if not isinstance(recipe, dict) or not isinstance(recipe.get("sha256"), dict) or "schema" not in recipe:
+        raise StorageError("not a genwright recipe", where=str(folder / RECIPE), hint="is the folder right?")
+    if recipe["schema"] != SCHEMA:
+        raise StorageError(
+            f"format {recipe['schema']}, and this version reads format {SCHEMA}",
+            where=str(folder),
+            hint="upgrade genwright, or fit again",
+        )
+    raw = {name: read_file(placed(folder, name)) for name in (CODEC, WEIGHTS)}
+    for name, content in raw.items():
+        if recipe["sha256"].get(name) != hashlib.sha256(content).hexdigest():
+            hint = "the file was changed"
+            raise StorageError("its SHA-256 is not the recorded one", where=str(folder / name), hint=hint)
+    return recipe, raw
 
 
 def _rebuild_texts(
@@ -334,24 +351,18 @@ def _rebuild_texts(
 def _rebuild(
     family: Family, space: Space, context: Columns | None, tensors: dict[str, Tensor], prefix: str, device: torch.device
 ) -> nn.Module:
-    weights = {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
     with seeded(0):
         net = family.build(space, context)
     try:
-        net.load_state_dict(weights)
+        net.load_state_dict(_part(tensors, prefix))
     except RuntimeError as error:
         hint = "the files do not belong together"
         raise StorageError(f"the weights do not fit the recipe ({str(error).splitlines()[0]})", hint=hint) from None
     return net.to(device).eval().requires_grad_(False)
 
 
-def _rebuild_correction(space: Space, tensors: dict[str, Tensor], device: torch.device) -> Correction | None:
-    weights = {n.removeprefix("correction/"): t for n, t in tensors.items() if n.startswith("correction/")}
-    if not weights or not isinstance(space, Columns):
-        return None
-    correction = Correction(space, len(weights["trees.values"]))
-    correction.load_state_dict(weights)
-    return correction.to(device)
+def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _chunks(n: int, space: Space) -> Iterator[slice]:

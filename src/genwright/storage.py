@@ -107,6 +107,17 @@ def parse_tensors(raw: bytes, *, where: str) -> tuple[dict[str, Any], dict[str, 
         raise StorageError(what, where=where, hint="the file is damaged") from None
 
 
+def read_about(path: Path) -> dict[str, str]:
+    """The metadata of a safetensors file, without its tensors."""
+    from safetensors import SafetensorError, safe_open
+
+    try:
+        with safe_open(path, framework="np") as file:
+            return dict(file.metadata() or {})
+    except (SafetensorError, OSError) as error:
+        raise StorageError(f"not a whole safetensors file ({error})", where=str(path)) from None
+
+
 def read_file(path: Path) -> bytes:
     """The bytes of a file that was saved; a StorageError where it cannot be read."""
     try:

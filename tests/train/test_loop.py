@@ -17,7 +17,8 @@ from genwright.train import loop, plan
 from genwright.train.loop import Job, train
 from genwright.train.plan import SAFETY, Clock, estimate_memory_mb, settle
 from genwright.train.progress import Progress, silent
-from genwright.train.state import CHECKPOINT, Plan
+from genwright.train.stages import CHECKPOINT, Stages
+from genwright.train.state import Plan
 from genwright.train.step import take_step
 from tests.train.line import Line
 
@@ -37,8 +38,7 @@ def job(family=None, *, clock=None, folder=None, fingerprint="", listener=silent
         valid=rows(50, 2),
         clock=clock or Clock(steps=300),
         seed=seed,
-        folder=folder,
-        fingerprint=fingerprint,
+        stages=Stages(folder, fingerprint),
         listener=listener,
     )
 
@@ -117,7 +117,6 @@ def test_tells_progress_and_logs(tmp_path):
     assert any(p.stage == "calibrating" for p in told)
     lines = [json.loads(line) for line in (tmp_path / "log.jsonl").read_text().splitlines()]
     assert lines == list(done.history)
-    assert not (tmp_path / CHECKPOINT).exists()
 
 
 def test_a_loss_that_explodes_is_rescued_then_named():
@@ -154,7 +153,7 @@ def _start(folder, pause: float) -> subprocess.Popen:
         [sys.executable, "-c", SCRIPT, str(folder), str(pause)],
         stdout=subprocess.PIPE,
         text=True,
-        env=os.environ | {"PYTHONPATH": os.getcwd()},
+        env=os.environ | {"PYTHONPATH": os.pathsep.join([os.getcwd(), os.environ.get("PYTHONPATH", "")])},
     )
 
 

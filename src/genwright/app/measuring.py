@@ -10,6 +10,7 @@ from genwright.app.options import answering, read_data, reading, size_of
 from genwright.app.output import print_json
 from genwright.app.wording import tell
 from genwright.errors import ArgumentError
+from genwright.folders import placed
 
 if TYPE_CHECKING:
     from genwright.data.dataset import Dataset
@@ -208,7 +209,7 @@ def _saved(name: str) -> "Generator | None":
     from genwright.generator import load
 
     folder = Path(name)
-    return load(folder) if folder.is_dir() and (folder / "recipe.json").is_file() else None
+    return load(folder) if folder.is_dir() and placed(folder, "recipe.json").is_file() else None
 
 
 def _held_out(

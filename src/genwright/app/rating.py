@@ -11,6 +11,7 @@ from genwright.app.options import answering, read_data, reading
 from genwright.app.output import print_json
 from genwright.app.wording import tell
 from genwright.errors import ArgumentError
+from genwright.folders import placed
 
 if TYPE_CHECKING:
     from genwright.data.dataset import Dataset
@@ -214,7 +215,7 @@ def _source(where: str, like: "Dataset | Path | None", how: dict[str, Any]) -> "
     from genwright.rating.sounds import wav_files
 
     path = Path(where).expanduser()
-    if path.is_dir() and (path / "recipe.json").is_file():
+    if path.is_dir() and placed(path, "recipe.json").is_file():
         from genwright.generator import load
 
         return load(path).sample(SAMPLES)

@@ -11,6 +11,7 @@ from jaxtyping import Int
 from genwright.codecs.columns import restored
 from genwright.data.dataset import Constant, Dataset, Field, Identifier
 from genwright.errors import ArgumentError, StorageError
+from genwright.folders import placed, replacing, steadily
 from genwright.generator import Generator, load
 from genwright.relational.children import draw_children
 from genwright.relational.database import Database, ForeignKey
@@ -20,6 +21,7 @@ from genwright.storage import read_json, sha256, write_json
 from genwright.train.progress import Listener, Progress, silent
 
 SCHEMA = 1  # of the saved folder
+DATABASE = "database.json"
 
 
 @dataclass(frozen=True, eq=False, kw_only=True)
@@ -122,28 +124,28 @@ class DatabaseGenerator:
         return restored(next(f for f in layout.fields if f.name == name), n)
 
     def save(self, folder: str | Path) -> None:
-        """Write database.json and a folder for each model, as `Generator.save` does; database.json holds hashes."""
-        folder = Path(folder)
-        hashes = {}
-        for number, layout in enumerate(self.layouts):
-            model = self.models[layout.table]
-            if model is not None:
-                model.save(folder / f"table{number}")
-                hashes[f"table{number}"] = sha256(folder / f"table{number}" / "recipe.json")
-        described = {
-            "schema": SCHEMA,
-            "name": self.name,
-            "layouts": [layout.to_json() for layout in self.layouts],
-            "keys": dict(self.keys),
-            "foreign": [vars(f) for f in self.foreign],
-            "tables": list(self.tables),
-            "sizes": dict(self.sizes),
-            "orphans": dict(self.orphans),
-            "starts": dict(self.starts),
-            "sha256": hashes,
-            "record": dict(self.record),
-        }
-        write_json(folder / "database.json", described)
+        """Write database.json, with hashes, and a folder for each model, all or none, as `Generator.save` does."""
+        with replacing(Path(folder)) as new:
+            hashes = {}
+            for number, layout in enumerate(self.layouts):
+                model = self.models[layout.table]
+                if model is not None:
+                    model.save(new / f"table{number}")
+                    hashes[f"table{number}"] = sha256(new / f"table{number}" / "recipe.json")
+            described = {
+                "schema": SCHEMA,
+                "name": self.name,
+                "layouts": [layout.to_json() for layout in self.layouts],
+                "keys": dict(self.keys),
+                "foreign": [vars(f) for f in self.foreign],
+                "tables": list(self.tables),
+                "sizes": dict(self.sizes),
+                "orphans": dict(self.orphans),
+                "starts": dict(self.starts),
+                "sha256": hashes,
+                "record": dict(self.record),
+            }
+            write_json(new / DATABASE, described)
 
 
 def _matched(
@@ -172,21 +174,22 @@ def _nowhere(n: int, m: int) -> tuple[np.ndarray, np.ndarray]:
 def load_database(folder: str | Path, *, device: str = "auto") -> DatabaseGenerator:
     """Read what `DatabaseGenerator.save` wrote, after checking every hash; raises StorageError on anything amiss."""
     folder = Path(folder)
-    described = read_json(folder / "database.json")
+    return steadily(folder, DATABASE, lambda: _read(folder, device))
+
+
+def _read(folder: Path, device: str) -> DatabaseGenerator:
+    described = read_json(placed(folder, DATABASE))
     if not isinstance(described, dict) or described.get("schema") != SCHEMA:
-        raise StorageError("not a generator of databases that this version reads", where=str(folder / "database.json"))
-    for name, digest in described["sha256"].items():
-        path = folder / name / "recipe.json"
-        if not path.is_file() or sha256(path) != digest:
-            raise StorageError("its SHA-256 is not the recorded one", where=str(path), hint="the file was changed")
+        raise StorageError("not a generator of databases that this version reads", where=str(folder / DATABASE))
     try:
-        layouts = tuple(map(Layout.from_json, described["layouts"]))
+        layouts, hashes = tuple(map(Layout.from_json, described["layouts"])), described["sha256"]
+        names = {layout.table: f"table{number}" for number, layout in enumerate(layouts)}
         return DatabaseGenerator(
             name=described["name"],
             layouts=layouts,
             models={
-                layout.table: load(folder / f"table{i}", device=device) if f"table{i}" in described["sha256"] else None
-                for i, layout in enumerate(layouts)
+                table: _checked(placed(folder, name), hashes[name], device) if name in hashes else None
+                for table, name in names.items()
             },
             keys=described["keys"],
             foreign=tuple(ForeignKey(**f) for f in described["foreign"]),
@@ -199,3 +202,11 @@ def load_database(folder: str | Path, *, device: str = "auto") -> DatabaseGenera
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         what = f"not the description of a database ({type(error).__name__}: {error})"
         raise StorageError(what, where=str(folder), hint="the file is damaged, or of a newer genwright") from None
+
+
+def _checked(folder: Path, digest: str, device: str) -> Generator:
+    """The generator of a table; its recipe is checked after it was read, since another may take its place meanwhile."""
+    model, path = load(folder, device=device), placed(folder, "recipe.json")
+    if not path.is_file() or sha256(path) != digest:
+        raise StorageError("its SHA-256 is not the recorded one", where=str(path), hint="the file was changed")
+    return model

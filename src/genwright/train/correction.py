@@ -42,6 +42,15 @@ class Correction(nn.Module):
         self.trees = ObliviousTrees(space, trees)
         self.register_buffer("log_kept", torch.zeros(()))
 
+    @staticmethod
+    def of(space: object, tensors: dict[str, Tensor]) -> "Correction | None":
+        """The correction with these tensors; None where there are none."""
+        if not tensors or not isinstance(space, Columns):
+            return None
+        correction = Correction(space, len(tensors["trees.values"]))
+        correction.load_state_dict(tensors)
+        return correction
+
     def log_weight(self, x: Float[Tensor, "n c"]) -> Float[Tensor, "n"]:
         """What the correction adds to log p(x) in nats."""
         return self._capped(x) - self.log_kept

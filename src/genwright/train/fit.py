@@ -2,7 +2,6 @@
 
 import time
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -14,9 +13,14 @@ from genwright.spaces import Columns, Encoded, Space
 from genwright.train.loop import Job, train
 from genwright.train.plan import clock_for, estimate_memory_mb
 from genwright.train.progress import Listener, Progress, silent
+from genwright.train.stages import NOWHERE, Kept, Stages
 
 PRIOR_SHARE = 0.05  # of the time is kept for refitting a latent prior, where there is one to refit
 PRIOR_ROWS = 4_000  # training rows whose latents it is refitted to, at most
+LOOP_COPIES, CLOSED_FORM_COPIES = (
+    12,
+    3,
+)  # of the weights on the disk: two checkpoints (one replaces the other), the model
 
 
 @dataclass(frozen=True)
@@ -39,50 +43,73 @@ def fit_family(
     seed: int,
     started: float,
     device: torch.device,
-    folder: Path | None = None,
-    fingerprint: str = "",
+    stages: Stages = NOWHERE,
+    stage: str = "trained",
     listener: Listener = silent,
 ) -> Fitted:
-    """Size, build and train `family`. `started` is when the clock of `work.minutes` began (`time.monotonic`)."""
+    """Size, build and train `family`. `started` is when the clock of `work.minutes` began (`time.monotonic`).
+
+    What is done is kept under the name `stage` in `stages`; the record tells the seconds of all processes together.
+    """
     family.check(space)
     family = family.sized(space, work)
     with seeded(seed):
         net = family.build(space, context).to(device)
-    parameters = sum(p.numel() for p in net.parameters())
-    train_rows, valid_rows = _on(device, train_rows), _on(device, valid_rows)
-    if isinstance(family, ClosedFormFamily):
-        record = _fit_closed_form(family, net, train_rows, valid_rows, work, seed, listener)
-    else:
-        assert isinstance(family, GradientFamily)
-        with torch.no_grad():
-            family.prepare(net, space, train_rows, torch.Generator(device).manual_seed(seed))
-        memory = estimate_memory_mb(family, net, space, train_rows, seed=seed)
-        listener(Progress("starting", message=f"{parameters:,} parameters, about {memory:,.0f} MiB of memory"))
-        reserve = PRIOR_SHARE * 60 * (work.minutes or 0) if isinstance(family, LearnsPrior) else 0.0
-        job = Job(
-            family=family,
-            space=space,
-            train=train_rows,
-            valid=valid_rows,
-            clock=clock_for(work, started=started - reserve),
-            seed=seed,
-            folder=folder,
-            fingerprint=fingerprint,
-            listener=listener,
-        )
-        record = _fit_by_steps(net, job) | {"estimated_memory_mb": round(memory)}
-    net.eval()
-    record |= {"parameters": parameters, "seconds": round(time.monotonic() - started, 2)}
-    return Fitted(family, net, record)
+    rows, held_out = _on(device, train_rows), _on(device, valid_rows)
+
+    def trained() -> Kept:
+        if isinstance(family, ClosedFormFamily):
+            stages.check_room(net, copies=CLOSED_FORM_COPIES)
+            record = _fit_closed_form(family, net, rows, held_out, work, seed, listener)
+        else:
+            assert isinstance(family, GradientFamily)
+            reserve = PRIOR_SHARE * 60 * (work.minutes or 0) if isinstance(family, LearnsPrior) else 0.0
+            job = Job(
+                family=family,
+                space=space,
+                train=rows,
+                valid=held_out,
+                clock=clock_for(work, started=started - reserve),
+                seed=seed,
+                stages=stages,
+                listener=listener,
+            )
+            record = _fit_by_steps(net, job)
+        seconds = time.monotonic() - started + record.pop("seconds_before", 0.0)
+        return net.state_dict(), record | {"seconds": round(seconds, 2)}
+
+    tensors, record = stages.done(stage, trained)
+    net.load_state_dict(tensors)
+    record |= {"parameters": _parameters(net), "fingerprint": stages.fingerprint}
+    return Fitted(family, net.eval(), record)
+
+
+def _parameters(net: nn.Module) -> int:
+    return sum(p.numel() for p in net.parameters())
 
 
 def _fit_by_steps(net: nn.Module, job: Job) -> dict[str, Any]:
     """Run the shared training loop, and what is refitted after it."""
-    done = train(net, job)
-    if isinstance(job.family, LearnsPrior):
+    device = job.train.x.device
+    with torch.no_grad():
+        job.family.prepare(net, job.space, job.train, torch.Generator(device).manual_seed(job.seed))
+    memory = estimate_memory_mb(job.family, net, job.space, job.train, seed=job.seed)
+    job.stages.check_room(net, copies=LOOP_COPIES)
+    job.listener(Progress("starting", message=f"{_parameters(net):,} parameters, about {memory:,.0f} MiB of memory"))
+
+    def stepped() -> Kept:
+        done = train(net, job)
+        record = {"plan": vars(done.plan), "history": list(done.history), "stopped_early": done.stopped_early}
+        return net.state_dict(), record | {"seconds_before": done.seconds_before}
+
+    if not isinstance(job.family, LearnsPrior):
+        record = stepped()[1]
+    else:
+        tensors, record = job.stages.done("stepped", stepped)
+        net.load_state_dict(tensors)
         job.listener(Progress("fitting the latent prior"))
         _refit_prior(job.family, net, job.space, job.train, job.seed)
-    return {"plan": vars(done.plan), "history": list(done.history), "stopped_early": done.stopped_early}
+    return record | {"estimated_memory_mb": round(memory)}
 
 
 def _fit_closed_form(

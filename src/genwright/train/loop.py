@@ -2,8 +2,6 @@
 
 import json
 import math
-import signal
-import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -17,10 +15,12 @@ from torch import nn
 from genwright.errors import TrainingError
 from genwright.families.family import GradientFamily
 from genwright.randomness import seeded
+from genwright.signals import Interrupted, held_back
 from genwright.spaces import Encoded, Space
 from genwright.train.plan import Clock, make_plan, settle, settling_step
 from genwright.train.progress import Listener, Progress, silent
-from genwright.train.state import CHECKPOINT, Plan, State, load_checkpoint, save_checkpoint
+from genwright.train.stages import CHECKPOINT, NOWHERE, Stages
+from genwright.train.state import Plan, State, load_checkpoint, save_checkpoint
 from genwright.train.step import evaluate, take_step
 
 PATIENCE = 0.25  # share of the run without held-out improvement after which training decays, then ends
@@ -33,8 +33,8 @@ TELL_SECONDS = 0.2
 class Job:
     """One fit: what to train on which rows, by which clock, and where to keep and tell how it goes.
 
-    With a `folder`, a checkpoint is kept there, evaluations are appended to `log.jsonl`, and an interrupted job with
-    the same `fingerprint` goes on where it stopped, to bit-identical weights on a CPU.
+    Where `stages` have a folder, a checkpoint is kept there and evaluations are appended to `log.jsonl`; a job that was
+    interrupted and has the same fingerprint goes on where it stopped, to bit-identical weights on a CPU.
     """
 
     family: GradientFamily
@@ -43,41 +43,42 @@ class Job:
     valid: Encoded
     clock: Clock
     seed: int
-    folder: Path | None = None
-    fingerprint: str = ""
+    stages: Stages = NOWHERE
     listener: Listener = silent
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What training leaves: the plan it followed, its history, and whether it stopped before its last step."""
+    """What training leaves: the plan it followed, its history, whether it stopped before its last step, and the seconds
+    of it that earlier processes took.
+    """
 
     plan: Plan
     history: tuple[dict, ...]
     stopped_early: bool
+    seconds_before: float
 
 
 def train(net: nn.Module, job: Job) -> Trained:
     """Fit `net` in place; its final weights are the running average that did best on the held-out rows."""
-    with seeded(job.seed), own_threads(), interrupts() as interrupted:
+    with seeded(job.seed), own_threads(), held_back() as interrupted:
         state = State.start(job.family, net, seed=job.seed)
-        if job.folder is not None and (job.folder / CHECKPOINT).is_file():
-            plan = load_checkpoint(job.folder, state, fingerprint=job.fingerprint)
+        if job.stages.folder is not None and (job.stages.folder / CHECKPOINT).is_file():
+            plan = load_checkpoint(state, job.stages)
             job = replace(job, clock=job.clock.less(state.seconds))
             job.listener(Progress("training", state.step, plan.steps, message=f"resumed at step {state.step}"))
         else:
             job.listener(Progress("calibrating"))
             plan = make_plan(job.family, net, job.space, job.train, job.valid, clock=job.clock, seed=job.seed)
+        before = state.seconds
         torch.set_num_threads(plan.threads)
         plan = _loop(job, state, plan, interrupted)
     net.load_state_dict(state.best)
     net.eval()
-    if job.folder is not None:
-        (job.folder / CHECKPOINT).unlink(missing_ok=True)
-    return Trained(plan, tuple(state.history), state.step < plan.steps)
+    return Trained(plan, tuple(state.history), state.step < plan.steps, before)
 
 
-def _loop(job: Job, state: State, plan: Plan, interrupted: threading.Event) -> Plan:
+def _loop(job: Job, state: State, plan: Plan, interrupted: list[int]) -> Plan:
     """Step until the plan is done or the held-out loss says stop; returns the plan as it was finally followed."""
     began, first_step, before = time.monotonic(), state.step, state.seconds
     saved = told = began
@@ -101,7 +102,7 @@ def _loop(job: Job, state: State, plan: Plan, interrupted: threading.Event) -> P
         if state.step % plan.evaluate_every == 0 or state.step >= plan.steps:
             held_out = evaluate(job.family, state.average, job.space, job.valid, rows=plan.held_out_rows, seed=job.seed)
             state.keep_if_best(held_out)
-            _log(state, losses, held_out, job.folder)
+            _log(state, losses, held_out, job.stages.folder)
             judged, stop = _judge(state, plan)
             if stop:
                 break
@@ -113,11 +114,11 @@ def _loop(job: Job, state: State, plan: Plan, interrupted: threading.Event) -> P
             left = (plan.steps - state.step) * (now - began) / max(1, state.step - first_step)
             recent = state.history[-1]["held_out"] if state.history else math.nan
             job.listener(Progress("training", state.step, plan.steps, sum(losses.values()), recent, left))
-        if job.folder is not None and (interrupted.is_set() or now - saved > CHECKPOINT_SECONDS):
+        if job.stages.folder is not None and (interrupted or now - saved > CHECKPOINT_SECONDS):
             saved = now
-            save_checkpoint(job.folder, state, plan, fingerprint=job.fingerprint)
-        if interrupted.is_set():
-            raise KeyboardInterrupt
+            save_checkpoint(state, plan, job.stages)
+        if interrupted:
+            raise Interrupted(interrupted[0])
     return plan
 
 
@@ -172,24 +173,3 @@ def own_threads() -> Iterator[None]:
         yield
     finally:
         torch.set_num_threads(threads)
-
-
-@contextmanager
-def interrupts() -> Iterator[threading.Event]:
-    """An event that Ctrl-C or SIGTERM sets, so that the loop can save before it stops; a second Ctrl-C is immediate."""
-    event = threading.Event()
-    if threading.current_thread() is not threading.main_thread():
-        yield event
-        return
-
-    def stop(number: int, frame: object) -> None:
-        if event.is_set():
-            raise KeyboardInterrupt
-        event.set()
-
-    previous = {number: signal.signal(number, stop) for number in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield event
-    finally:
-        for number, handler in previous.items():
-            signal.signal(number, handler)

@@ -4,17 +4,14 @@ import copy
 import json
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
-from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
 
-from genwright.errors import StorageError
 from genwright.families.family import GradientFamily, Player
 from genwright.storage import read_tensors, write_tensors
-
-CHECKPOINT = "checkpoint.safetensors"
+from genwright.train.stages import CHECKPOINT, Stages, check_same
 
 
 @dataclass(frozen=True)
@@ -88,8 +85,8 @@ def flat(optimizers: Sequence[Sequence[torch.optim.Optimizer]]) -> list[torch.op
     return [optimizer for group in optimizers for optimizer in group]
 
 
-def save_checkpoint(folder: Path, state: State, plan: Plan, *, fingerprint: str) -> None:
-    """Write all of `state` to `folder`, replacing any older checkpoint in one atomic move."""
+def save_checkpoint(state: State, plan: Plan, stages: Stages) -> None:
+    """Write all of `state` to the folder of `stages`, replacing any older checkpoint in one atomic move."""
     tensors: dict[str, Tensor] = {}
     for part, weights in (
         ("net", state.net.state_dict()),
@@ -106,22 +103,19 @@ def save_checkpoint(folder: Path, state: State, plan: Plan, *, fingerprint: str)
     tensors["rng/loop"] = state.rng.get_state()
     tensors["rng/default"] = torch.get_rng_state()
     counters = ("step", "seconds", "rescues", "best_held_out", "best_step", "history")
-    about = {"fingerprint": fingerprint, "plan": asdict(plan), "scalars": scalars}
-    about["counters"] = {name: getattr(state, name) for name in counters}
-    write_tensors(folder / CHECKPOINT, tensors, metadata={"genwright": json.dumps(about)})
+    about = {"plan": asdict(plan), "scalars": scalars, "counters": {name: getattr(state, name) for name in counters}}
+    metadata = {"fingerprint": stages.fingerprint, "genwright": json.dumps(about)}
+    assert stages.folder is not None
+    write_tensors(stages.folder / CHECKPOINT, tensors, metadata=metadata)
 
 
-def load_checkpoint(folder: Path, state: State, *, fingerprint: str) -> Plan:
+def load_checkpoint(state: State, stages: Stages) -> Plan:
     """Put `state` back to where `save_checkpoint` found it and return the plan; the default generator is reset too."""
-    path = folder / CHECKPOINT
+    assert stages.folder is not None
+    path = stages.folder / CHECKPOINT
     tensors, metadata = read_tensors(path)
-    about = json.loads(metadata.get("genwright", "{}"))
-    if about.get("fingerprint") != fingerprint:
-        raise StorageError(
-            "an unfinished fit of other data, another recipe or another seed is in this folder",
-            where=str(path),
-            hint="choose another folder, or delete this file to start afresh",
-        )
+    check_same(metadata.get("fingerprint"), stages.fingerprint, path)
+    about = json.loads(metadata["genwright"])
     parts: dict[str, dict[str, Tensor]] = {"net": {}, "average": {}, "best": {}}
     optimizer_states: list[dict[int, dict[str, Any]]] = [{} for _ in flat(state.optimizers)]
     for key, value in (tensors | about["scalars"]).items():
