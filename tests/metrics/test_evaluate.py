@@ -23,7 +23,7 @@ def test_tables():
     good = evaluate(table(150, seed=2), real=real, train=train)
     bad = evaluate(independent(train, 150), real=real, train=train)
     assert names(good) == {
-        *("shape error", "trend error", "mutual information error", "C2ST", "logistic C2ST"),
+        *("C2ST", "C2ST cross-entropy", "shape error", "trend error", "mutual information error", "logistic C2ST"),
         *("alpha-precision", "beta-recall", "TSTR gap"),
         *("distance to closest record", "C_T", "near copies", "nearest training row", "exact copies"),
     }
@@ -31,16 +31,16 @@ def test_tables():
     assert {score.group for score in good.scores} == {"fidelity", "diversity", "utility", "novelty"}
     assert headline(good).name == "C2ST" and headline(good).value > headline(bad).value
     assert not good.notes
-    assert json.loads(json.dumps(good.to_json(), allow_nan=False))["scores"][0]["name"] == "shape error"
+    assert json.loads(json.dumps(good.to_json(), allow_nan=False))["scores"][0]["name"] == "C2ST"
 
 
 def test_small_tables_say_what_was_not_measured():
     result = evaluate(table(30), real=table(30, seed=1))
-    assert {"shape error", "trend error"} <= names(result) and "C2ST" not in result
-    assert headline(result).name == "trend error"
-    assert any(note.startswith("C2ST not measured") for note in result.notes)
-    with pytest.raises(ArgumentError, match="no score called 'C2ST'"):
-        result["C2ST"]
+    assert {"C2ST", "shape error", "trend error"} <= names(result) and "alpha-precision" not in result
+    assert headline(result).name == "C2ST" and "random forest" in headline(result).signature
+    assert any(note.startswith("alpha-precision not measured") for note in result.notes)
+    with pytest.raises(ArgumentError, match="no score called 'alpha-precision'"):
+        result["alpha-precision"]
     with pytest.raises(DataError, match="too few to evaluate"):
         evaluate(table(5), real=table(30))
 
@@ -68,7 +68,8 @@ def test_images():
         result
     )
     assert all(score.floor is not None for score in result.scores)
-    assert headline(result).name == "Frechet distance" and headline(result).value < 0.3
+    assert headline(result).name == "C2ST" and headline(result).value > 0.8
+    assert result["Frechet distance"].value < 0.3
     copier = evaluate(train.take(slice(0, 200)), real=real, train=train)
     assert copier["nearest training image"].value > 0.99 and copier["exact copies"].value == 100
 
@@ -77,12 +78,21 @@ def test_texts():
     train, real, fake = (texts([prose(80, seed=k + s) for s in range(30)]) for k in (0, 1000, 2000))
     result = evaluate(fake, real=real, train=train)
     assert names(result) == {
-        *("byte 4-gram divergence", "distinct-1", "distinct-2", "distinct-3", "self-BLEU", "seq-rep-4"),
+        *(
+            "C2ST",
+            "C2ST cross-entropy",
+            "byte 4-gram divergence",
+            "distinct-1",
+            "distinct-2",
+            "distinct-3",
+            "self-BLEU",
+            "seq-rep-4",
+        ),
         *("repetition rate", "compression ratio", "longest copied run"),
     }
     assert any(note.startswith("lexical coherence not measured") for note in result.notes)  # prose() has no sentences
     assert all(score.floor is not None for score in result.scores)
-    assert headline(result).name == "byte 4-gram divergence"
+    assert headline(result).name == "C2ST" and headline(result).interval[1] == 1.0
     copier = evaluate(train, real=real, train=train)
     assert "copied" in copier["longest copied run"].note
 
@@ -91,9 +101,11 @@ def test_few_long_and_empty_texts():
     train, real = texts([prose(4000)]), texts([prose(1000, seed=1)])
     result = evaluate(texts([prose(1000, seed=2)]), real=real, train=train)
     assert headline(result).floor is not None
-    assert {note.split(" not measured")[0] for note in result.notes} == {"repetition rate", "lexical coherence"}
+    assert {note.split(" not measured")[0] for note in result.notes} == {
+        *("C2ST", "repetition rate", "lexical coherence"),
+    }
     nothing = evaluate(texts(["", ""]), real=real, train=train)
-    assert not nothing.scores and len(nothing.notes) == 10
+    assert not nothing.scores and len(nothing.notes) == 11
     with pytest.raises(DataError, match="nothing could be measured"):
         headline(nothing)
 

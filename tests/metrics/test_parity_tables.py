@@ -79,8 +79,7 @@ def of_judges(case: dict) -> float:
     train, fake, test = (Dataset(fields, columns(x, cut, named)) for x in tables)
     if case["metric"] == "TSTR gap":
         return judges.tstr_gap(train, fake, test=test, target="v0", refits=0, seed=case["seed"]).value
-    learner = judges.LEARNER_OF[judges.Judge.TREES]
-    return judges.cross_validated_auc(test, fake, learner=learner, seed=case["seed"])[0]
+    return judges.table_look(test, fake, seed=case["seed"]).auc
 
 
 MEASURES = {

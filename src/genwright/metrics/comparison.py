@@ -108,7 +108,7 @@ def ranked(evaluations: Mapping[str, Evaluation], *, by: str | None = None) -> C
     """Systems ranked by evaluations that share their real records, seed and number of records."""
     name = by or _common_headline(evaluations)
     scores = [(system, found[name]) for system, found in evaluations.items()]
-    order = sorted(scores, key=lambda pair: _badness(pair[1]))
+    order = sorted(scores, key=lambda pair: (_badness(pair[1]), pair[0]))  # equals: by name
     pairs = differences(order)
     direction = {"lower": "lower is better", "higher": "higher is better", "target": "nearest to real data is better"}
     notes = tuple(dict.fromkeys(note for found in evaluations.values() for note in found.notes))

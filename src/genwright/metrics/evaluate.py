@@ -16,6 +16,7 @@ from genwright.metrics.embedding import TextEncoder
 from genwright.metrics.feature_cache import FeatureCache
 from genwright.metrics.features import Extractor
 from genwright.metrics.image_scores import score_images
+from genwright.metrics.judging import score_judge
 from genwright.metrics.networks import Network
 from genwright.metrics.score import Group, Score
 from genwright.metrics.table_scores import score_tables
@@ -25,9 +26,10 @@ from genwright.privacy import privacy_note
 
 MIN_ROWS = 10  # of each table or set of images, for anything at all to be measured
 HEADLINES = (  # the first that could be measured
+    "C2ST",
     *("Frechet distance", "kernel distance", "nearest training image"),  # images
     *("bits per byte", "byte 4-gram divergence", "distinct-1"),  # text
-    *("C2ST", "trend error", "shape error"),  # tables
+    *("trend error", "shape error"),  # tables
 )
 
 
@@ -106,6 +108,7 @@ def evaluate(
     found.notes.extend(_suspicious(fake, real))
     if train is not None:
         train = aligned(train, real)
+    score_judge(found, fake, real, train, seed)
     match real.media:
         case Image():
             score_images(found, fake, real, train, extractor=extractor, cache=cache or _CACHE, seed=seed)

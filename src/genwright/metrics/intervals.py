@@ -51,9 +51,14 @@ class Replicates:
         below = sum(variance**2 / free for variance, free in self._sides if free)
         return float(self.raw_variance**2 / below) if below > 0 else 1.0
 
-    def interval(self, value: float, *, low: float = -np.inf, high: float = np.inf) -> tuple[float, float]:
-        """95 % confidence interval around `value` by Student's law, kept within what the quantity can be."""
-        half = float(student.ppf(0.975, self.degrees)) * self.error
+    def interval(
+        self, value: float, *, low: float = -np.inf, high: float = np.inf, looks: int = 1
+    ) -> tuple[float, float]:
+        """95 % confidence interval around `value` by Student's law, kept within what the quantity can be.
+
+        `looks`: how many such intervals are to hold at once (Bonferroni).
+        """
+        half = float(student.ppf(1 - 0.025 / looks, self.degrees)) * self.error
         return float(max(value - half, low)), float(min(value + half, high))
 
     def ratio_interval(self, value: float, *, offset: float = 0.0) -> tuple[float, float]:

@@ -6,8 +6,6 @@ from dataclasses import dataclass
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
-from scipy.stats import norm
-from sklearn.model_selection import StratifiedKFold
 
 from genwright.data.dataset import Category, Dataset
 from genwright.errors import DataError
@@ -15,11 +13,11 @@ from genwright.metrics.align import aligned
 from genwright.metrics.intervals import Replicates, auc_influence, mean_replicates
 from genwright.metrics.learners import Learner, Problem
 from genwright.metrics.score import Score, signature
+from genwright.metrics.two_sample import Look, Rows, enough, look, shuffled_folds, told_apart
 
-FOLDS = 5
 MAX_ROWS = 50_000  # of each table; more would only cost time
 MAX_TARGET_LEVELS = 12  # of a category chosen to be predicted; each level costs one tree a round
-MIN_C2ST_ROWS = 100
+MIN_BOOSTED_ROWS = 100
 MIN_TSTR_ROWS = 100
 REFITS = 5  # with a fifth of the generated training rows left out, for what these rows add to the error
 
@@ -41,73 +39,29 @@ def c2st(real: Dataset, fake: Dataset, *, judge: Judge = Judge.TREES, seed: int 
     `real` must hold rows that the generator was not fitted to, else overfitting flatters the score. As many rows of
     each are used, and a judge with more rows sees more: compare scores of equal n only. AUC is the mean over 5
     stratified folds, each judged by a classifier fitted to the others; interval, replicates and the p-value in the
-    note are from the rows' influence on these AUCs (DeLong et al. 1988). Lopez-Paz and Oquab 2017, arXiv:1610.06545.
+    note are from the rows' influence on these AUCs (DeLong et al. 1988). Below 100 rows a random forest sits in for
+    boosted trees, which need more to learn from. Lopez-Paz and Oquab 2017, arXiv:1610.06545.
     """
+    name = "C2ST" if judge is Judge.TREES else "logistic C2ST"
+    note = BLIND if judge is Judge.LOGISTIC else ""
+    return told_apart([table_look(real, fake, judge=judge, seed=seed)], name=name, seed=seed, note=note)
+
+
+def table_look(real: Dataset, fake: Dataset, *, judge: Judge = Judge.TREES, seed: int = 0) -> Look:
+    """What `judge` finds in as many rows of two tables."""
     fake = aligned(fake, real)
     n = min(len(real), len(fake), MAX_ROWS)
-    if n < MIN_C2ST_ROWS:
-        raise DataError(f"C2ST needs {MIN_C2ST_ROWS} rows of each table, has {n}", where=fake.name)
+    enough(n, where=fake.name)
     rng = np.random.default_rng(seed)
     a, b = (t.take(np.sort(rng.choice(len(t), n, replace=False))) for t in (real, fake))
-    auc, influence = cross_validated_auc(a, b, learner=LEARNER_OF[judge], seed=seed)
-    of_auc = _auc_replicates(auc, influence, seed)
-    low, high = of_auc.interval(auc)
-    z = (auc - 0.5) / max(of_auc.error, 1e-12)
-    slope = -2 * norm.cdf(z)  # of the score; its kink at AUC 1/2 smoothed over the error of the AUC
-    value = _indistinct(auc)
-    name = "C2ST" if judge is Judge.TREES else "logistic C2ST"
-    return Score(
-        name=name,
-        value=value,
-        direction="higher",
-        n=n,
-        signature=signature(name, protocol=f"{judge.value}, {FOLDS} folds", n=(n, n), seed=seed),
-        interval=(_indistinct(high), _indistinct(low)),
-        note=f"AUC {auc:.3f}, p = {max(norm.sf(z), 1e-16):.2g}" + (BLIND if judge is Judge.LOGISTIC else ""),
-        replicates=_moved(of_auc, auc, value, float(slope)),
-    )
+    problem = Problem.labelled(a, b, np.repeat([False, True], n))
+    learner = Learner.FOREST if judge is Judge.TREES and n < MIN_BOOSTED_ROWS else LEARNER_OF[judge]
 
+    def judging(fit: Rows, asked: Rows) -> Float[np.ndarray, "_"]:
+        return problem.part(fit, asked).probabilities(learner, seed=seed)[:, 1]
 
-def _indistinct(auc: float) -> float:
-    return float(2 * (1 - np.clip(auc, 0.5, 1.0)))
-
-
-def cross_validated_auc(
-    a: Dataset, b: Dataset, *, learner: Learner, seed: int
-) -> tuple[float, Float[np.ndarray, "2 n"]]:
-    """Mean AUC of the folds, and each real and generated row's influence on it; sums of these are changes of it.
-
-    Folds share the rows that their judges are fitted to, so their AUCs vary together. Nadeau and Bengio 2003,
-    "Inference for the generalization error", widen the error by sqrt(1 + FOLDS / (FOLDS - 1)) for it. Simulation shows
-    that to be right for a judge who has nothing to find, and too much for one who finds all there is: so the second
-    part is weighted by the square root of the share of what the judge found in the rows it was fitted to that is not
-    there in others, which leaves errors between 0.87 and 1.17 of the truth.
-    """
-    n = len(a)
-    is_fake = np.repeat([False, True], n)
-    problem = Problem.labelled(a, b, is_fake)
-    aucs, fitted, influence = [], [], np.zeros(2 * n)
-    for fit, held in StratifiedKFold(FOLDS, shuffle=True, random_state=seed).split(is_fake, is_fake):
-        scores = problem.part(fit, np.concatenate([held, fit])).probabilities(learner, seed=seed)[:, 1]
-        auc, of_rows = auc_influence(scores[: len(held)], is_fake[held])
-        aucs.append(auc)
-        fitted.append(auc_influence(scores[len(held) :], is_fake[fit])[0])
-        influence[held] = of_rows / (len(held) * FOLDS)
-    auc, found = float(np.mean(aucs)), float(np.mean(fitted))
-    illusion = np.clip((found - auc) / (found - 0.5), 0, 1) if found > 0.5 else 1.0
-    return auc, influence.reshape(2, n) * np.sqrt(1 + np.sqrt(illusion) * FOLDS / (FOLDS - 1))
-
-
-def _auc_replicates(auc: float, influence: Float[np.ndarray, "2 n"], seed: int) -> Replicates:
-    """The AUC with each jackknife group of real or generated rows left out."""
-    real, fake = (mean_replicates(each, seed=seed + i) for i, each in enumerate(influence))
-    return _moved(Replicates(real, fake), 0.0, auc, influence.shape[1])
-
-
-def _moved(replicates: Replicates, centre: float, to: float, slope: float) -> Replicates:
-    """Replicates of to + slope (x - centre) from those of x."""
-    real, fake = (tuple(to + slope * (x - centre) for x in side) for side in (replicates.real, replicates.fake))
-    return Replicates(real, fake)
+    name = learner.value if learner is Learner.FOREST else judge.value
+    return look(name, judging, n=n, folds=shuffled_folds(n, seed=seed))
 
 
 def tstr_gap(

@@ -30,14 +30,14 @@ def score_tables(found: Found, fake: Dataset, real: Dataset, train: Dataset | No
 
 
 def _compare_columns(found: Found, fake: Dataset, real: Dataset, train: Dataset | None, seed: int) -> None:
-    """Single columns, pairs of columns, and whole rows as judges see them, with floors."""
+    """Single columns, pairs of columns, and rows as a linear judge sees them, with floors."""
     against, other = second_real(real, train, len(fake), seed)
     if train is None:
         found.notes.append(f"floors compare halves of the real data, {len(other)} records each, and so lie too high")
     metrics: dict[str, Callable[..., Score]] = {"shape error": tables.shape_error}
     if len(real.scalars) > 1:
         metrics |= {"trend error": tables.trend_error, "mutual information error": dependence.mutual_information_error}
-    metrics |= {"C2ST": judges.c2st, "logistic C2ST": partial(judges.c2st, judge=judges.Judge.LOGISTIC)}
+    metrics |= {"logistic C2ST": partial(judges.c2st, judge=judges.Judge.LOGISTIC)}
     for name, metric in metrics.items():
         found.add_beside(name, partial(metric, seed=seed), (real, fake), (against, other))
 

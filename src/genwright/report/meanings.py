@@ -54,7 +54,14 @@ _TABLES = {
     "mutual information error": Meaning(
         "How far the dependence between pairs of columns is off, on average.", 1.5, 5.0
     ),
-    "C2ST": Meaning("Can boosted trees tell generated rows from real ones? 1: not at all, 0: always.", 0.1, 0.5),
+    "C2ST": Meaning(
+        "Can a classifier that learned the difference tell generated records from real ones (classifier two-sample "
+        "test)? 1: not at all, 0: always.",
+        *(0.1, 0.5),
+    ),
+    "C2ST cross-entropy": _describes(
+        "How unsure that classifier is about a record, on average. 1 bit: it tosses a coin, 0: it is certain."
+    ),
     "logistic C2ST": Meaning(
         "Can a linear model tell generated rows from real ones? 1: not at all. It is blind to dependence between "
         "columns, so a good value says little.",

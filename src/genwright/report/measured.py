@@ -20,13 +20,15 @@ from genwright.report.samples import column_names, is_smooth, samples
 from genwright.report.sections import LEADS, sections
 from genwright.storage import write_json, write_text
 
+_JUDGED = (
+    "are ranked by C2ST: how far a classifier that learned the difference fails to tell generated from real ones that "
+    "it has not seen, for that sees single features and their dependence alike."
+)
 RULES = {
-    "table": "Tables are ranked by C2ST: how far boosted trees fail to tell generated rows from real ones, for that "
-    "sees single columns and their dependence alike. With too few rows for it, by trend error, then by shape error.",
-    "images": "Images are ranked by the Frechet distance, for it sees quality and variety at once. With too few images "
-    "for it, by the kernel distance, then by the nearest training image.",
-    "text": "Text is ranked by bits per byte where every likelihood is known, else by the divergence of byte 4-grams, "
-    "then by the variety of words.",
+    "table": f"Tables {_JUDGED} With fewer than 10 rows, by trend error, then by shape error.",
+    "images": f"Images {_JUDGED} With fewer than 10 images, by the nearest training image.",
+    "text": f"Texts {_JUDGED} With fewer than 10 texts (or passages of running text), by bits per byte where every "
+    "likelihood is known, else by the divergence of byte 4-grams, then by the variety of words.",
 }
 _SHOWN = {"table": 3, "images": 10, "text": 1}  # samples of each system
 

@@ -1,0 +1,89 @@
+"""A judge for every kind of data: real records cannot be told apart, and spoilt ones are."""
+
+import random
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from scipy.ndimage import gaussian_filter
+from sklearn.datasets import load_digits
+
+from genwright.data.dataset import Dataset, Text
+from genwright.errors import DataError
+from genwright.metrics.judging import CROSS_ENTROPY, judged
+from tests.metrics.records import images, table, texts
+
+DIGITS = load_digits()
+ORDER = np.random.default_rng(0).permutation(1797)
+
+
+def digits(rows: slice, spoil=lambda x: x) -> Dataset:
+    pixels = DIGITS.images[ORDER[rows]]
+    return images(np.clip(spoil(pixels), 0, 16).round().astype(np.uint8)[..., None], DIGITS.target[ORDER[rows]])
+
+
+REAL = digits(slice(0, 120))
+
+
+@pytest.mark.parametrize(
+    ("spoil", "low", "high"),
+    [
+        (lambda x: x, 0.75, 1.0),
+        (lambda x: gaussian_filter(x, (0, 0.5, 0.5)), 0.0, 0.05),
+        (lambda x: 0.95 * x, 0.0, 0.1),
+        (lambda x: x + np.random.default_rng(0).normal(0, 0.8, x.shape), 0.0, 0.5),
+        (lambda x: x[:, :, ::-1], 0.0, 0.3),
+        (lambda x: 0 * x + x.mean(0), 0.0, 0.01),
+    ],
+    ids=["real", "slightly blurred", "darker", "noisy", "mirrored", "mean"],
+)
+def test_images(spoil, low, high):
+    score, doubt = judged(REAL, digits(slice(120, 240), spoil))
+    assert low <= score.value <= high and score.interval[0] <= score.value <= score.interval[1]
+    assert (score.interval[1] == 1.0) == (doubt.interval[1] == 1.0) == (low > 0.5)
+    assert "boosted trees" in score.note and "convolutional network" in score.note and score.n == 120
+
+
+def test_the_cross_entropy_tells_the_bad_from_the_worse_where_the_auc_cannot():
+    moved = {
+        shift: replace(data, columns={**data.columns, "x": data.columns["x"] + shift})
+        for shift, data in ((3.5, table(200, seed=1)), (9.0, table(200, seed=1)))
+    }
+    near, far = (judged(table(200), moved[shift]) for shift in (3.5, 9.0))
+    assert near[0].value < 0.1 and far[0].value < 0.01
+    assert near[1].name == CROSS_ENTROPY and near[1].value > 2 * far[1].value
+
+
+def sentences(n: int, seed: int, subject: str = "cat") -> list[str]:
+    rng = random.Random(seed)
+    nouns, verbs = ["dog", "bird", "king", "moon", subject], ["sees", "hears", "loves", "finds"]
+    return [
+        " ".join(f"The {rng.choice(nouns)} {rng.choice(verbs)} a {rng.choice(nouns)}." for _ in range(5))
+        for _ in range(n)
+    ]
+
+
+def scrambled(text: str, seed: int) -> str:
+    words = text.split()
+    random.Random(seed).shuffle(words)
+    return " ".join(words)
+
+
+def test_records_of_text():
+    real, fake = sentences(100, 0), sentences(100, 1)
+    assert judged(texts(real), texts(fake))[0].value > 0.75
+    assert judged(texts(real), texts([scrambled(text, i) for i, text in enumerate(fake)]))[0].value < 0.05
+    with pytest.raises(DataError, match="10 records of each set, has 9"):
+        judged(texts(real), texts(fake[:9]))
+
+
+def test_running_text_is_not_told_by_its_subject():
+    def running(values):
+        rows = ["\n".join(values[i : i + 20]) + "\n" for i in range(0, len(values), 20)]
+        return Dataset((Text("text", running=True),), {"text": np.array(rows, dtype=object)})
+
+    train, unseen, fake = sentences(160, 0), sentences(80, 1, subject="queen"), sentences(160, 2)
+    by_subject, by_style = (judged(running(unseen), running(fake), train=t)[0] for t in (None, running(train)))
+    assert by_subject.value < 0.1 and by_style.interval[1] > 0.75
+    worse = running([scrambled(text, i) for i, text in enumerate(fake)])
+    assert judged(running(unseen), worse, train=running(train))[0].value < 0.1
