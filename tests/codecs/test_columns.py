@@ -371,3 +371,24 @@ def test_thirty_thousand_rows_take_less_than_a_second():
     encoded = codec.encode(data, rng=rng())
     codec.decode(encoded, rng=rng())
     assert time.perf_counter() - started < 2  # about .15 s on an idle core
+
+
+@pytest.mark.parametrize("copies", [1, 3, 40])
+@pytest.mark.parametrize("odd", ["9999-12-31", "0001-01-01", "1900-01-01"])
+def test_nothing_is_drawn_between_an_odd_date_and_the_others(odd, copies):
+    days = np.random.default_rng(0).integers(15_340, 19_340, 300).astype("datetime64[D]").astype("datetime64[us]")
+    days[:copies] = np.datetime64(odd)
+    codec = assert_round_trip(table((Time("t"), days)))
+    x = torch.stack([torch.zeros(2000), torch.randn(2000, generator=rng())], dim=1)  # state 0: an ordinary value
+    drawn = codec.decode(Encoded(x), rng=rng()).columns["t"]
+    assert drawn.min() >= np.datetime64("2012-01-01") and drawn.max() <= np.datetime64("2022-12-31")
+    x[:, 0] = 1
+    assert (codec.decode(Encoded(x), rng=rng()).columns["t"] == np.datetime64(odd)).all()
+
+
+def test_a_mark_among_numbers_is_no_end_of_their_range():
+    values = np.random.default_rng(0).normal(50, 10, 300).round(2)
+    values[:5] = 99_999
+    codec = assert_round_trip(table((Number("x", 2), values)))
+    x = torch.stack([torch.zeros(2000), torch.randn(2000, generator=rng())], dim=1)
+    assert codec.decode(Encoded(x), rng=rng()).columns["x"].max() < 100

@@ -14,9 +14,11 @@ from genwright.codecs.schema import grid_scale
 from genwright.codecs.smooth import Smooth
 from genwright.codecs.values import values_of
 from genwright.data.dataset import SCALARS, Category, Field, Number, Time
+from genwright.data.times import far_times
 from genwright.errors import DataError
 from genwright.spaces import Continuous
 
+NONE = np.empty(0)
 LARGEST = 1e100  # beyond that sums and slopes overflow
 MOST_RARE = 0.05  # share of the rows that may hold levels told apart by their counts alone
 MOST_FEATURES = 32  # columns that very many levels are grouped by
@@ -73,11 +75,20 @@ def _fit_coder(field: Field, column: np.ndarray, rng: torch.Generator) -> Scalar
     if isinstance(field, Number) and (np.abs(column) > LARGEST).any():
         what = f"infinite numbers, or beyond {LARGEST:g}, cannot be modelled"
         raise DataError(what, where=field.name, hint="replace or drop them, or take their logarithm")
-    return fit_number(values_of(field, column), grid=grid_scale(field) is not None, rng=rng)
+    values = values_of(field, column)
+    apart = NONE
+    if isinstance(field, Time) and not np.isnan(values).all():
+        moments, first = np.unique(column[~np.isnat(column)], return_index=True)
+        apart = values[~np.isnan(values)][first][far_times(moments)]
+    return fit_number(values, grid=grid_scale(field) is not None, rng=rng, apart=apart)
 
 
-def fit_number(values: Float[np.ndarray, " n"], *, grid: bool, rng: torch.Generator) -> ScalarCoder:
-    """The coder that suits these numbers; `grid` says that they are whole numbers, not anything in between."""
+def fit_number(
+    values: Float[np.ndarray, " n"], *, grid: bool, rng: torch.Generator, apart: Float[np.ndarray, " k"] = NONE
+) -> ScalarCoder:
+    """The coder that suits these numbers; `grid` says that they are whole numbers, not anything in between. Those in
+    `apart` have nothing to do with the others: what lies between is never drawn.
+    """
     distinct = np.unique(values[~np.isnan(values)])
     exact = grid and np.abs(distinct).max(initial=0) < 2**52  # float64 has no halves beyond
     step = _common_step(distinct) if exact else 0.0
@@ -87,7 +98,7 @@ def fit_number(values: Float[np.ndarray, " n"], *, grid: bool, rng: torch.Genera
     cells = 1 + (distinct[-1] - distinct[0]) / step if step else np.inf
     if len(distinct) < MOST_LEVELS and not crowded and len(distinct) < SPARSE_SHARE * cells:
         return Atoms.fit(values)
-    return Smooth.fit(values, step=step, rng=rng)
+    return Smooth.fit(values, step=step, rng=rng, apart=apart)
 
 
 def coder_from_json(mapping: Mapping[str, Any]) -> ScalarCoder:

@@ -21,6 +21,8 @@ from genwright.spaces import Continuous, Discrete
 
 SPIKE_SHARE = 0.005  # a spike holds more than this share of the rows,
 SPIKE_ROWS = 30  # at least this many rows (in small tables, round numbers are often that common by chance),
+NONE = np.empty(0)
+FEW_ROWS = 3  # that hold the same value, farther from others than nine tenths of the rows from each other
 SPIKE_RATIO = 3.0  # and so many times the mean count of its two neighbours on each side
 MOST_KNOTS = 960  # evenly spaced quantiles; with the tails' extra ones a table stays below 1000
 SMALL_ROWS = 2000  # with fewer, quantiles are smoothed
@@ -58,11 +60,18 @@ class Smooth(ScalarCoder):
     digits: tuple[int, ...] = ()
 
     @classmethod
-    def fit(cls, values: Float[np.ndarray, " n"], *, step: float, rng: torch.Generator) -> Self:
-        """Fit to at least one value that is not missing."""
+    def fit(
+        cls,
+        values: Float[np.ndarray, " n"],
+        *,
+        step: float,
+        rng: torch.Generator,
+        apart: Float[np.ndarray, " k"] = NONE,
+    ) -> Self:
+        """Fit to at least one value that is not missing; those in `apart`, not all of them, become spikes."""
         present = values[~np.isnan(values)]
         coarse = coarse_step(present, step) if len(present) < SMALL_ROWS else 0.0
-        spikes = find_spikes(present[_on(present, coarse)] if coarse else present)
+        spikes = np.union1d(find_spikes(present[_on(present, coarse)] if coarse else present), apart)
         ordinary = np.sort(present[~np.isin(present, spikes)])
         low, high = float(ordinary[0]), float(ordinary[-1])
         cell = np.where(_on(ordinary, coarse), coarse, step)
@@ -251,7 +260,8 @@ def _on(values: Float[np.ndarray, " n"], step: float) -> Bool[np.ndarray, " n"]:
 
 
 def find_spikes(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " k"]:
-    """The values that hold clearly more rows than their neighbours: inflated zeros, bounds, defaults; ascending.
+    """The values that hold clearly more rows than their neighbours: inflated zeros, bounds, defaults; and those that
+    several rows hold, far from all others: marks such as 99999. Ascending.
 
     >>> find_spikes(np.array([0.0] * 50 + list(range(1, 200)))).tolist()
     [0.0]
@@ -262,7 +272,10 @@ def find_spikes(values: Float[np.ndarray, " n"]) -> Float[np.ndarray, " k"]:
     inside = np.pad(np.ones_like(counts), 2)
     neighbours = np.maximum(inside[:-4] + inside[1:-3] + inside[3:-1] + inside[4:], 1)
     many = counts > max(SPIKE_SHARE * len(values), SPIKE_ROWS)
-    return distinct[many & (counts > SPIKE_RATIO * around / neighbours)]
+    gaps = np.diff(distinct, prepend=-np.inf, append=np.inf)
+    low, high = np.quantile(values, [0.05, 0.95])
+    alone = (np.minimum(gaps[:-1], gaps[1:]) > high - low) & (counts >= FEW_ROWS) if high > low else np.zeros_like(many)
+    return distinct[(many & (counts > SPIKE_RATIO * around / neighbours)) | alone]
 
 
 def _quantile_map(

@@ -10,7 +10,7 @@ from genwright.data.checks import check_of
 from genwright.data.dataset import Category, Constant, Field, Identifier, Number, Text, Time
 from genwright.data.keys import as_numbered, codes_of, new_keys
 from genwright.data.table import RawColumn
-from genwright.data.times import fitting_formats, format_times, parse_as, parse_times, split_zone
+from genwright.data.times import far_times, fitting_formats, format_times, parse_as, parse_times, split_zone
 from genwright.errors import ArgumentError, DataError
 
 POWER = re.compile("[0-9]+[eE][0-9]+")
@@ -23,7 +23,6 @@ INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 CODE = re.compile(r"[+-]?0[0-9]+")  # leading zeros: a code such as a postcode, not an amount
 TRUTHS = tuple(frozenset(pair) for pair in (("true", "false"), ("yes", "no"), ("t", "f"), ("y", "n")))
 MOSTLY_TIMES = 0.5  # a column of words with more times than this share is meant to hold times
-FAR_DAYS, FAR_RANGES = 50 * 365.25, 5.0  # a time is far beyond others by so many days and lengths of their range
 
 
 class Typed(NamedTuple):
@@ -138,11 +137,8 @@ def _told_times(raw: RawColumn, form: str) -> tuple[str, np.ndarray, str]:
 
 def _far_times(raw: RawColumn, values: np.ndarray) -> tuple[str, ...]:
     """A note that names times far away from nearly all others: typing errors, or marks for "no time"."""
-    days = values.astype("datetime64[D]").astype(np.float64)
-    low, high = np.quantile(days, [0.05, 0.95], method="nearest")
-    far = np.maximum(low - days, days - high) > max(FAR_DAYS, FAR_RANGES * (high - low))
     notes = []
-    for text, count in [(raw.texts[i], int(raw.counts[i])) for i in np.flatnonzero(far)][:3]:
+    for text, count in [(raw.texts[i], int(raw.counts[i])) for i in np.flatnonzero(far_times(values))][:3]:
         where = f"row {raw.row_of(text)} holds" if count == 1 else f"{count:,} rows hold"
         notes.append(f'{where} {text!r}, far from other times; missing=["{text}"] if it means that there is none')
     return tuple(notes)

@@ -41,6 +41,7 @@ SHAPE = re.compile(r"(?=.*\d)[0-9A-Za-z:/.,+\- _\[\]]{4,64}")
 PADDED_DAY, PADDED_HOUR = re.compile("%([dm])"), re.compile("%([HI])")
 OWN = re.compile("%(-[dmHI]|:z|3f|Y|q)")  # directives that strftime has on no system or not on all
 PERIOD = {"%Y": r"(?P<year>\d{4})", "%q": "(?P<quarter>[1-4])", "%G": r"(?P<year>\d{4})", "%V": r"(?P<week>\d\d)"}
+FAR_DAYS, FAR_RANGES = 50 * 365.25, 5.0  # a time is far beyond others by so many days and lengths of their range
 EACH_OFFSET = "%:z"  # each moment's own offset, as +01:00
 
 
@@ -140,6 +141,17 @@ def _to_utc(values: np.ndarray, form: str) -> np.ndarray:
     local = pd.DatetimeIndex(values)
     first = np.ones(len(values), dtype=bool)
     return local.tz_localize(zone, ambiguous=first, nonexistent="shift_forward").tz_convert(None).to_numpy()
+
+
+def far_times(moments: np.ndarray) -> np.ndarray:
+    """Which of some different moments are far away from nearly all others: typing errors, or marks for "no time".
+
+    >>> far_times(np.array([*range(18000, 18100), 2932896]).astype("datetime64[D]")).nonzero()[0].tolist()
+    [100]
+    """
+    days = moments.astype("datetime64[D]").astype(np.float64)
+    low, high = np.quantile(days, [0.05, 0.95], method="nearest")
+    return np.maximum(low - days, days - high) > max(FAR_DAYS, FAR_RANGES * (high - low))
 
 
 def has_clock(form: str) -> bool:
