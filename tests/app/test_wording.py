@@ -46,5 +46,5 @@ def test_each_surface_has_its_words(tmp_path):
     assert caught.value.hint == "read both with size=(8, 8)" and "images are 6 x 6" in caught.value.what
     asked = CliRunner().invoke(main, ["evaluate", fake, "--real", real])
     assert asked.exit_code == 3 and "read both with --size 8x8" in asked.stderr
-    asked = CliRunner().invoke(main, ["evaluate", fake, "--real", real, "--size", "8x8"])  # of both sides
+    asked = CliRunner().invoke(main, ["evaluate", fake, "--real", real, "--paired", "--size", "8x8"])  # of both sides
     assert asked.exit_code == 0, asked.output
