@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
+import pandas as pd
 import torch
 from jaxtyping import Int
 
@@ -21,6 +22,7 @@ MOST_TRIES = 50  # draws per row that a family without `restricts` may take on a
 LEAST_TRIES = 20_000  # or in all
 CHUNK = 2048  # rows tried at once, at least
 
+Conditions = Mapping[str, Any] | pd.DataFrame | pd.Series | Dataset
 Draw = Callable[[Given, int], Encoded]  # so many records that agree with what is given
 
 
@@ -33,6 +35,21 @@ class Drawer:
     restricts: bool
     family: str
     rng: torch.Generator
+
+
+def by_field(given: Conditions | None) -> Mapping[str, Any]:
+    """What is given, by field: a mapping as it is; a table as a list for each column, or one value of one row."""
+    if isinstance(given, Dataset):
+        given = given.frame
+    if isinstance(given, pd.Series):
+        given = given.to_frame().T
+    if isinstance(given, pd.DataFrame):
+        columns = {str(name): given[name].tolist() for name in given}
+        return {name: values[0] if len(values) == 1 else values for name, values in columns.items()}
+    if given is None or isinstance(given, Mapping):
+        return given or {}
+    what = f"conditions of type {type(given).__name__}"
+    raise ArgumentError(what, where="given", hint='give a mapping such as {"age": 40}, or a DataFrame')
 
 
 def draw_given(drawer: Drawer, given: Mapping[str, Any], n: int, *, seed: int) -> Dataset:

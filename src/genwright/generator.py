@@ -19,7 +19,7 @@ from genwright.constraints import Constraints
 from genwright.data.dataset import Dataset
 from genwright.data.like import read_partial
 from genwright.data.read import Source
-from genwright.drawing import Drawer, draw_given
+from genwright.drawing import Conditions, Drawer, by_field, draw_given
 from genwright.errors import ArgumentError, StorageError, UnsupportedError
 from genwright.families.family import Density, Encodes, Family, HasLatent
 from genwright.families.recipe import recipe_from_json, recipe_to_json
@@ -66,21 +66,21 @@ class Generator:
     texts: TextColumns | None = None
 
     @torch.no_grad()
-    def sample(
-        self, n: int, *, given: Mapping[str, Any] | None = None, seed: int = 0, listener: Listener = silent
-    ) -> Dataset:
+    def sample(self, n: int, *, given: Conditions | None = None, seed: int = 0, listener: Listener = silent) -> Dataset:
         """Draw `n` records that agree with `given`, a mapping of field names to values, `Between`, `OneOf` or `Shares`.
 
-        Values and conditions are one for all records, or a list of n. A text prompt is given as the text field's
+        Values and conditions are one for all records, or a list of n; a DataFrame or Dataset gives those of its rows,
+        one row those of all records. A text prompt is given as the text field's
         value. The same seed gives the same records. Raises ArgumentError for unknown fields or values, UnsupportedError
         where the family cannot condition on what is given. With constraints, they hold in every record; the notes of
         the Dataset say how many were drawn again for that.
         """
         if n < 1:
             raise ArgumentError(f"cannot draw {n} records", where="n", hint="ask for at least 1")
+        fixed = by_field(given)
         if self.texts is None:
-            return self._rows(n, given=given or {}, seed=seed, listener=listener)
-        return self.texts.sample(self._rows, n, given=given or {}, seed=seed, listener=listener)
+            return self._rows(n, given=fixed, seed=seed, listener=listener)
+        return self.texts.sample(self._rows, n, given=fixed, seed=seed, listener=listener)
 
     @torch.no_grad()
     def impute(self, data: Source, n: int = 1, *, keep_missing: Collection[str] = (), seed: int = 0) -> Dataset:

@@ -6,7 +6,7 @@ import re
 import struct
 import zipfile
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -86,19 +86,24 @@ def read_npz(path: Path) -> Dataset:
         raise DataError(f"cannot read the arrays: {error}", where=str(path), hint=hint) from None
     except (MemoryError, OverflowError, RuntimeError, SyntaxError, TypeError, struct.error) as error:
         raise DataError(f"damaged array: {error}", where=str(path)) from None
+    return image_arrays(arrays, where=str(path))
+
+
+def image_arrays(arrays: Mapping[str, np.ndarray], *, where: str) -> Dataset:
+    """Images and labels among named arrays, found by their names (images, x, ...; labels, y, ...) or shapes."""
     key = _pick(arrays, IMAGE_KEYS, lambda a: a.ndim in (3, 4) and a.dtype.kind in "buif")
     if key is None:
         shapes = ", ".join(f"{k} {a.shape}" for k, a in arrays.items()) or "nothing"
-        hint = f"it holds {shapes}; save images as (n, height, width) or (n, height, width, channels)"
-        raise DataError("no array of images", where=str(path), hint=hint)
+        hint = f"it holds {shapes}; images are (n, height, width) or (n, height, width, channels)"
+        raise DataError("no array of images", where=where, hint=hint)
     images = arrays[key]
     other = _pick(arrays, LABEL_KEYS, lambda a: a.size == a.shape[0] == len(images) if a.ndim else False)
     unused = [k for k in arrays if k not in (key, other)]
     notes = (f"arrays left aside: {', '.join(unused)}",) if unused else ()
-    return image_dataset(images, arrays[other].reshape(-1) if other else None, where=str(path), notes=notes)
+    return image_dataset(images, arrays[other].reshape(-1) if other else None, where=where, notes=notes)
 
 
-def _pick(arrays: dict[str, np.ndarray], names: tuple[str, ...], fits: Callable[[np.ndarray], bool]) -> str | None:
+def _pick(arrays: Mapping[str, np.ndarray], names: tuple[str, ...], fits: Callable[[np.ndarray], bool]) -> str | None:
     """The first array with one of `names` that fits, else the only one that fits."""
     fitting = [key for key, array in arrays.items() if fits(array)]
     named = [key for name in names for key in fitting if key.lower() == name]

@@ -13,6 +13,8 @@ from genwright.data.dataset import Dataset, Field, Image, Number, Time
 from genwright.data.files import Stream, read_bytes
 from genwright.data.images import recast
 from genwright.data.kinds import Typed, as_identifier, conform
+from genwright.data.objects import gathered
+from genwright.data.paths import existing, missing_path
 from genwright.data.read import Source, read
 from genwright.data.schema import type_columns
 from genwright.data.sql import Address, is_url, read_sql
@@ -41,6 +43,7 @@ def read_like(source: Source, real: Dataset, *, missing: Any = (), size: tuple[i
     Raises DataError for columns that are not there, values of another type, and images of another size.
     """
     marks = missing_marks(missing)
+    source = source if isinstance(source, str | os.PathLike) else gathered(source)
     if isinstance(source, Dataset):
         return source
     if real.media is None:
@@ -55,7 +58,7 @@ def read_like(source: Source, real: Dataset, *, missing: Any = (), size: tuple[i
         return _media_like(read(source, missing=missing, field=text), real)
     one_file = path is not None and _suffix(path) == ".txt"
     records = "running" if real.media.running else "lines" if one_file else None
-    return _media_like(read(source, missing=missing, records=records if path and path.exists() else None), real)
+    return _media_like(read(source, missing=missing, records=records if path and existing(path) else None), real)
 
 
 def read_partial(source: Source, fields: Sequence[Field], *, missing: Any = ()) -> Dataset:
@@ -63,6 +66,7 @@ def read_partial(source: Source, fields: Sequence[Field], *, missing: Any = ()) 
 
     Raises DataError where none of the fields is there, and for values of another type.
     """
+    source = source if isinstance(source, str | os.PathLike) else gathered(source)
     if isinstance(source, Dataset):
         typed = [_typed_partial(source, field) for field in fields]
         notes = source.notes + tuple(note for t in typed for note in t.notes)
@@ -101,12 +105,14 @@ def _raw_table(source: str | os.PathLike[str] | pd.DataFrame, missing: MissingMa
         return from_frame(source, where="DataFrame", missing=missing)
     if is_url(str(source)):
         return read_sql(Address.of(str(source)), missing=missing)
-    path = Path(source)
+    path = existing(source)
+    if path is None:
+        raise missing_path(source)
     if path.is_dir():
         hint = "give a table such as samples.csv, or hold it against real data of its own kind"
         raise DataError("a folder, but the real data is a table", where=str(path), hint=hint)
     if not path.is_file():
-        raise DataError("no such file", where=str(path), hint="give a table such as samples.csv")
+        raise DataError("not a file", where=str(path), hint="give a table such as samples.csv")
     if _suffix(path) == ".parquet":
         return read_parquet(path, missing=missing)
     if _suffix(path) in (".jsonl", ".ndjson"):

@@ -1,6 +1,5 @@
 """read: any supported source to a Dataset. The kind is told from what is there, never asked for."""
 
-import difflib
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -16,6 +15,8 @@ from genwright.data.builtin import BUILTIN
 from genwright.data.dataset import SCALARS, Constant, Dataset, Field, Identifier, Image, Text
 from genwright.data.files import Stream, files_in, read_bytes
 from genwright.data.images import read_images, resized
+from genwright.data.objects import gathered
+from genwright.data.paths import existing, missing_path
 from genwright.data.schema import as_key_or_text, type_columns
 from genwright.data.sql import Address, is_url, read_sql, without_password
 from genwright.data.table import (
@@ -33,7 +34,7 @@ from genwright.data.text import Records, parse_text, read_text_files, text_datas
 from genwright.errors import ArgumentError, DataError
 
 MAX_ROWS = 1_000_000  # of a table that are used unless told otherwise: more hardly teach a model more
-Source = str | os.PathLike[str] | pd.DataFrame | Dataset
+Source = str | os.PathLike[str] | pd.DataFrame | Dataset | Any  # and what `gathered` takes: arrays, lists, mappings
 
 
 @dataclass(frozen=True)
@@ -76,8 +77,10 @@ def read(
     """Read a table, images or text.
 
     `source` is a path (CSV, TSV, Parquet, JSON lines, TXT, IDX, npz, zip or a folder; gzipped or not), the URL of a
-    database (sqlite:///shop.db, postgresql://user@host/shop), a DataFrame, or the name of a built-in set: digits, wine,
-    diabetes, python-stdlib. An existing path comes before a built-in name.
+    database (sqlite:///shop.db, postgresql://user@host/shop), or the name of a built-in set: digits, wine, diabetes,
+    python-stdlib; an existing path comes before a built-in name. Or what is in memory: a DataFrame, an array of images
+    (n, height, width) or of rows (n, columns), a list of texts, images or rows, a mapping of columns or of `images` and
+    `labels`.
 
     `label`: the field to predict; by default one called "label" beside images and text, none in tables.
     `missing`: further marks for "no value", such as `(-200, "unknown")`.
@@ -113,28 +116,25 @@ def _part(max_rows: int | None, seed: int) -> Part:
 
 
 def _read_source(source: Source, options: Options) -> Dataset:
-    if isinstance(source, Dataset):
-        options.allow(where=source.name)
-        return source
-    if isinstance(source, pd.DataFrame):
-        options.allow("missing", "schema", where="DataFrame")
-        return _typed(from_frame(source, where="DataFrame", missing=options.missing), options, "data")
-    return _read_path(os.fspath(source), options)
+    if isinstance(source, str | os.PathLike):
+        return _read_path(os.fspath(source), options)
+    held = gathered(source)
+    if isinstance(held, Dataset):
+        options.allow(where=held.name)
+        return held
+    options.allow("missing", "schema", where="DataFrame")
+    return _typed(from_frame(held, where="DataFrame", missing=options.missing), options, "data")
 
 
 def _read_path(source: str, options: Options) -> Dataset:
     if is_url(source):
         return _read_database(source, options)
-    path = Path(source).expanduser()
-    try:
-        exists = path.exists()
-    except (OSError, ValueError):  # a name too long, or with a NUL
-        exists = False
-    if not exists and source in BUILTIN:
+    path = existing(source)
+    if path is None and source in BUILTIN:
         options.allow(where=source)
         return BUILTIN[source]()
-    if not exists:
-        raise _not_found(path, source)
+    if path is None:
+        raise missing_path(source, also=tuple(BUILTIN))
     if path.is_dir():
         return _read_folder(path, options)
     if is_idx(path.name):
@@ -147,17 +147,6 @@ def _read_path(source: str, options: Options) -> Dataset:
     reader, used = READERS[suffix]
     options.allow(*used, where=source)
     return reader(path, options)
-
-
-def _not_found(path: Path, source: str) -> DataError:
-    """An error that lists what the user may have meant."""
-    try:
-        beside = sorted(os.listdir(path.parent))
-    except (OSError, ValueError):
-        beside = []
-    near = difflib.get_close_matches(path.name, [*beside, *BUILTIN], n=3) or beside[:5]
-    there = f"did you mean {', '.join(near)}? " if near else ""
-    return DataError("no such file or folder", where=source, hint=f"{there}Built in are {', '.join(BUILTIN)}")
 
 
 def _read_folder(path: Path, options: Options) -> Dataset:
