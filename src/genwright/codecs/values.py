@@ -1,7 +1,8 @@
 """Values that users give for scalar fields, in the terms of the fields' coders; and what is wrong with them."""
 
 import difflib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -12,9 +13,11 @@ from genwright.codecs.grouped import Grouped
 from genwright.codecs.scalars import Levels, ScalarCoder
 from genwright.codecs.schema import from_numbers, show, to_numbers
 from genwright.data.dataset import Category, Field, Number, Time
+from genwright.data.spellings import level_finder, truth
 from genwright.data.times import parse_as, zone_of
 from genwright.errors import ArgumentError
 
+LISTS = (Sequence, np.ndarray, pd.Series, pd.Index, pd.api.extensions.ExtensionArray, Tensor)
 MOST_COMPARED = 10_000  # names that a misspelt one is held against
 
 
@@ -35,7 +38,7 @@ def did_you_mean(text: str, known: Sequence[str]) -> str:
 
 def is_single(value: Any) -> bool:
     """Whether a given value stands for all records, rather than being one for each."""
-    return isinstance(value, (str, bytes)) or not isinstance(value, (Sequence, np.ndarray, pd.Series, Tensor))
+    return isinstance(value, (str, bytes)) or not isinstance(value, LISTS)
 
 
 def entries(value: Any, n: int, *, where: str) -> list[Any]:
@@ -92,17 +95,17 @@ def _parse(field: Field, coder: ScalarCoder, values: list[Any]) -> np.ndarray:
         case Time():
             return np.array([parse_time(field, v) for v in values], dtype="datetime64[us]")
     assert isinstance(field, Category) and isinstance(coder, (Levels, Grouped))
-    levels = dict.fromkeys(coder.known)
-    parsed = {v: _parse_level(field, levels, v) for v in {None if pd.isna(v) else v for v in values}}
+    meant = lru_cache(maxsize=None, typed=True)(level_finder(coder.known, field.dtype))
     column = np.empty(len(values), dtype=object)
-    column[:] = [parsed[None if pd.isna(v) else v] for v in values]
+    column[:] = [None if pd.isna(v) else meant(v) for v in values]
     return column
 
 
 def parse_number(field: Field, value: Any) -> float:
     """A given number; NaN for a missing one."""
     try:
-        return np.nan if value is None or value is pd.NA else float(value)
+        said = truth(value) if field.binary else None
+        return np.nan if value is None or value is pd.NA else float(value if said is None else said)
     except (TypeError, ValueError):
         raise ArgumentError(f"{value!r} is not a number", where=field.name, hint="give a number, or None") from None
 
@@ -126,21 +129,3 @@ def parse_time(field: Time, value: Any) -> np.datetime64:
     except (TypeError, ValueError):
         hint = f"write it like {field.low or field.format}"
         raise ArgumentError(f"{value!r} is not a time", where=field.name, hint=hint) from None
-
-
-def _parse_level(field: Category, levels: Mapping[str, None], value: Any) -> str | None:
-    """The level that `value` means: by its text, else as the number or truth value that the level stands for."""
-    if value is None or str(value) in levels:
-        return None if value is None else str(value)
-    truths = ("true", "yes", "t", "y", "1")
-    for level in levels:
-        if field.dtype == "bool" and str(value).lower() in ("true", "false"):
-            if (level.lower() in truths) == (str(value).lower() == "true"):
-                return level
-        elif field.dtype in ("int", "float"):
-            try:
-                if float(level) == float(value):
-                    return level
-            except (TypeError, ValueError):
-                continue
-    return str(value)

@@ -16,10 +16,10 @@ from genwright.constraints.expression import Expression
 from genwright.constraints.grids import bound, operands, ordinal, plain, scaled
 from genwright.data.dataset import Category, Constant, Dataset, Identifier, Number, Time
 from genwright.data.regex import parse
+from genwright.data.spellings import truth
 from genwright.data.split import row_keys
 from genwright.errors import ArgumentError
 
-TRUE = frozenset({"1", "1.0", "true", "yes", "t", "y"})
 RELATIVE = 1e-9  # to which computed values agree, where the column has no grid of decimals
 SHOWN = 3  # columns of a broken row in a message
 
@@ -359,7 +359,8 @@ def is_on(column: np.ndarray) -> Bool[np.ndarray, " n"]:
     """Where a column of zeros and ones, in numbers or words, is 1; missing is not."""
     if column.dtype != object:
         return column == 1
-    return np.array([v is not None and str(v).lower() in TRUE for v in column], dtype=bool)
+    codes, texts = pd.factorize(column)
+    return np.array([truth(text) is True for text in texts] + [False])[codes]  # -1, missing, is the last
 
 
 def is_off(column: np.ndarray) -> Bool[np.ndarray, " n"]:

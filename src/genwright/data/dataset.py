@@ -8,6 +8,7 @@ from typing import Any, Literal
 import numpy as np
 import pandas as pd
 
+from genwright.data.spellings import truth
 from genwright.data.split import Split, split_rows
 from genwright.data.times import has_day, zone_of
 from genwright.errors import ArgumentError
@@ -26,6 +27,11 @@ class Number:
     low: float = -np.inf
     high: float = np.inf
     min_decimals: int = 0
+
+    @property
+    def binary(self) -> bool:
+        """Whether it is 0 or 1 and nothing else, so that yes and no can stand for it too."""
+        return self.decimals == 0 and self.low >= 0 and self.high <= 1
 
 
 @dataclass(frozen=True)
@@ -229,8 +235,7 @@ def _outside(of: Field, column: np.ndarray) -> Any:
         case Category(dtype="float"):
             return np.array([np.nan if v is None else float(v) for v in column])
         case Category(dtype="bool"):
-            truth = [None if v is None else v.lower() in ("true", "yes", "t", "y", "1") for v in column]
-            return pd.array(truth, dtype="boolean")
+            return pd.array([None if v is None else truth(v) for v in column], dtype="boolean")
         case Time() if has_day(of.format) and (zone := zone_of(of.format)) is not None:
             return pd.DatetimeIndex(column).tz_localize("UTC").tz_convert(zone)
     return column

@@ -9,6 +9,7 @@ import numpy as np
 from genwright.data.checks import check_of
 from genwright.data.dataset import Category, Constant, Field, Identifier, Number, Text, Time
 from genwright.data.keys import as_numbered, codes_of, new_keys
+from genwright.data.spellings import are_truths, level_finder, truth
 from genwright.data.table import RawColumn
 from genwright.data.times import far_times, fitting_formats, format_times, parse_as, parse_times, split_zone
 from genwright.errors import ArgumentError, DataError
@@ -21,7 +22,6 @@ MOST_DIGITS = 17  # decimal digits that a float64 keeps at all
 NUMBER = re.compile(r"[+-]?([0-9]+\.?([0-9]*)|\.([0-9]+))([eE]([+-]?[0-9]{1,4}))?")
 INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 CODE = re.compile(r"[+-]?0[0-9]+")  # leading zeros: a code such as a postcode, not an amount
-TRUTHS = tuple(frozenset(pair) for pair in (("true", "false"), ("yes", "no"), ("t", "f"), ("y", "n")))
 MOSTLY_TIMES = 0.5  # a column of words with more times than this share is meant to hold times
 
 
@@ -105,7 +105,7 @@ def as_category(raw: RawColumn) -> Typed:
     """Levels in the order of their values, each kept as its text."""
     dtype: Literal["str", "int", "float", "bool"] = "str"
     levels = sorted(raw.texts)
-    if any(frozenset(map(str.lower, raw.texts)) <= truth for truth in TRUTHS) and raw.texts:
+    if are_truths(raw.texts):
         dtype = "bool"
     elif levels and not raw.words and all(map(NUMBER.fullmatch, levels)) and not are_codes(raw):
         plain = all(re.fullmatch("-?[0-9]{1,15}", t) for t in levels)
@@ -231,7 +231,7 @@ def conform(raw: RawColumn, field: Field) -> Typed:
     """The column as values of a known `field`, which comes back as it is but for levels it had not met."""
     match field:
         case Number():
-            column = as_number(raw).column
+            column = as_number(_truths_as_numbers(raw) if field.binary else raw).column
             return Typed(field, np.full(len(column), np.nan) if column.dtype == object else column)
         case Category():
             return _conform_category(raw, field)
@@ -245,9 +245,8 @@ def conform(raw: RawColumn, field: Field) -> Typed:
 
 
 def _conform_category(raw: RawColumn, field: Category) -> Typed:
-    """Texts matched to levels by value where levels are numbers (1.0 is 1) or booleans (True is true)."""
-    known = {_level_value(level, field.dtype): level for level in field.levels}
-    texts = [known.get(_level_value(t, field.dtype), t) for t in raw.texts]
+    """Texts matched to levels by value where levels are numbers (1.0 is 1) or truth values (True is yes is 1)."""
+    texts = list(map(level_finder(field.levels, field.dtype), raw.texts))
     column = raw.spread(np.array(texts, dtype=object), None)
     new = tuple(sorted(set(texts) - set(field.levels)))
     notes = (f"{len(new)} levels were not known: {shown(new)}",) if new else ()
@@ -263,10 +262,9 @@ def _common(field: Category, new: Sequence[str]) -> Literal["str", "int", "float
     return "str"
 
 
-def _level_value(text: str, dtype: str) -> str | float:
-    if dtype in ("int", "float") and NUMBER.fullmatch(text):
-        return float(text)
-    return text.lower() if dtype == "bool" else text
+def _truths_as_numbers(raw: RawColumn) -> RawColumn:
+    """With 1 and 0 in place of true and false, yes and no."""
+    return raw.renamed([t if (said := truth(t)) is None else str(int(said)) for t in raw.texts])
 
 
 def shown(texts: Sequence[str]) -> str:

@@ -13,7 +13,6 @@ from genwright.data.kinds import (
     EXACT_DIGITS,
     KINDS,
     NUMBER,
-    TRUTHS,
     Typed,
     are_codes,
     as_category,
@@ -28,6 +27,7 @@ from genwright.data.kinds import (
     refuse_odd_times,
     shown,
 )
+from genwright.data.spellings import are_truths
 from genwright.data.table import RawColumn, RawTable
 from genwright.data.times import parse_times
 from genwright.errors import ArgumentError, DataError
@@ -107,7 +107,7 @@ def _type(raw: RawColumn, kind: str | Field | None, *, free: Callable[[RawColumn
 
 
 def _few_whole_numbers(raw: RawColumn) -> bool:
-    return len(raw.texts) <= MAX_LABEL_LEVELS and all(re.fullmatch(r"[+-]?[0-9]+", t) for t in raw.texts)
+    return len(raw.texts) <= MAX_LABEL_LEVELS and all(re.fullmatch(r"[+-]?[0-9]+(\.0*)?", t) for t in raw.texts)
 
 
 def infer(raw: RawColumn, *, free: Callable[[RawColumn], Typed]) -> Typed:
@@ -122,7 +122,7 @@ def infer(raw: RawColumn, *, free: Callable[[RawColumn], Typed]) -> Typed:
             return bare._replace(notes=(f"{shown(sorted(dashes))} is read as missing", *bare.notes))
     if len(raw.texts) == 0 or (len(raw.texts) == 1 and raw.present == len(raw.codes)):
         return as_constant(raw)
-    if any(t <= truth for truth in TRUTHS for t in [frozenset(map(str.lower, raw.texts))]):
+    if are_truths(raw.texts):
         return as_category(raw)
     numeric = [bool(NUMBER.fullmatch(t)) or is_infinite(t) for t in raw.texts]
     if not any(numeric) and _are_times(raw):

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from genwright.data.dataset import Category, Constant, Dataset, Field, Identifier, Image, Number, Time
+from genwright.data.spellings import truth
 from genwright.data.sql import Address, connected
 from genwright.data.times import has_clock, has_day, zone_of
 from genwright.data.write import IfExists, cells
@@ -133,7 +134,7 @@ def sql_values(field: Field, column: np.ndarray, kind: Any) -> list[Any]:
     texts = cells(field, column)
     match kind:
         case sa.Boolean():
-            return [None if t is None else t.lower() in ("true", "yes", "t", "y", "1") for t in texts]
+            return [None if t is None else truth(t) for t in texts]
         case sa.Integer():
             return [None if t is None else _whole(t) for t in texts]
         case sa.Float():

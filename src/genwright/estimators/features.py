@@ -3,7 +3,7 @@
 import abc
 from collections.abc import Collection
 from dataclasses import dataclass, replace
-from typing import NamedTuple, Self, final
+from typing import Any, NamedTuple, Self, final
 
 import numpy as np
 import pandas as pd
@@ -20,6 +20,7 @@ from genwright.codecs.values import unknown_field, values_of
 from genwright.data.dataset import SCALARS, Category, Dataset, Field
 from genwright.data.like import read_partial
 from genwright.data.read import read
+from genwright.data.spellings import truth
 from genwright.estimators.validation import is_number_column, numbers_of
 from genwright.spaces import Columns, Encoded, Reals
 
@@ -49,16 +50,21 @@ class Features(abc.ABC):
 @final
 @dataclass(frozen=True, eq=False)
 class Standardised(Features):
-    """Numbers less their mean, in units of their standard deviation. Nothing is strange: densities say how far off."""
+    """Numbers less their mean, in units of their standard deviation. Nothing is strange: densities say how far off.
+
+    Columns of zeros and ones (`binary`) also take other truth values.
+    """
 
     names: tuple[str, ...]
+    binary: tuple[str, ...]
     mean: Float[np.ndarray, " w"]
     scale: Float[np.ndarray, " w"]
 
     @classmethod
     def fit(cls, frame: pd.DataFrame) -> Self:
         x = numbers_of(frame)
-        return cls(tuple(frame.columns), x.mean(axis=0), np.maximum(x.std(axis=0), 1e-12))
+        binary = tuple(frame.columns[((x == 0) | (x == 1)).all(axis=0)])
+        return cls(tuple(frame.columns), binary, x.mean(axis=0), np.maximum(x.std(axis=0), 1e-12))
 
     @property
     def space(self) -> Reals:  # type: ignore[override]
@@ -69,6 +75,8 @@ class Standardised(Features):
         return -float(np.log(self.scale).sum())
 
     def encode(self, frame: pd.DataFrame, rng: torch.Generator | None) -> Coded:
+        words = [name for name in self.binary if not is_number_column(frame[name])]
+        frame = frame.assign(**{name: frame[name].astype(object).map(_as_number) for name in words})
         z = (numbers_of(frame) - self.mean) / self.scale
         return Coded(torch.tensor(z, dtype=torch.float32), np.zeros(len(frame), dtype=np.int64))
 
@@ -147,6 +155,12 @@ def _kind(column: pd.Series) -> str | None:
     if isinstance(column.dtype, pd.CategoricalDtype):
         return "category"
     return "number" if is_number_column(column) else None
+
+
+def _as_number(value: Any) -> Any:
+    """1 or 0 for a truth value."""
+    said = truth(value)
+    return value if said is None else float(said)
 
 
 def _complete(coder: ScalarCoder | None) -> ScalarCoder:

@@ -11,6 +11,7 @@ import pandas as pd
 
 from genwright.data.dataset import Category, Constant, Dataset, Field, Identifier, Image, Number, Text, Time
 from genwright.data.images import recast
+from genwright.data.spellings import level_finder, truth
 from genwright.data.split import row_keys
 from genwright.data.text import rerecorded
 from genwright.errors import DataError
@@ -124,6 +125,8 @@ def _mismatch(source: Field, target: Field, where: str) -> DataError:
 
 def _to_numbers(column: np.ndarray, source: Field, target: Field, where: str) -> np.ndarray:
     text = pd.Series(_to_text(column), dtype=object)
+    if isinstance(target, Number) and target.binary:
+        text = text.map(lambda v: v if (said := truth(v)) is None else float(said))
     numbers = pd.to_numeric(text, errors="coerce").to_numpy(np.float64)
     if (np.isnan(numbers) & text.notna().to_numpy()).any():
         raise _mismatch(source, target, where)
@@ -149,16 +152,6 @@ def _to_text(column: np.ndarray) -> np.ndarray:
 
 def _to_levels(text: np.ndarray, target: Category) -> np.ndarray:
     """Text as the real field's levels where they are the same value differently written ('1' and '1.0')."""
-    known = {_canonical(level, target.dtype): level for level in target.levels}
-    distinct = {v for v in text if v is not None}
-    spelled = {v: v if v in target.levels else known.get(_canonical(v, target.dtype), v) for v in distinct}
-    return np.array([None if v is None else spelled[v] for v in text], dtype=object)
-
-
-def _canonical(level: str, dtype: str) -> str | float:
-    if dtype == "bool":
-        return level.strip().lower()
-    try:
-        return level if dtype == "str" else float(level)
-    except ValueError:
-        return level
+    codes, distinct = pd.factorize(text)
+    meant = np.array([*map(level_finder(target.levels, target.dtype), distinct), None], dtype=object)
+    return meant[codes]  # -1, missing, is the last
