@@ -79,6 +79,8 @@ def assert_stands_alone(html):
     ids = set(re.findall(r'\bid="([^"]+)"', html))
     assert set(re.findall(r'href="#([^"]+)"', html)) <= ids
     assert "None" not in re.sub(r"<[^>]*>", "", html) and ">nan<" not in html
+    assert not re.search(r'<img(?![^>]*alt="[^"]+")', html)  # what cannot be seen is said
+    assert all('scope="' in head for head in re.findall(r"<th[ >][^>]*", html))
 
 
 def test_a_table_report_stands_alone_and_escapes_what_it_shows():
@@ -87,6 +89,34 @@ def test_a_table_report_stands_alone_and_escapes_what_it_shows():
     assert html.count("&lt;script&gt;") > 5
     assert 'class="winner"' in html and "took no part" in html
     assert html == report_of(table()).to_html()
+
+
+def test_the_label_is_among_the_columns_shown_and_what_is_left_out_is_named():
+    columns = {f"c{i}": np.arange(60.0) * i % 7 for i in range(15)}
+    fields = tuple(Number(name, decimals=0) for name in columns)
+    html = report_of(Dataset(fields, columns, name="wide", label="c14")).to_html()
+    heads = re.findall(r'<th scope="col">(c\d+)</th>', html)
+    assert heads[:12] == [*(f"c{i}" for i in range(11)), "c14"]
+    assert "12 of 15 columns; left out here: c11, c12, c13" in html
+
+
+def luminance(colour):
+    """Relative luminance of "#rrggbb" (WCAG 2.2)."""
+    parts = np.array([int(colour[i : i + 2], 16) for i in (1, 3, 5)]) / 255
+    return float(np.where(parts <= 0.04045, parts / 12.92, ((parts + 0.055) / 1.055) ** 2.4) @ [0.2126, 0.7152, 0.0722])
+
+
+def test_letters_stand_out_from_every_ground_they_are_on():
+    style = re.search(r"<style>(.*?)</style>", report_of(table()).to_html(), re.DOTALL)[1]
+    looks = [
+        dict(re.findall(r"--(\w+): (#[0-9a-f]{6})", look)) for look in re.findall(r":root \{(.*?)\}", style, re.DOTALL)
+    ]
+    assert sum(len(look) > 5 for look in looks) == 2  # light and dark
+    for look in looks[:2]:
+        pairs = [(a, b) for a in ("ink", "muted", "fake", "good", "fair", "poor") for b in ("bg", "card")]
+        for letters, ground in [*pairs, ("ink", "soft"), ("ink", "mark"), ("muted", "soft")]:
+            dark, light = sorted([luminance(look[letters]), luminance(look[ground])])
+            assert (light + 0.05) / (dark + 0.05) >= 4.5, (letters, ground)
 
 
 def test_an_image_report_shows_classes_twins_and_walks():

@@ -34,8 +34,11 @@ def samples(records: Records, *, previews: Previews = (), walks: Previews = ()) 
 
 
 def column_names(data: Dataset) -> list[str]:
-    """The columns of a table that are shown: the first so many."""
-    return [f.name for f in data.fields if not isinstance(f, Text | Image)][:_COLUMNS]
+    """The columns of a table that are shown: the first so many, the label among them."""
+    names = [f.name for f in data.fields if not isinstance(f, Text | Image)]
+    if data.label in names[_COLUMNS:]:
+        return [*names[: _COLUMNS - 1], data.label]
+    return names[:_COLUMNS]
 
 
 def is_smooth(field: Image) -> bool:
@@ -51,7 +54,7 @@ def _table(records: Records) -> dict[str, Any]:
         "panels": columns.panels(real, fake),
         "maps": columns.maps(real, fake) if enough else None,
         "names": names,
-        "fields": len(real.fields),
+        "left_out": [f.name for f in real.fields if f.name not in names],
         "rows": [],
         "closest": [],
         "fakes": table_cells(fake.take(slice(_ROWS)), names),
