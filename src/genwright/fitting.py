@@ -4,6 +4,7 @@ import hashlib
 import json
 import time
 from collections.abc import Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
@@ -20,6 +21,7 @@ from genwright.families.copula import Copula
 from genwright.families.family import Family, Work
 from genwright.families.flow import FlowMatching
 from genwright.families.recipe import recipe_to_json
+from genwright.folders import locked
 from genwright.generator import Generator
 from genwright.privacy import Privacy, private_fit
 from genwright.spaces import Columns, Encoded, Reals, Space, Tokens
@@ -52,10 +54,11 @@ def fit(
 ) -> Generator:
     """Fit a generative model to `data.train`, stopping by `data.valid`; `data.test` is not looked at.
 
-    `minutes` (5 if neither is given) or `steps` bounds the work. With a `folder`, progress is checkpointed and logged
-    there and an interrupted fit of the same data and recipe goes on where it stopped. `family` None takes the family
-    that does best on this kind of data at short budgets. `constraints` are rules of `genwright.constraints` that every
-    record will keep, checked against each other and the data first. `privacy`: see `Privacy`; fits to all rows.
+    `minutes` (5 if neither is given) or `steps` bounds the work. With a `folder`, which no other process may write to,
+    every stage is checkpointed and logged there, and an interrupted fit of the same data and recipe goes on where it
+    stopped. `family` None takes the family that does best on this kind of data at short budgets. `constraints` are
+    rules of `genwright.constraints` that every record will keep, checked against each other and the data first.
+    `privacy`: see `Privacy`; fits to all rows.
 
     Free-text columns of a table get a model of tokens of their own, which writes them given the rest of the row, in
     TEXT_SHARE of the minutes, or as many steps again.
@@ -64,18 +67,26 @@ def fit(
         what = f"fit takes a dataset, not a {type(data).__name__}"
         raise ArgumentError(what, where="fit", hint="read it first: gw.fit(gw.read(data))")
     course = _Course(minutes, steps, seed, device, None if folder is None else Path(folder), listener)
+    with nullcontext() if course.folder is None else locked(course.folder):
+        return _fit(data, family, course, constraints, privacy)
+
+
+def _fit(
+    data: Dataset, family: Family | None, course: "_Course", constraints: Sequence[Rule], privacy: Privacy | None
+) -> Generator:
+    """`fit` within the bounds of `course`, whose folder is nobody else's."""
     if not data.texts:
         return _fit_rows(data, family, course, constraints, privacy)
     if privacy is not None:
         what = f"free text is not fitted privately: {', '.join(f.name for f in data.texts)}"
         raise UnsupportedError(what, where=data.name, hint="drop the column, or read it as a category")
-    minutes = check_limits(data, minutes, steps)
+    minutes = check_limits(data, course.minutes, course.steps)
     share = None if minutes is None else (1 - TEXT_SHARE) * minutes
     made = _fit_rows(data.without_texts(), family, course.part("rows", share), constraints)
     course = course.caught_up(made.record["seconds"])
     texts = _fit_texts(data, course.part("texts", minutes))
     course = course.caught_up(texts.fitted.record["seconds"])
-    listener(Progress("done", 1, 1))
+    course.listener(Progress("done", 1, 1))
     record = made.record | {"minutes": minutes, "seconds": round(time.monotonic() - course.started, 2)}
     return replace(made, texts=texts, record=record | {"texts": texts.fitted.record})
 
@@ -142,7 +153,7 @@ def _fit_rows(
     rules, codec, encoded, held_out = _encode(data, constraints, seed, listener)
     family = family or default_family(codec.space, len(encoded))
     work = less_reserved(course.work(len(encoded)), codec.space)
-    stages = Stages(course.folder, _fingerprint(family, codec, work, seed))
+    stages = Stages(course.folder, fingerprint(family, codec, work, seed))
     prior = fit_prior(codec.context, encoded, held_out, minutes=course.minutes, seed=seed, device=target, stages=stages)
     fitted = course.train(family, codec, encoded, held_out, work, stages)
     course = course.caught_up(fitted.record["seconds"])
@@ -164,7 +175,7 @@ def _fit_texts(data: Dataset, course: _Course) -> TextColumns:
     work = course.work(len(train_rows))
     family = token_model(codec.length, work)
     folder = course.folder and course.folder / "texts"
-    stages = Stages(folder, _fingerprint(family, codec, work, course.seed))
+    stages = Stages(folder, fingerprint(family, codec, work, course.seed))
     fitted = course.train(family, codec, train, valid, work, stages)
     return TextColumns(codec, fitted, tuple(f.name for f in data.fields))
 
@@ -216,7 +227,7 @@ def _encode(
     return rules, codec, codec.encode(train_rows, rng=rng), codec.encode(valid_rows, rng=rng)
 
 
-def _fingerprint(family: Family, codec: Codec, work: Work, seed: int) -> str:
+def fingerprint(family: Family, codec: Codec, work: Work, seed: int) -> str:
     """Identifies a fit, so that only the same fit is resumed."""
     parts = [recipe_to_json(family), codec.to_json(), vars(work), seed]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

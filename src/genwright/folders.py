@@ -29,6 +29,14 @@ Read = TypeVar("Read")
 _held: dict[str, int] = {}  # lock files of this process, and the threads that hold them
 
 
+class InUseError(ArgumentError):
+    """A folder that another process writes to."""
+
+
+class OtherWorkError(ArgumentError):
+    """A folder that holds the unfinished work of some other call."""
+
+
 @contextmanager
 def writing(path: Path) -> Iterator[None]:
     """Whatever the operating system says while writing to `path`, as an error that names it and the remedy."""
@@ -125,7 +133,7 @@ def _runs(process: int) -> bool:
 def locked(folder: Path, *, name: str = LOCK, wait: float = 0.0) -> Iterator[None]:
     """Let no other process or thread do the same, made sure of by the operating system: a lock dies with its owner.
 
-    Raises ArgumentError that names who writes there, after waiting for `wait` seconds. A folder that was made for it
+    Raises InUseError that names who writes there, after waiting for `wait` seconds. A folder that was made for it
     and stays empty is removed again. Where there are no such locks (Windows), nothing is locked.
     """
     path = Path(os.path.realpath(folder)) / name
@@ -164,7 +172,7 @@ def _acquired(path: Path, until: float) -> int:
         os.close(handle)
         if time.monotonic() > until:
             what = f"another genwright is writing there ({owner})"
-            raise ArgumentError(what, where=str(path.parent), hint="wait until it is done, or choose another place")
+            raise InUseError(what, where=str(path.parent), hint="wait until it is done, or choose another place")
         time.sleep(0.01)
 
 
@@ -276,6 +284,20 @@ def set_aside(folder: Path, names: Iterable[str]) -> None:
             (folder / OLD).mkdir(exist_ok=True)
             remove(folder / OLD / name)
             (folder / name).rename(folder / OLD / name)
+
+
+def holds_old(folder: Path) -> bool:
+    """Whether something was set aside in `folder`."""
+    return (folder / OLD).is_dir()
+
+
+def bring_back(folder: Path) -> None:
+    """Put what was set aside back in its place."""
+    with writing(folder):
+        for entry in sorted((folder / OLD).iterdir()):
+            remove(folder / entry.name)
+            entry.rename(folder / entry.name)
+        (folder / OLD).rmdir()
 
 
 def let_go(folder: Path) -> None:

@@ -23,7 +23,7 @@ from genwright.drawing import Conditions, Drawer, by_field, draw_given
 from genwright.errors import ArgumentError, StorageError, UnsupportedError
 from genwright.families.family import Density, Encodes, Family, HasLatent
 from genwright.families.recipe import recipe_from_json, recipe_to_json
-from genwright.folders import placed, replacing, steadily
+from genwright.folders import placed, replacing, settle, steadily
 from genwright.imputation import impute, impute_ruled
 from genwright.maths.interpolation import slerp
 from genwright.randomness import seeded
@@ -316,6 +316,12 @@ def load(folder: str | Path, *, device: str = "auto") -> Generator:
         correction=correction and correction.to(target),
         texts=_rebuild_texts(recipe, described, tensors, target),
     )
+
+
+def holds_generator(folder: Path) -> bool:
+    """Whether a generator was saved to `folder` itself, a save that was killed at its very end included."""
+    settle(folder)
+    return (folder / RECIPE).is_file()
 
 
 def _read(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:

@@ -17,6 +17,11 @@ class Interrupted(KeyboardInterrupt):
         super().__init__(number)
 
 
+def exit_code(stop: KeyboardInterrupt) -> int:
+    """The exit code of a program that was stopped so."""
+    return stop.exit_code if isinstance(stop, Interrupted) else 128 + signal.SIGINT
+
+
 def interrupt(number: int, frame: FrameType | None) -> None:
     """The handler that stops what is going on at once."""
     raise Interrupted(number)
@@ -50,3 +55,10 @@ def held_back() -> Iterator[list[int]]:
 
     with handled_by(hold):
         yield come
+
+
+def leave_quietly() -> None:
+    """Let the system's own answer, an end without a word, be that to signals from now on."""
+    for number in STOPPING:
+        if signal.getsignal(number) != signal.SIG_IGN:
+            signal.signal(number, signal.SIG_DFL)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from genwright.errors import StorageError
-from genwright.folders import flush, is_special, part_in, remove, writing
+from genwright.folders import OtherWorkError, flush, is_special, part_in, remove, writing
 
 
 def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
@@ -68,6 +68,17 @@ def parse_json(raw: bytes, *, where: str) -> Any:
         return json.loads(raw.decode("utf-8"))
     except (UnicodeDecodeError, json.JSONDecodeError) as error:
         raise StorageError(f"not valid JSON ({error})", where=where, hint="the file is damaged") from None
+
+
+def claim(folder: Path, asked: dict[str, Any]) -> None:
+    """Make `folder` that of the work that is asked for, or find it to be; OtherWorkError if it holds anything else."""
+    path = folder / "run.json"
+    if path.is_file() and read_json(path) == asked:
+        return
+    if folder.is_file() or (folder.is_dir() and any(not each.name.startswith(".") for each in folder.iterdir())):
+        hint = "give another folder with --out, or --force to replace what is there"
+        raise OtherWorkError("there is already something else here", where=str(folder), hint=hint)
+    write_json(path, asked)
 
 
 def write_tensors(path: Path, tensors: Mapping[str, Any], *, metadata: Mapping[str, str] | None = None) -> None:

@@ -209,7 +209,7 @@ def test_debug_shows_where_an_error_comes_from():
 
 def test_ctrl_c_leaves_with_130_and_says_how_to_go_on(tmp_path, monkeypatch):
     def interrupted(*arguments, folder, **more):
-        (folder / "checkpoint.safetensors").parent.mkdir(parents=True)
+        folder.mkdir(exist_ok=True)
         (folder / "checkpoint.safetensors").touch()
         raise KeyboardInterrupt
 

@@ -8,6 +8,7 @@ import pytest
 from click.testing import CliRunner
 from scipy.stats import ks_2samp
 
+import genwright.relational.fit as relational_fit
 from genwright.app.cli import main
 from genwright.errors import ArgumentError, StorageError
 from genwright.relational.children import training_rows
@@ -127,3 +128,29 @@ def test_from_url_to_url(tmp_path, postgres_url):
     assert (
         len(read_database(source).tables["customers"]) == 120
     )  # the new rows beside the real ones, keys all different
+
+
+def test_an_interrupted_fit_goes_on_with_the_table_where_it_was(tmp_path, monkeypatch):
+    database = read_database(shop(40))
+    whole = fit_database(database, steps=4, seed=1)
+    fitted: list[str] = []
+    real = relational_fit._fit_table
+
+    def watched(database, layout, *more):
+        if len(fitted) == 1:
+            fitted.append("stopped")
+            raise KeyboardInterrupt
+        fitted.append(layout.table)
+        return real(database, layout, *more)
+
+    monkeypatch.setattr(relational_fit, "_fit_table", watched)
+    with pytest.raises(KeyboardInterrupt):
+        fit_database(database, steps=4, seed=1, folder=tmp_path)
+    with pytest.raises(ArgumentError, match="something else"):
+        fit_database(database, steps=5, seed=1, folder=tmp_path)
+    model = fit_database(database, steps=4, seed=1, folder=tmp_path)
+    assert fitted[1] == "stopped" and len(set(fitted)) == len(fitted) > 2
+    model.save(tmp_path)
+    again = load_database(tmp_path).sample(seed=2)
+    for name, table in whole.sample(seed=2).tables.items():
+        assert table.frame.equals(again.tables[name].frame)

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 import torch
 
-from genwright.errors import StorageError, TrainingError
+from genwright.errors import ArgumentError, StorageError, TrainingError
 from genwright.randomness import seeded
 from genwright.spaces import Encoded, Reals
 from genwright.train import loop, plan
@@ -182,7 +182,7 @@ def test_another_fit_does_not_resume_this_checkpoint(tmp_path, monkeypatch):
     with pytest.raises(KeyboardInterrupt):
         fit(job(folder=tmp_path, fingerprint="same", listener=interrupt))
     assert (tmp_path / CHECKPOINT).exists()
-    with pytest.raises(StorageError, match="other data"):
+    with pytest.raises(ArgumentError, match="other data"):
         fit(job(folder=tmp_path, fingerprint="different"))
 
 

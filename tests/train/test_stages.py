@@ -8,7 +8,7 @@ import pytest
 import torch
 
 import genwright as gw
-from genwright.errors import ResourceError, StorageError
+from genwright.errors import ArgumentError, ResourceError
 from genwright.signals import Interrupted
 from genwright.train.stages import CHECKPOINT, PATTERN, STAGE
 
@@ -109,7 +109,7 @@ def test_another_fit_neither_takes_up_stages_nor_deletes_them(tmp_path, monkeypa
     other = gw.fit(data, family=gw.Mixture(), steps=3, seed=1)
     other.save(tmp_path)
     assert (tmp_path / STAGE.format("trained")).is_file()
-    with pytest.raises(StorageError, match="another seed"):
+    with pytest.raises(ArgumentError, match="another seed"):
         gw.fit(data, family=gw.Mixture(), steps=3, seed=1, folder=tmp_path)
 
 

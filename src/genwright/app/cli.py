@@ -3,6 +3,7 @@
 import json
 import shlex
 import sys
+from functools import partial
 from pathlib import Path
 from typing import Any, Literal
 
@@ -11,10 +12,10 @@ import click
 from genwright import __version__
 from genwright.app.conditions import impute, parse_given
 from genwright.app.databases import fit_database, sample_database
-from genwright.app.folders import claimed, resumable, unfitted
+from genwright.app.exits import EXIT_CODES, answering
+from genwright.app.folders import afresh, claimed, no_run
 from genwright.app.measuring import compare, evaluate
 from genwright.app.options import (
-    answering,
     protecting,
     read_data,
     read_privacy,
@@ -32,7 +33,10 @@ from genwright.app.wording import in_options, tell
 FAMILY_NAMES = ["auto", "mixture", "tree", "copula", "vae", "gan", "diffusion", "flow", "autoregressive"]
 
 
-@click.group(context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    epilog=f"\b\nExit codes:\n{EXIT_CODES}",
+)
 @click.version_option(__version__, prog_name="genwright")
 def main() -> None:
     """Give it your data, it gives back a generative model.
@@ -87,11 +91,11 @@ def run(
     from genwright.runs.run import run as contest
 
     source, rules = read_ruled(data, how)
-    folder = claimed(out, source.name, force=force)
     command = without_password(shlex.join(["genwright", *sys.argv[1:]]))
     chosen = [_family(name, source) for name in dict.fromkeys(families)] or None
-    with resumable(folder), shown() as listener:
-        done = contest(
+    with claimed(out, source.name, force=force) as folder, shown() as listener:
+        contested = partial(
+            contest,
             source,
             out=folder,
             minutes=minutes,
@@ -101,6 +105,7 @@ def run(
             command=command,
             listener=listener,
         )
+        done = afresh(folder, contested, force=force)
     _tell_run(done, source.notes, as_json=as_json)
 
 
@@ -139,15 +144,13 @@ def fit(
 
     Stopped with Ctrl-C, the same command goes on where it was.
     """
-    from genwright.card import model_card
     from genwright.fitting import fit as fit_generator
-    from genwright.storage import write_text
 
     source, rules = read_ruled(data, how)
-    folder = claimed(out, source.name, force=force)
-    unfitted(folder)
-    with resumable(folder), shown() as listener:
-        generator = fit_generator(
+    with claimed(out, source.name, force=force) as folder, shown() as listener:
+        no_run(folder, force=force)
+        fitted = partial(
+            fit_generator,
             source,
             family=None if family == "auto" else _family(family, source),
             minutes=minutes,
@@ -159,8 +162,8 @@ def fit(
             folder=folder,
             listener=listener,
         )
-        generator.save(folder)
-        write_text(folder / "README.md", model_card(generator))
+        generator = afresh(folder, fitted, force=force)
+        _save(generator, folder)
     if as_json:
         print_json({"folder": str(folder), "family": generator.family.name, "record": generator.record})
         return
@@ -263,6 +266,15 @@ def inspect(data: str, other: tuple[str, ...], as_json: bool, **how: Any) -> Non
 
 for verb in (impute, fit_database, sample_database, evaluate, compare, rate, ratings):
     main.add_command(verb)
+
+
+def _save(generator: Any, folder: Path) -> None:
+    """The generator with its card."""
+    from genwright.card import model_card
+    from genwright.storage import write_text
+
+    generator.save(folder)
+    write_text(folder / "README.md", model_card(generator))
 
 
 def _family(name: str, data: Any) -> Any:

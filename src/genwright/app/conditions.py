@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from genwright.app.options import answering
+from genwright.app.exits import answering
 from genwright.app.output import print_dataset, print_json
 from genwright.app.wording import tell
 from genwright.errors import ArgumentError

@@ -1,12 +1,13 @@
 """The verbs fit-database and sample-database: whole databases in, whole databases out."""
 
+from functools import partial
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 import click
 
-from genwright.app.folders import claimed
-from genwright.app.options import answering
+from genwright.app.exits import answering
+from genwright.app.folders import afresh, claimed, unfitted
 from genwright.app.output import print_json
 from genwright.app.progress import shown
 from genwright.app.wording import tell
@@ -43,16 +44,18 @@ def fit_database(
 
     SOURCE is the URL of a database, or a folder of .csv or .parquet files, one for each table. Which columns are keys
     is what the database declares, or the folder's keys.json, or else found by names and values, and then told.
+    Stopped with Ctrl-C, the same command goes on with the table where it was.
     """
     from genwright.relational.files import read_database
     from genwright.relational.fit import fit_database as fit
     from genwright.storage import read_json
 
     database = read_database(source, keys=None if keys is None else read_json(keys), missing=missing)
-    folder = claimed(out, database.name, force=force)
-    with shown() as listener:
-        model = fit(database, minutes=minutes, steps=steps, seed=seed, device=device, listener=listener)
-    model.save(folder)
+    with claimed(out, database.name, force=force) as folder, shown() as listener:
+        unfitted(folder)
+        how: dict[str, Any] = {"minutes": minutes, "steps": steps, "seed": seed, "device": device}
+        model = afresh(folder, partial(fit, database, **how, folder=folder, listener=listener), force=force)
+        model.save(folder)
     if as_json:
         print_json({"folder": str(folder), "tables": dict(model.sizes), "record": dict(model.record)})
         return

@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING, Any, TypeVar, get_args
 
 import click
 
-from genwright.app.options import answering, read_data, reading, size_of
+from genwright.app.exits import answering
+from genwright.app.options import read_data, reading, size_of
 from genwright.app.output import print_json
 from genwright.app.wording import tell
 from genwright.errors import ArgumentError

@@ -1,23 +1,17 @@
-"""Options that several verbs share, and how failures leave the program."""
+"""Options that several verbs share."""
 
-import functools
-import sys
-import warnings
 from collections.abc import Callable
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from genwright.app.folders import INTERRUPTED
-from genwright.app.wording import tell, told
-from genwright.errors import ArgumentError, GenwrightError
+from genwright.errors import ArgumentError
 
 if TYPE_CHECKING:
     from genwright.constraints import Rule
     from genwright.data.dataset import Dataset
     from genwright.privacy import Privacy
 
-BUG = 70  # EX_SOFTWARE of sysexits.h
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
 _READING = [
@@ -99,50 +93,6 @@ def told_privacy(record: dict[str, Any]) -> tuple[str, ...]:
     from genwright.privacy import privacy_lines
 
     return privacy_lines(record["privacy"]) if "privacy" in record else ()
-
-
-def answering(verb: Callable[..., Any]) -> Callable[..., Any]:
-    """`--json` and `--debug`, and errors as one message and an exit code instead of a traceback."""
-
-    @functools.wraps(verb)
-    def guarded(*, debug: bool, **arguments: Any) -> Any:
-        try:
-            with warnings.catch_warnings():
-                warnings.showwarning = _tell_once()
-                return verb(**arguments)
-        except GenwrightError as error:
-            if debug:
-                raise
-            click.echo(f"genwright: {told(error)}", err=True)
-            sys.exit(error.exit_code)
-        except KeyboardInterrupt:
-            if debug:
-                raise
-            click.echo("genwright: stopped", err=True)
-            sys.exit(INTERRUPTED)
-        except Exception as error:  # ours, not the user's: say so, and how to find out more
-            if debug:
-                raise
-            what = " ".join(f"{type(error).__name__}: {error}".split())
-            click.echo(
-                f"genwright: a bug in genwright ({what})\n  hint: --debug shows where; please report it", err=True
-            )
-            sys.exit(BUG)
-
-    guarded = click.option("--debug", is_flag=True, help="Show the traceback of an error.")(guarded)
-    return click.option("--json", "as_json", is_flag=True, help="Answer in JSON on standard output.")(guarded)
-
-
-def _tell_once() -> Callable[..., None]:
-    """Shows a warning as a note on standard error, without Python's line of source, and the same note only once."""
-    seen: set[str] = set()
-
-    def show(message: Warning | str, *where: Any) -> None:
-        if str(message) not in seen:
-            seen.add(str(message))
-            tell(f"note: {message}")
-
-    return show
 
 
 def read_data(source: str, how: dict[str, Any]) -> "Dataset":

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING, Any
 import click
 from click.core import ParameterSource
 
-from genwright.app.options import answering, read_data, reading
+from genwright.app.exits import answering
+from genwright.app.options import read_data, reading
 from genwright.app.output import print_json
 from genwright.app.wording import tell
 from genwright.errors import ArgumentError

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from genwright.app.options import answering
+from genwright.app.exits import answering
 from genwright.app.output import print_json
 
 if TYPE_CHECKING:

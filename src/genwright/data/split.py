@@ -86,6 +86,11 @@ def row_keys(columns: Mapping[str, np.ndarray], *, seed: int = 0) -> np.ndarray:
     return lanes.astype(">u8").view("S16").reshape(n)  # big-endian, so that keys sort alike everywhere
 
 
+def content_hash(columns: Mapping[str, np.ndarray]) -> str:
+    """What tells the content of a table from that of others, its order included."""
+    return hashlib.sha256(b"".join(map(bytes, row_keys(columns)))).hexdigest()
+
+
 def _hash_words(raw: UInt8[np.ndarray, "n b"], salt: int) -> UInt64[np.ndarray, "n"]:
     """One 64-bit hash per row: the sum over 8-byte words of a mix of the word and a key for its position."""
     n, width = len(raw), raw.shape[1] // 8

@@ -3,7 +3,9 @@
 import time
 import warnings
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -11,20 +13,23 @@ import torch
 from jaxtyping import Int8
 
 from genwright.codecs.conditioned import ConditionedCodec
-from genwright.data.split import Split
+from genwright.data.split import Split, content_hash
 from genwright.errors import ArgumentError, DataError
 from genwright.families.autoregressive import Autoregressive
 from genwright.families.family import Family, Work
-from genwright.fitting import fit
-from genwright.generator import Generator
+from genwright.fitting import fingerprint, fit
+from genwright.folders import locked
+from genwright.generator import Generator, holds_generator, load
 from genwright.relational.children import training_rows
 from genwright.relational.database import Database
 from genwright.relational.generator import DatabaseGenerator
 from genwright.relational.layout import Clock, Layout, is_modelled, own_rows
 from genwright.spaces import Encoded
+from genwright.storage import claim, read_json, write_json
 from genwright.train.devices import choose_device
 from genwright.train.fit import Fitted, fit_family
 from genwright.train.progress import Listener, Progress, silent
+from genwright.train.stages import NOWHERE, Kept, Stages
 
 LEAST_SHARE = 0.1  # of an equal share of the time that each table has, however small it is
 FEW_ROWS, MANY_ROWS = 20_000, 100_000  # of a child table, between which its net grows
@@ -45,6 +50,7 @@ class Effort:
     steps: int | None
     seed: int
     device: str
+    folder: Path | None
     listener: Listener
 
 
@@ -56,6 +62,7 @@ def fit_database(
     family: Family | None = None,
     seed: int = 0,
     device: str = "auto",
+    folder: str | Path | None = None,
     listener: Listener = silent,
 ) -> DatabaseGenerator:
     """Fit a generator of whole databases.
@@ -66,27 +73,61 @@ def fit_database(
     to further tables model what they refer to, and are matched to the rows most like it that have room.
 
     `minutes` (5 if neither is given) is for all tables together, `steps` for each. Children belong to the part of the
-    split that their parent is in.
+    split that their parent is in. With a `folder`, finished tables and the one that is being fitted are kept there, and
+    an interrupted fit of the same database goes on where it stopped.
     """
     if minutes is None and steps is None:
         minutes = 5.0
     if minutes is not None and (steps is not None or not 0 < minutes < 1e6):
         raise ArgumentError(f"minutes={minutes}, steps={steps}", where="fit_database", hint="for example minutes=5")
+    place = None if folder is None else Path(folder)
+    with nullcontext() if place is None else locked(place):
+        if place is not None:
+            claim(place, _asked(database) | {"minutes": minutes, "steps": steps, "seed": seed, "family": repr(family)})
+        how = Effort(minutes, steps, seed, device, place, listener)
+        return _fit_tables(database, family, how)
+
+
+def _asked(database: Database) -> dict[str, Any]:
+    """What tells a database from others."""
+    tables = {name: content_hash(data.columns) for name, data in database.tables.items()}
+    return {"database": database.name, "keys": database.keys_to_json(), "content": tables}
+
+
+def _fit_tables(database: Database, family: Family | None, how: Effort) -> DatabaseGenerator:
+    """All tables one after the other; those that an earlier process finished are not fitted again."""
     started = time.monotonic()
     layouts = tuple(Layout.of(database, role) for role in database.roles())
     shares = _shares(database, layouts)
     parts: dict[str, np.ndarray] = {}
     models: dict[str, Generator | None] = {}
-    for layout in layouts:
-        parts[layout.table] = _parts(database, layout, parts)
-        listener(Progress("fitting", message=f"{layout.table}: {len(database.tables[layout.table]):,} rows"))
-        left = None if minutes is None else minutes - (time.monotonic() - started) / 60
-        share = shares[layout.table] / sum(shares[x.table] for x in layouts[len(models) :])
-        budget = None if left is None else max(LEAST_MINUTES, left * share)
-        how = Effort(minutes=budget, steps=steps, seed=seed, device=device, listener=listener)
-        models[layout.table] = _fit_table(database, layout, parts, family, how)
-    record = {"minutes": minutes, "steps": steps, "seed": seed, "seconds": round(time.monotonic() - started, 2)}
-    return _complete(database, layouts, models, record)
+    for number, layout in enumerate(layouts):
+        table, folder = layout.table, how.folder and how.folder / f"table{number}"
+        parts[table] = _parts(database, layout, parts)
+        if folder is not None and holds_generator(folder):
+            done = models[table] = load(folder, device=how.device)
+            started -= done.record["seconds"]
+            continue
+        how.listener(Progress("fitting", message=f"{table}: {len(database.tables[table]):,} rows"))
+        left = None if how.minutes is None else how.minutes - (time.monotonic() - started) / 60
+        share = shares[table] / sum(shares[x.table] for x in layouts[len(models) :])
+        minutes = None if left is None else max(LEAST_MINUTES, left * share)
+        mine = replace(how, minutes=_as_begun(folder, minutes), folder=folder)
+        made = models[table] = _fit_table(database, layout, parts, family, mine)
+        if made is not None and folder is not None:
+            made.save(folder)
+    record = {"minutes": how.minutes, "steps": how.steps, "seed": how.seed}
+    return _complete(database, layouts, models, record | {"seconds": round(time.monotonic() - started, 2)})
+
+
+def _as_begun(folder: Path | None, minutes: float | None) -> float | None:
+    """The minutes for a table as they were when its fit began, since only a fit of as many can be taken up."""
+    if folder is None or minutes is None:
+        return minutes
+    path = folder / "minutes.json"
+    if not path.is_file():
+        write_json(path, minutes)
+    return float(read_json(path))
 
 
 def _complete(
@@ -157,7 +198,7 @@ def _fit_children(database: Database, layout: Layout, parts: Mapping[str, np.nda
     codec, rows, held_out = _encoded(database, layout, parts, how.seed)
     family, target = _sized(len(rows)), choose_device(how.device)
 
-    def train_for(work: Work, listener: Listener) -> Fitted:
+    def train_for(work: Work, listener: Listener, stages: Stages) -> Fitted:
         return fit_family(
             family,
             codec.space,
@@ -168,18 +209,25 @@ def _fit_children(database: Database, layout: Layout, parts: Mapping[str, np.nda
             seed=how.seed,
             started=started if work.minutes else time.monotonic(),
             device=target,
+            stages=stages,
             listener=listener,
         )
 
     work = Work(rows=len(rows), minutes=how.minutes, steps=how.steps)
-    if how.minutes is not None:
+    stages = Stages(how.folder, fingerprint(family, codec, work, how.seed))
+
+    def planned() -> Kept:
+        if how.minutes is None:
+            return {}, {}
         began = time.monotonic()
-        train_for(Work(rows=len(rows), steps=PILOT_STEPS), silent)
+        train_for(Work(rows=len(rows), steps=PILOT_STEPS), silent, NOWHERE)
         now = time.monotonic()
         wanted = max(LEAST_STEPS, PASSES * len(rows) // (family.batch or DEFAULT_BATCH))
-        if wanted * (now - began) / PILOT_STEPS < SAFETY * (60 * how.minutes - (now - started)):
-            work = Work(rows=len(rows), steps=wanted)
-    fitted = train_for(work, how.listener)
+        fits = wanted * (now - began) / PILOT_STEPS < SAFETY * (60 * how.minutes - (now - started))
+        return {}, {"steps": wanted, "minutes": None} if fits else {}
+
+    work = replace(work, **stages.done("planned", planned)[1])
+    fitted = train_for(work, how.listener, stages)
     record = {"minutes": how.minutes, "steps": how.steps, "seed": how.seed} | fitted.record
     return Generator(codec=codec, family=fitted.family, net=fitted.net, prior=None, record=record)
 

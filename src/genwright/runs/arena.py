@@ -8,11 +8,12 @@ import numpy as np
 
 from genwright.constraints import Rule
 from genwright.data.dataset import Dataset, Image, Text
-from genwright.errors import GenwrightError
+from genwright.errors import GenwrightError, ResourceError
 from genwright.families import FAMILIES
 from genwright.families.family import Family
 from genwright.fitting import fit
-from genwright.generator import Generator, load
+from genwright.folders import InUseError, OtherWorkError
+from genwright.generator import Generator, holds_generator, load
 from genwright.metrics.evaluate import Evaluation, evaluate, headline
 from genwright.report.report import Entry
 from genwright.runs.budget import Stopwatch
@@ -45,6 +46,8 @@ class Arena:
         try:
             generator = self._fitted(family, self.minutes, self.folder / family.name.replace(" ", "-"), "training")
             scores, preview = self._scores(generator)
+        except (ResourceError, OtherWorkError, InUseError):  # no other family would fare better there
+            raise
         # A family that runs out of memory or numbers must not take the others with it.
         except (GenwrightError, ArithmeticError, MemoryError, RuntimeError, ValueError) as error:
             reason = str(error).splitlines()[0] if str(error) else type(error).__name__
@@ -80,7 +83,7 @@ class Arena:
 
     def _fitted(self, family: Family, minutes: float, folder: Path, stage: str) -> Generator:
         """A family trained in `folder` and saved there; if it is there already, that one."""
-        if (folder / "recipe.json").is_file():
+        if holds_generator(folder):
             return load(folder)
 
         def tell(progress: Progress) -> None:

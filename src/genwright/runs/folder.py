@@ -1,6 +1,5 @@
 """The folder of a run: whose it is, and what is written into it."""
 
-import hashlib
 import json
 from collections.abc import Sequence
 from pathlib import Path
@@ -9,7 +8,7 @@ from typing import Any
 from genwright.card import expression, model_card
 from genwright.constraints import Rule, rule_to_json
 from genwright.data.dataset import Dataset, Image, Text
-from genwright.data.split import row_keys
+from genwright.data.split import content_hash
 from genwright.data.write import write
 from genwright.errors import ArgumentError
 from genwright.families import FAMILIES
@@ -17,7 +16,8 @@ from genwright.families.family import Family
 from genwright.generator import Generator
 from genwright.metrics.evaluate import Evaluation
 from genwright.report.report import Report
-from genwright.storage import read_json, write_json, write_text
+from genwright.storage import claim as claim_folder
+from genwright.storage import write_json, write_text
 
 
 def claim(
@@ -26,25 +26,15 @@ def claim(
     """Make `out` the folder of this run, or find that it is already; raise if it holds anything else."""
     if not families:
         raise ArgumentError("no family to compare", where="families", hint=f"for example: {', '.join(FAMILIES)}")
-    content = hashlib.sha256(b"".join(map(bytes, row_keys(data.columns)))).hexdigest()
     mine: dict[str, Any] = {
         "data": data.name,
-        "content": content,
+        "content": content_hash(data.columns),
         "label": data.label,
         "minutes": minutes,
         "seed": seed,
         "families": [expression(family) for family in families],
     } | ({"constraints": [rule_to_json(rule) for rule in rules]} if rules else {})
-    path = out / "run.json"
-    if path.is_file() and read_json(path) == mine:
-        return
-    if out.is_file() or (out.is_dir() and any(out.iterdir())):
-        raise ArgumentError(
-            "there is already something else here",
-            where=str(out),
-            hint="give another folder with --out, or --force to replace what is there",
-        )
-    write_json(path, mine)
+    claim_folder(out, mine)
 
 
 def write_run(out: Path, generator: Generator, evaluation: Evaluation, report: Report) -> None:

@@ -10,7 +10,7 @@ from typing import Any
 from torch import Tensor, nn
 
 from genwright.errors import StorageError
-from genwright.folders import check_room
+from genwright.folders import OtherWorkError, check_room
 from genwright.storage import read_about, read_tensors, write_tensors
 
 CHECKPOINT = "checkpoint.safetensors"  # of the training loop
@@ -53,15 +53,11 @@ NOWHERE = Stages()
 def check_same(found: str | None, fingerprint: str, path: Path) -> None:
     """Raise unless what was found at `path` is of this very fit."""
     if found != fingerprint:
-        raise OtherFitError(
+        raise OtherWorkError(
             "an unfinished fit of other data, another recipe or another seed is in this folder",
             where=str(path),
             hint="choose another folder, or delete this file to start afresh",
         )
-
-
-class OtherFitError(StorageError):
-    """Stages that some other fit left."""
 
 
 def forget(folder: Path, fingerprint: str | None) -> None:
