@@ -60,11 +60,11 @@ CONDITIONS = {
     "never missing": ({"income": Between(), "note": Between()}, lambda f: f[["income", "note"]].notna().all().all()),
     "whole days": (
         {"born": Between("2023-02-01", "2023-03-31")},
-        lambda f: within(f.born, pd.Timestamp("2023-02-01"), pd.Timestamp("2023-03-31 23:59")),
+        lambda f: within(f.born, "2023-02-01", "2023-03-31 23:59"),
     ),
     "months": (
         {"born": Between(None, "2023-02")},
-        lambda f: within(f.born, f.born.min(), pd.Timestamp("2023-02-28 23:59")),
+        lambda f: within(f.born, "2023-01-01", "2023-02-28 23:59"),
     ),
     "levels": ({"country": {"DE", "IT"}}, lambda f: set(f.country) == {"DE", "IT"}),
     "missing or a": ({"note": OneOf("a", None)}, lambda f: set(f.note.fillna("?")) == {"a", "?"}),
@@ -182,8 +182,7 @@ def test_imputation_keeps_what_is_there_and_fills_what_is_not(mixture):
         assert not done.isna().any().any()
         for name in rows.columns:
             there = rows[name].notna().to_numpy()
-            written = done[name].dt.strftime("%Y-%m-%d %H:%M") if name == "born" else done[name]
-            assert written[there].tolist() == rows[name][there].tolist(), name
+            assert done[name][there].tolist() == rows[name][there].tolist(), name
 
 
 def test_several_draws_of_each_row_come_one_after_the_other_and_differ(mixture):

@@ -258,7 +258,7 @@ def test_json_lines_table(tmp_path):
     data = read(path)
     assert [type(f) for f in data.fields] == [Number, Number, Category, Category]
     assert np.isnan(data.columns["x"]).tolist() == [False, True, True]
-    assert data.columns["tags"].tolist() == [None, None, "a, b"]
+    assert data.columns["tags"].tolist() == [None, None, '["a", "b"]']
     path.write_text('{"a": 1}\nnot json\n')
     with pytest.raises(DataError) as caught:
         read(path)

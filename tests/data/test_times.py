@@ -132,7 +132,7 @@ def test_frames_and_conditions_know_the_zone(tmp_path):
     moments = pd.date_range("2024-05-01 22:00", periods=60, freq="7h", tz="Europe/Berlin")
     data = read(pd.DataFrame({"at": moments, "x": np.arange(60) % 7 / 2}))
     frame = data.frame
-    assert (frame["at"] == moments).all() and str(frame["at"].dtype) == "datetime64[us, Europe/Berlin]"
+    assert (frame["at"] == moments).all() and frame["at"].dtype == moments.dtype
     assert (read(frame).columns["at"] == data.columns["at"]).all()
     field = data.field("at")
     utc = np.datetime64("2024-05-01T20:00")

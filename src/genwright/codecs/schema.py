@@ -4,13 +4,14 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from genwright.data.dataset import Category, Constant, Field, Identifier, Image, Number, Text, Time
+from genwright.data.dataset import Category, Constant, Field, Identifier, Image, Number, Storage, Text, Time
 from genwright.data.times import format_times
 from genwright.errors import StorageError
 
@@ -45,8 +46,18 @@ def field_from_json(mapping: Mapping[str, Any]) -> Field:
     if kind == "number":  # null stands for "no bound"; Number's own defaults are the infinities
         values = {k: v for k, v in values.items() if not (k in ("low", "high") and v is None)}
         values |= {k: float(values[k]) for k in ("low", "high") if k in values}
+    storage = values.pop("storage", None)
     build: Callable[..., Field] = KINDS[kind]
-    return build(**{k: tuple(v) if isinstance(v, list) else v for k, v in values.items()})
+    field = build(**_with_tuples(values))
+    return (
+        field
+        if storage is None or isinstance(field, Image)
+        else replace(field, storage=Storage(**_with_tuples(storage)))
+    )
+
+
+def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
 
 
 def time_unit(format: str) -> str:

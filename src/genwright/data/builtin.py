@@ -9,9 +9,10 @@ import pandas as pd
 
 from genwright.data.arrays import image_dataset
 from genwright.data.dataset import Dataset, Field, Image
+from genwright.data.frames import from_frame
 from genwright.data.kinds import as_category, as_identifier
 from genwright.data.schema import type_columns
-from genwright.data.table import RawColumn, from_frame, missing_marks
+from genwright.data.table import RawColumn, missing_marks
 from genwright.data.text import running_text
 
 STDLIB_BYTES = 2_000_000

@@ -3,15 +3,28 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
 import pandas as pd
 
-from genwright.data.spellings import truth
 from genwright.data.split import Split, split_rows
-from genwright.data.times import has_day, zone_of
 from genwright.errors import ArgumentError
+
+
+@dataclass(frozen=True)
+class Storage:
+    """How a column was held where it was read, so that samples are held likewise.
+
+    `type` names the type of its values: Arrow's (see `genwright.data.arrow`), "json" for lists, objects and mixtures,
+    or one that only pandas has. `frame` is pandas' type of the column, "" if it was in no data frame; `levels` are all
+    categories of a column that has such, in order; `label` is what the frame calls a column whose name is no text.
+    """
+
+    type: str
+    frame: str = ""
+    levels: tuple[str, ...] | None = None
+    label: int | tuple[int | str, ...] | None = None
 
 
 @dataclass(frozen=True)
@@ -27,6 +40,7 @@ class Number:
     low: float = -np.inf
     high: float = np.inf
     min_decimals: int = 0
+    storage: Storage | None = field(default=None, compare=False, repr=False)
 
     @property
     def binary(self) -> bool:
@@ -44,6 +58,7 @@ class Category:
     name: str
     levels: tuple[str, ...] = ()
     dtype: Literal["str", "int", "float", "bool"] = "str"
+    storage: Storage | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -56,6 +71,7 @@ class Time:
     format: str = "%Y-%m-%d"
     low: str = ""
     high: str = ""
+    storage: Storage | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -74,6 +90,7 @@ class Identifier:
     codes: tuple[str, ...] = ()
     counts: tuple[int, ...] = ()
     check: str = ""
+    storage: Storage | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -82,6 +99,7 @@ class Constant:
 
     name: str
     value: str | None = None
+    storage: Storage | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -96,6 +114,7 @@ class Text:
     running: bool = False
     column: bool = False
     encoding: str = "utf-8"
+    storage: Storage | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -219,23 +238,7 @@ class Dataset:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """Scalar, identifier, constant and text fields as a pandas DataFrame with their outside types."""
-        columns = {f.name: _outside(f, self.columns[f.name]) for f in self.fields if not isinstance(f, Image)}
-        return pd.DataFrame(columns)
+        """Scalar, identifier, constant and text fields as a pandas DataFrame with the types they were read with."""
+        from genwright.data.stored import to_frame
 
-
-def _outside(of: Field, column: np.ndarray) -> Any:
-    """A column with the type its values have outside genwright."""
-    match of:
-        case Number(decimals=0):
-            missing = np.isnan(column)
-            return pd.array(column, dtype="Int64") if missing.any() else column.astype(np.int64)
-        case Category(dtype="int"):
-            return pd.array([None if v is None else int(v) for v in column], dtype="Int64")
-        case Category(dtype="float"):
-            return np.array([np.nan if v is None else float(v) for v in column])
-        case Category(dtype="bool"):
-            return pd.array([None if v is None else truth(v) for v in column], dtype="boolean")
-        case Time() if has_day(of.format) and (zone := zone_of(of.format)) is not None:
-            return pd.DatetimeIndex(column).tz_localize("UTC").tz_convert(zone)
-    return column
+        return to_frame(self)

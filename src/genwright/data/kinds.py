@@ -2,6 +2,8 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
+from decimal import Decimal
 from typing import Literal, NamedTuple
 
 import numpy as np
@@ -10,7 +12,7 @@ from genwright.data.checks import check_of
 from genwright.data.dataset import Category, Constant, Field, Identifier, Number, Text, Time
 from genwright.data.keys import as_numbered, codes_of, new_keys
 from genwright.data.spellings import are_truths, level_finder, truth
-from genwright.data.table import RawColumn
+from genwright.data.table import MISSING, RawColumn
 from genwright.data.times import far_times, fitting_formats, format_times, parse_as, parse_times, split_zone
 from genwright.errors import ArgumentError, DataError
 
@@ -21,6 +23,7 @@ EXACT_DIGITS = 15  # decimal digits that a float64 always keeps
 MOST_DIGITS = 17  # decimal digits that a float64 keeps at all
 NUMBER = re.compile(r"[+-]?([0-9]+\.?([0-9]*)|\.([0-9]+))([eE]([+-]?[0-9]{1,4}))?")
 INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
+WHOLE = re.compile(r"-?[0-9]{1,18}")  # fits 64 bits
 CODE = re.compile(r"[+-]?0[0-9]+")  # leading zeros: a code such as a postcode, not an amount
 MOSTLY_TIMES = 0.5  # a column of words with more times than this share is meant to hold times
 
@@ -108,9 +111,11 @@ def as_category(raw: RawColumn) -> Typed:
     if are_truths(raw.texts):
         dtype = "bool"
     elif levels and not raw.words and all(map(NUMBER.fullmatch, levels)) and not are_codes(raw):
-        plain = all(re.fullmatch("-?[0-9]{1,15}", t) for t in levels)
-        dtype, levels = ("int" if plain else "float"), sorted(levels, key=lambda t: (float(t), t))
-    return Typed(Category(raw.name, tuple(levels), dtype), raw.spread(np.array(raw.texts, dtype=object), None))
+        plain = all(WHOLE.fullmatch(t) for t in levels)
+        dtype, levels = ("int" if plain else "float"), sorted(levels, key=lambda t: (Decimal(t), t))
+    marks = [level for level in levels if level in MISSING]
+    notes = (f"{shown(marks)} is a level here, not a missing value; missing=[...] says otherwise",) if marks else ()
+    return Typed(Category(raw.name, tuple(levels), dtype), raw.spread(np.array(raw.texts, dtype=object), None), notes)
 
 
 def as_time(raw: RawColumn, form: str | None = None) -> Typed:
@@ -220,6 +225,7 @@ KINDS: Mapping[str, Callable[[RawColumn], Typed]] = {
 def as_told(raw: RawColumn, told: str) -> Typed:
     """The kind that the user said, after a comma how it is written: `time,%d/%m/%Y`."""
     kind, _, form = told.partition(",")
+    raw = without_marks(raw) if kind in ("number", "time") else raw
     if not form:
         return KINDS[kind](raw)
     if kind == "time" and "%" in form:
@@ -227,8 +233,14 @@ def as_told(raw: RawColumn, told: str) -> Typed:
     raise ArgumentError(f"{told!r} is no kind", where=f"schema[{raw.name!r}]", hint='as in "time,%d/%m/%Y"')
 
 
+def without_marks(raw: RawColumn) -> RawColumn:
+    """Without the texts that mean "no value" among numbers and times, whatever source they come from."""
+    return raw.renamed([None if t in MISSING else t for t in raw.texts]) if MISSING & set(raw.texts) else raw
+
+
 def conform(raw: RawColumn, field: Field) -> Typed:
     """The column as values of a known `field`, which comes back as it is but for levels it had not met."""
+    raw = without_marks(raw) if isinstance(field, Number | Time) else raw
     match field:
         case Number():
             column = as_number(_truths_as_numbers(raw) if field.binary else raw).column
@@ -250,15 +262,14 @@ def _conform_category(raw: RawColumn, field: Category) -> Typed:
     column = raw.spread(np.array(texts, dtype=object), None)
     new = tuple(sorted(set(texts) - set(field.levels)))
     notes = (f"{len(new)} levels were not known: {shown(new)}",) if new else ()
-    return Typed(
-        Category(field.name, field.levels + new, field.dtype if not new else _common(field, new)), column, notes
-    )
+    dtype = _common(field, new) if new else field.dtype
+    return Typed(replace(field, levels=field.levels + new, dtype=dtype), column, notes)
 
 
 def _common(field: Category, new: Sequence[str]) -> Literal["str", "int", "float", "bool"]:
     """The type that holds the known levels and the new ones."""
     if field.dtype in ("int", "float") and all(NUMBER.fullmatch(t) for t in new):
-        return field.dtype if all(re.fullmatch("-?[0-9]{1,15}", t) for t in new) else "float"
+        return field.dtype if all(WHOLE.fullmatch(t) for t in new) else "float"
     return "str"
 
 

@@ -11,6 +11,7 @@ import pandas as pd
 
 from genwright.data.dataset import Dataset, Field, Image, Number, Time
 from genwright.data.files import Stream, read_bytes
+from genwright.data.frames import from_frame, read_parquet
 from genwright.data.images import recast
 from genwright.data.kinds import Typed, as_identifier, conform
 from genwright.data.objects import gathered
@@ -22,11 +23,9 @@ from genwright.data.table import (
     MissingMarks,
     RawColumn,
     RawTable,
-    from_frame,
     missing_marks,
     parse_json_lines,
     read_delimited,
-    read_parquet,
 )
 from genwright.data.text import text_fields
 from genwright.data.write import cells

@@ -10,10 +10,10 @@ import pandas as pd
 
 from genwright.data import images as image_files
 from genwright.data.arrays import idx_images_in, is_idx, read_idx, read_npz
-from genwright.data.beside import words_kept
 from genwright.data.builtin import BUILTIN
 from genwright.data.dataset import SCALARS, Constant, Dataset, Field, Identifier, Image, Text
 from genwright.data.files import Stream, files_in, read_bytes
+from genwright.data.frames import from_frame, read_parquet
 from genwright.data.images import read_images, resized
 from genwright.data.objects import gathered
 from genwright.data.paths import existing, missing_path
@@ -23,12 +23,9 @@ from genwright.data.table import (
     MissingMarks,
     Part,
     RawTable,
-    from_frame,
-    marked,
     missing_marks,
     parse_json_lines,
     read_delimited,
-    read_parquet,
 )
 from genwright.data.text import Records, parse_text, read_text_files, text_dataset, text_fields
 from genwright.errors import ArgumentError, DataError
@@ -181,11 +178,11 @@ def _read_table(path: Path, options: Options) -> Dataset:
 
 
 def _read_json_lines(path: Path, options: Options) -> Dataset:
-    table = parse_json_lines(read_bytes(path), where=str(path), missing=words_kept(options.missing))
+    table = parse_json_lines(read_bytes(path), where=str(path), missing=options.missing)
     texts = text_fields(table, options.field)
     if texts:
         return text_dataset(table, texts, schema=options.schema, label=options.label, name=path.name)
-    return _typed(replace(table, columns=tuple(marked(c, options.missing) for c in table.columns)), options, path.name)
+    return _typed(table, options, path.name)
 
 
 def _typed(table: RawTable, options: Options, name: str) -> Dataset:

@@ -2,11 +2,12 @@
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import numpy as np
 
-from genwright.data.dataset import Field, Identifier, Number, Text, Time
+from genwright.data.dataset import Category, Field, Identifier, Image, Number, Storage, Text, Time
 from genwright.data.keys import codes_of
 from genwright.data.kinds import (
     CODE,
@@ -28,7 +29,7 @@ from genwright.data.kinds import (
     shown,
 )
 from genwright.data.spellings import are_truths
-from genwright.data.table import RawColumn, RawTable
+from genwright.data.table import MISSING, RawColumn, RawTable
 from genwright.data.times import parse_times
 from genwright.errors import ArgumentError, DataError
 
@@ -87,12 +88,19 @@ def type_columns(
             result = _type(raw, kind, free=free, is_label=raw.name == label)
         except DataError as error:
             raise DataError(error.what, where=f"{table.where}, column {raw.name!r}", hint=error.hint) from None
-        typed[raw.name] = result
+        typed[raw.name] = result._replace(field=_held(result.field, raw.storage, kind))
         notes += [f"{raw.name!r}: {note}" for note in result.notes]
     if not typed and table.columns:
         raise DataError("every column was dropped", where=table.where)
     fields = tuple(t.field for t in typed.values())
     return TypedTable(fields, {name: t.column for name, t in typed.items()}, tuple(notes))
+
+
+def _held(field: Field, storage: Storage | None, kind: str | Field | None) -> Field:
+    """The field with how the source held it; of fields that are told, as they hold it themselves."""
+    if storage is None or isinstance(field, Image) or (kind is not None and not isinstance(kind, str)):
+        return field
+    return replace(field, storage=storage if isinstance(field, Category) else replace(storage, levels=None))
 
 
 def _type(raw: RawColumn, kind: str | Field | None, *, free: Callable[[RawColumn], Typed], is_label: bool) -> Typed:
@@ -101,6 +109,8 @@ def _type(raw: RawColumn, kind: str | Field | None, *, free: Callable[[RawColumn
     if kind is not None:
         return conform(raw, kind)
     inferred = infer(raw, free=as_category if is_label else free)
+    if raw.storage is not None and raw.storage.levels is not None and isinstance(inferred.field, Number | Time):
+        return as_category(raw)
     if is_label and isinstance(inferred.field, Number | Identifier) and _few_whole_numbers(raw):
         return as_category(raw)
     return inferred
@@ -115,7 +125,7 @@ def infer(raw: RawColumn, *, free: Callable[[RawColumn], Typed]) -> Typed:
 
     A dash, a point or a date of zeros among nothing but numbers or times means that there is no value.
     """
-    dashes = {t for t in raw.texts if t in DASHES or NO_DATE.fullmatch(t)}
+    dashes = {t for t in raw.texts if t in DASHES or t in MISSING or NO_DATE.fullmatch(t)}
     if dashes and len(raw.texts) > len(dashes) and not raw.words:
         bare = infer(raw.renamed([None if t in dashes else t for t in raw.texts]), free=free)
         if isinstance(bare.field, Number | Time):

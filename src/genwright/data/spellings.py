@@ -1,6 +1,7 @@
 """One value however it is spelled: True, 1, 1.0, "true" and "yes" say the same, and so do 7 and 7.0."""
 
 from collections.abc import Callable, Collection, Hashable
+from decimal import Decimal
 from typing import Any
 
 WORDS = (("false", "true"), ("no", "yes"), ("f", "t"), ("n", "y"), ("off", "on"))
@@ -54,12 +55,13 @@ def _meanings(value: Any, dtype: str, binary: bool) -> list[Hashable]:
     said = truth(value) if binary else None
     if dtype == "bool":
         return [str(value).lower(), *([] if said is None else [said])]
-    number = _number(value) if said is None else float(said)
+    number = _number(value if said is None else said)
     return [] if number is None else [number]
 
 
-def _number(value: Any) -> float | None:
+def _number(value: Any) -> Decimal | None:
+    """The number that is meant, exactly: floats do not tell whole numbers beyond 2**53 apart."""
     try:
-        return float(value)
-    except (TypeError, ValueError):
+        return Decimal(value if isinstance(value, int) else str(value))
+    except ArithmeticError:
         return None

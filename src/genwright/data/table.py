@@ -1,30 +1,27 @@
 """Tables from files and data frames, as columns of text that `schema.py` gives their types."""
 
 import csv
-import datetime
 import json
 import math
-from collections.abc import Hashable, Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import islice
-from pathlib import Path
+from types import NoneType
 from typing import Any
 
 import numpy as np
-import pandas as pd
 import pyarrow as pa
-import pyarrow.parquet as pq
 from jaxtyping import Int
 
+from genwright.data.arrow import JSON, json_text
+from genwright.data.dataset import Storage
 from genwright.data.encodings import decode_table, encoding_notes, encoding_of
 from genwright.data.files import Stream
 from genwright.data.reservoir import Reservoir
-from genwright.data.times import format_times
 from genwright.errors import DataError
 
 MISSING = frozenset({"", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "?"})
 CHUNK = 4096  # rows taken at a time, so that columns are filled by C code rather than cell by cell
-BATCH = 2**16  # rows of a Parquet file decoded at a time
 DELIMITERS = (",", ";", "\t", "|")
 HEADER_HINT = "the first line must hold the column names, for example: age,sex,income"
 
@@ -33,14 +30,15 @@ HEADER_HINT = "the first line must hold the column names, for example: age,sex,i
 class RawColumn:
     """A column before it has a type: each distinct text once, and which of them each row holds (-1: missing).
 
-    `words`: the source says that these are words, even where they look like numbers. `rows`: the place of each row in
-    the source, from 0, where some were left out.
+    `words`: the source says that these are words, even where they look like numbers. `storage`: how the source held it,
+    None if as text. `rows`: the place of each row in the source, from 0, where some were left out.
     """
 
     name: str
     codes: Int[np.ndarray, "n"]
     texts: tuple[str, ...]
     words: bool = False
+    storage: Storage | None = None
     rows: Int[np.ndarray, "n"] | None = None
 
     @classmethod
@@ -168,7 +166,7 @@ def read_delimited(stream: Stream, *, missing: MissingMarks, part: Part = ALL) -
         lines = csv.reader(text, delimiter=delimiter, strict=True)
         try:
             header = next((row for row in lines if row), [])
-            names, more = _names([cell.strip() for cell in header], where)
+            names, more = column_names([cell.strip() for cell in header], where)
             rows = _rows(lines, width=len(names), where=where)
             while chunk := list(islice(rows, CHUNK)):
                 pool.add(text_table(names, list(zip(*chunk, strict=True))))
@@ -218,7 +216,7 @@ def _count(n: int, noun: str) -> str:
     return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
 
 
-def _names(header: Sequence[str], where: str) -> tuple[list[str], tuple[str, ...]]:
+def column_names(header: Sequence[str], where: str) -> tuple[list[str], tuple[str, ...]]:
     """Column names; ones left empty are numbered, repeated ones refused."""
     names = [name or f"column_{i}" for i, name in enumerate(header, start=1)]
     twice = [name for name in names if names.count(name) > 1]
@@ -258,31 +256,52 @@ def marked(column: RawColumn, missing: MissingMarks) -> RawColumn:
     return column.renamed([None if missing.matches(t) else t for t in column.texts])
 
 
+def without_named(column: RawColumn, missing: MissingMarks) -> RawColumn:
+    """With the marks that the user named taken out; for sources that have a missing value of their own."""
+    return column.renamed([None if missing.was_named(t) else t for t in column.texts])
+
+
 def parse_json_lines(raw: bytes, *, where: str, missing: MissingMarks) -> RawTable:
-    """One JSON object per line; keys that a line lacks are missing there, nested values are kept as text."""
+    """One JSON object per line; keys that a line lacks are missing there, lists and objects are kept as JSON."""
     text, notes = decode_table(raw, where)
-    seen: dict[str, dict[str, int]] = {}
-    codes: dict[str, dict[int, int]] = {}
-    rows, nested = 0, set[str]()
+    values: dict[str, dict[int, Any]] = {}
+    rows = 0
     for number, line in enumerate(text.split("\n"), start=1):
         if not line.strip():
             continue
-        record = _json_object(line, f"{where}, line {number}")
-        nested |= {key for key, value in record.items() if isinstance(value, list | dict)}
-        for name, value in record.items():
-            known, at = seen.setdefault(name, {}), codes.setdefault(name, {})
-            if (cell := _cell(value)) is not None:
-                at[rows] = known.setdefault(cell, len(known))
+        for name, value in _json_object(line, f"{where}, line {number}").items():
+            values.setdefault(name, {})[rows] = value
         rows += 1
-    if not codes:
+    if not values:
         raise DataError("no records", where=where, hint='each line must be an object, for example {"age": 39}')
-    notes += tuple(f"{key!r} holds lists or objects; they are kept as text" for key in sorted(nested))
-    columns = []
-    for name, at in codes.items():
-        full = np.full(rows, -1, dtype=np.int64)
-        full[list(at)] = list(at.values())
-        columns.append(marked(RawColumn(name, full, tuple(seen[name])), missing))
-    return RawTable(tuple(columns), where, notes)
+    names, more = column_names(list(values), where)
+    columns = [_of_json(name, found, rows) for name, found in zip(names, values.values(), strict=True)]
+    nested = [c.name for c in columns if c.storage and c.storage.type == JSON]
+    more += tuple(
+        f"{name!r} holds lists, objects or values of several types; they are kept as they are" for name in nested
+    )
+    return RawTable(tuple(without_named(c, missing) for c in columns), where, notes + more)
+
+
+def _of_json(name: str, values: dict[int, Any], rows: int) -> RawColumn:
+    """A column with the type that its JSON values have in common."""
+    kinds = {type(v) for v in values.values()} - {NoneType}
+    held = next((held for held, own in JSON_TYPES.items() if kinds <= own), JSON) if kinds else ""
+    texts: list[str | None] = [None] * rows
+    for row, value in values.items():
+        texts[row] = None if value is None else _json_cell(value, held)
+    return replace(RawColumn.of(name, texts), storage=Storage(held) if held else None)
+
+
+def _json_cell(value: Any, held: str) -> str | None:
+    match value:
+        case str() if held != JSON:
+            return value
+        case _Decimal():
+            return value.text
+        case float():
+            return None if value != value else repr(value)
+    return json_text(value)
 
 
 class _Decimal(float):
@@ -296,6 +315,9 @@ class _Decimal(float):
     text: str
 
 
+JSON_TYPES = {"bool": {bool}, "int64": {int}, "double": {int, float, _Decimal}, "string": {str}}
+
+
 def _json_object(line: str, where: str) -> dict[str, Any]:
     try:
         record = json.loads(line, parse_float=_Decimal)
@@ -304,79 +326,3 @@ def _json_object(line: str, where: str) -> dict[str, Any]:
     if not isinstance(record, dict):
         raise DataError("not a JSON object", where=where, hint='each line must be like {"age": 39, "sex": "F"}')
     return record
-
-
-def _cell(value: Any) -> str | None:
-    """A JSON or data-frame value as text; lists of plain values are joined by commas."""
-    match value:
-        case None:
-            return None
-        case str():
-            return value
-        case _Decimal():
-            return value.text
-        case list() | tuple() if all(isinstance(v, str | int | float) for v in value):
-            return ", ".join(map(str, value))
-        case list() | tuple() | dict():
-            return json.dumps(value, ensure_ascii=False, default=str)
-        case np.ndarray():
-            return _cell(value.tolist())
-    return str(value)
-
-
-def read_parquet(path: Path, *, missing: MissingMarks, part: Part = ALL) -> RawTable:
-    """A Parquet file, streamed."""
-    pool = part.reservoir()
-    try:
-        with pq.ParquetFile(path) as file:
-            pool.add(file.schema_arrow.empty_table())
-            for batch in file.iter_batches(BATCH):
-                pool.add(pa.Table.from_batches([batch]))
-        frame = pool.table().to_pandas()
-    except Exception as error:  # Arrow's and pandas' errors on damaged files share no base class
-        raise DataError(f"cannot read Parquet: {error}", where=str(path), hint="is the file complete?") from None
-    table = from_frame(frame, where=str(path), missing=missing)
-    return replace(table, notes=table.notes + part.notes(pool))
-
-
-def from_frame(frame: pd.DataFrame, *, where: str, missing: MissingMarks) -> RawTable:
-    """A pandas DataFrame; its index is left out, its dates and numbers keep their precision."""
-    if frame.shape[0] == 0 or frame.shape[1] == 0:
-        raise DataError("the table is empty", where=where)
-    names, notes = _names([str(name) for name in frame.columns], where)
-    columns = tuple(marked(_from_series(name, frame.iloc[:, i]), missing) for i, name in enumerate(names))
-    return RawTable(columns, where, notes)
-
-
-def _from_series(name: str, series: pd.Series) -> RawColumn:
-    values = series.reset_index(drop=True)
-    if values.dtype == object:  # lists and the like cannot be hashed
-        values = values.map(lambda v: v if isinstance(v, Hashable) else _cell(v))
-    codes, distinct = pd.factorize(values)
-    raw = RawColumn(name, codes.astype(np.int64), tuple(map(str, range(len(distinct)))))
-    return raw.renamed(_texts(pd.Series(distinct)))
-
-
-def _texts(distinct: pd.Series) -> list[str | None]:
-    """Distinct values as the shortest text that reads back as the same value."""
-    if isinstance(distinct.dtype, pd.DatetimeTZDtype):
-        return _zoned(distinct, distinct.dtype.tz)
-    if pd.api.types.is_datetime64_dtype(distinct.dtype):
-        day = (distinct.dt.normalize() == distinct).all()
-        second = (distinct.dt.floor("s") == distinct).all()
-        form = "%Y-%m-%d" if day else "%Y-%m-%d %H:%M:%S" if second else "%Y-%m-%d %H:%M:%S.%f"
-        return distinct.dt.strftime(form).tolist()
-    if distinct.dtype in (np.float16, np.float32):
-        return [str(v) for v in distinct.to_numpy()]  # as Python floats they would show digits they do not have
-    return [_cell(v) for v in distinct]
-
-
-def _zoned(distinct: pd.Series, zone: datetime.tzinfo) -> list[str | None]:
-    """Moments of one zone, each with its offset and, if it is a named zone, the name."""
-    utc = distinct.dt.tz_convert("UTC").dt.tz_localize(None).to_numpy().astype("datetime64[us]")
-    clock = "%Y-%m-%d %H:%M:%S" + (".%f" if (utc != utc.astype("datetime64[s]")).any() else "")
-    name = getattr(zone, "key", getattr(zone, "zone", None)) or ""
-    if "/" in name:
-        return list(format_times(utc, f"{clock}%:z[{name}]"))
-    offset = distinct.iloc[0].strftime("%z")
-    return list(format_times(utc, f"{clock}{offset[:3]}:{offset[3:5]}"))

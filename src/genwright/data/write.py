@@ -8,27 +8,28 @@ import re
 from collections.abc import Callable, Mapping, Sequence
 from os import PathLike
 from pathlib import Path
-from typing import Any, Literal
+from typing import Literal
 
 import numpy as np
-import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
 from jaxtyping import UInt8
 from PIL import Image as Pillow
 from PIL.PngImagePlugin import PngInfo
 
+from genwright.data.arrow import json_as
+from genwright.data.cells import cells
 from genwright.data.dataset import Category, Dataset, Field, Identifier, Image, Number, Text, Time
 from genwright.data.encodings import encode_text
 from genwright.data.images import LEVELS_KEY, scale_levels
 from genwright.data.sql import Address, is_url
+from genwright.data.stored import arrow_array
 from genwright.data.table import MISSING
 from genwright.data.text import parse_text, passages
-from genwright.data.times import format_times, zone_of
 from genwright.errors import ArgumentError, DataError
 from genwright.folders import new_folder
 from genwright.storage import write_bytes
 
-ISO_TIMES = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S.%f")
-ZONED = re.compile(r"%Y-%m-%d %H:%M:%S(\.%f)?([+-]\d\d:\d\d|%:z\[.+\])")  # as Parquet's moments with a zone are read
 IfExists = Literal["fail", "replace", "append"]
 OUR_FILES = re.compile(r"[0-9]{5,}\.png|labels\.(csv|jsonl)|captions\.jsonl")
 
@@ -76,30 +77,6 @@ def write(
     return notes
 
 
-def cells(field: Field, column: np.ndarray) -> list[str | None]:
-    """A column as text, exactly as `write` puts it into a CSV; None where missing."""
-    match field:
-        case Number():
-            rounded = column if field.decimals is None else np.round(column, field.decimals) + 0.0  # no negative zero
-            return [None if v != v else _number_text(v, field) for v in rounded.tolist()]
-        case Time():
-            present = ~np.isnat(column)
-            result = np.full(len(column), None, dtype=object)
-            result[present] = format_times(column[present], field.format)
-            return result.tolist()
-    return column.tolist()
-
-
-def _number_text(value: float, field: Number) -> str:
-    """The shortest text of a value with at least `min_decimals` digits after its point."""
-    text = repr(value) if field.decimals is None else f"{value:.{field.decimals}f}"
-    if "e" in text:
-        return text
-    whole, _, fraction = text.partition(".")
-    fraction = fraction.rstrip("0").ljust(field.min_decimals, "0")
-    return f"{whole}.{fraction}" if fraction else whole
-
-
 def _delimited(data: Dataset, delimiter: str) -> tuple[bytes, tuple[str, ...]]:
     stream = io.StringIO(newline="")
     writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
@@ -118,8 +95,12 @@ def _json_lines(data: Dataset) -> tuple[bytes, tuple[str, ...]]:
 
 
 def _json_values(field: Field, column: np.ndarray) -> list[str]:
-    """Values as JSON: numbers with their decimals, true and false where they were written so, else strings."""
+    """Values as JSON: of the types they were read with; else numbers with their decimals, true and false where they
+    were written so, and strings.
+    """
     texts = cells(field, column)
+    if field.storage is not None and field.storage.type:
+        return ["null" if t is None else json_as(t, field.storage.type) or _json_string(t) for t in texts]
     match field:
         case Number() | Category(dtype="int"):
             return [t or "null" for t in texts]
@@ -134,30 +115,10 @@ def _json_string(text: str | None) -> str:
 
 
 def _parquet(data: Dataset) -> tuple[bytes, tuple[str, ...]]:
-    frame = pd.DataFrame({f.name: _parquet_values(f, data.columns[f.name]) for f in data.fields})
+    arrays = [arrow_array(f, data.columns[f.name]) for f in data.fields]
     stream = io.BytesIO()
-    frame.to_parquet(stream, index=False)
-    return stream.getvalue(), ()
-
-
-def _parquet_values(field: Field, column: np.ndarray) -> Any:
-    """Values with Parquet's types where reading them back gives the same field, else their text."""
-    texts = cells(field, column)
-    match field:
-        case Number(decimals=0, min_decimals=0) | Category(dtype="int"):
-            return pd.array([None if t is None else int(t) for t in texts], dtype="Int64")
-        case Number():
-            return np.array([np.nan if t is None else float(t) for t in texts])
-        case Time() if ZONED.fullmatch(field.format):
-            moments = pd.DatetimeIndex(column.astype("datetime64[us]")).tz_localize("UTC")
-            return moments.tz_convert(zone_of(field.format))
-        case Time() if field.format in ISO_TIMES:
-            return column
-        case Category(dtype="bool", levels=levels) if set(levels) <= {"True", "False"}:
-            return pd.array([None if t is None else t == "True" for t in texts], dtype="boolean")
-        case Identifier(pattern="{}", digits=0) if all(t is None or t.isdecimal() for t in texts):
-            return pd.array([None if t is None else int(t) for t in texts], dtype="Int64")
-    return pd.array(texts, dtype="string")
+    pq.write_table(pa.table([array for array, _ in arrays], names=[f.name for f in data.fields]), stream)
+    return stream.getvalue(), tuple(note for _, note in arrays if note)
 
 
 def _plain_text(data: Dataset) -> tuple[bytes, tuple[str, ...]]:

@@ -74,6 +74,8 @@ def private_codec(data: Dataset, budget: Budget, public: Mapping[str, Between | 
 
 def _blank(field: Field) -> Field:
     """A field without what it holds of the rows."""
+    if not isinstance(field, Identifier | Constant) and field.storage is not None:
+        field = replace(field, storage=replace(field.storage, levels=None))
     match field:
         case Number():
             return replace(field, low=-np.inf, high=np.inf)
