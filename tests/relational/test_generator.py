@@ -13,7 +13,7 @@ from genwright.app.cli import main
 from genwright.errors import ArgumentError, StorageError
 from genwright.relational.children import training_rows
 from genwright.relational.files import read_database
-from genwright.relational.fit import fit_database
+from genwright.relational.fit import _parts, fit_database
 from genwright.relational.generator import load_database
 from genwright.relational.layout import Clock, Layout
 from tests.relational.shop import facts, shop
@@ -154,3 +154,18 @@ def test_an_interrupted_fit_goes_on_with_the_table_where_it_was(tmp_path, monkey
     again = load_database(tmp_path).sample(seed=2)
     for name, table in whole.sample(seed=2).tables.items():
         assert table.frame.equals(again.tables[name].frame)
+
+
+def test_children_of_few_parents_are_split_on_their_own():
+    rng = np.random.default_rng(0)
+    own = rng.integers(0, 6, 1200)
+    wide = pd.DataFrame({"id": ["a", "b", "c", "d", "e", "f"], "area": [3, 9, 4, 7, 5, 8]})
+    sales = pd.DataFrame({"id": np.arange(1200) + 1, "shop_id": wide["id"].to_numpy()[own]})
+    sales["amount"] = rng.normal(size=1200)
+    database = read_database({"shops": wide, "sales": sales})
+    parts = {}
+    for layout in [Layout.of(database, role) for role in database.roles()]:
+        parts[layout.table] = _parts(database, layout, parts)
+    for part, share in ((0, 0.8), (1, 0.1), (2, 0.1)):
+        many = pd.Series(database.tables["sales"].columns["shop_id"])[parts["sales"] == part].value_counts()
+        assert many.reindex(wide["id"]).to_numpy() == pytest.approx(share * np.bincount(own), abs=0.1 * 200)

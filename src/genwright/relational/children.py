@@ -40,7 +40,7 @@ def context_fields(layout: Layout, fields: Sequence[Field]) -> tuple[Field, ...]
 
 
 def training_rows(database: Database, layout: Layout, clock: Clock) -> tuple[Dataset, Int[np.ndarray, " n"]]:
-    """Rows with their context, in order, and the parent's row of each (-1: none)."""
+    """Rows with their context, in order, and which row of the table each is."""
     assert layout.parent is not None
     parents = database.parent_rows(layout.parent)
     order, group, place = sibling_order(database, layout, parents)
@@ -60,7 +60,7 @@ def training_rows(database: Database, layout: Layout, clock: Clock) -> tuple[Dat
             beside[field.name] = _means(columns[field.name.removeprefix(MEAN)], first[group])
         else:
             beside[field.name] = taken(columns[field.name.removeprefix(PREVIOUS)], before)
-    return Dataset((*fields, *context_fields(layout, fields)), {**columns, **beside}, layout.table), parents
+    return Dataset((*fields, *context_fields(layout, fields)), {**columns, **beside}, layout.table), order
 
 
 def _parent_column(database: Database, layout: Layout, field: Field) -> np.ndarray:

@@ -40,6 +40,7 @@ PILOT_STEPS = 10  # taken to see how long one takes
 SAFETY = 0.5  # of the time may be planned for that; otherwise the fit goes by the clock, and ends on time
 LEAST_MINUTES = 0.02  # for a table where the time is up
 TRAIN, VALID, TEST = 0, 1, 2
+FEW_PARENTS = 100  # of which a tenth is too few for their children to be like the others
 
 
 @dataclass(frozen=True)
@@ -73,8 +74,9 @@ def fit_database(
     to further tables model what they refer to, and are matched to the rows most like it that have room.
 
     `minutes` (5 if neither is given) is for all tables together, `steps` for each. Children belong to the part of the
-    split that their parent is in. With a `folder`, finished tables and the one that is being fitted are kept there, and
-    an interrupted fit of the same database goes on where it stopped.
+    split that their parent is in, unless there are fewer than 100 parents, as in a table of countries. With a `folder`,
+    finished tables and the one that is being fitted are kept there, and an interrupted fit of the same database goes on
+    where it stopped.
     """
     if minutes is None and steps is None:
         minutes = 5.0
@@ -178,11 +180,11 @@ def _shares(database: Database, layouts: tuple[Layout, ...]) -> dict[str, float]
 
 
 def _parts(database: Database, layout: Layout, parts: Mapping[str, np.ndarray]) -> Int8[np.ndarray, " n"]:
-    """The part of the split that each row belongs to: its parent's, or its own where it has none."""
+    """The part of the split that each row belongs to: its parent's; its own where it has none, or parents are few."""
     split = database.tables[layout.table].split
     own = np.full(len(database.tables[layout.table]), TRAIN, dtype=np.int8)
     own[split.valid], own[split.test] = VALID, TEST
-    if layout.parent is None:
+    if layout.parent is None or len(database.tables[layout.parent.parent]) < FEW_PARENTS:
         return own
     rows = database.parent_rows(layout.parent)
     return np.where(rows < 0, own, parts[layout.parent.parent][rows])
@@ -238,8 +240,8 @@ def _encoded(
     """The codec of a child table, and its rows for training and for validation."""
     assert layout.parent is not None
     clock = Clock.of(layout, database.tables[layout.table])
-    data, parents = training_rows(database, layout, clock)
-    part = np.where(parents < 0, TRAIN, parts[layout.parent.parent][parents])
+    data, order = training_rows(database, layout, clock)
+    part = parts[layout.table][order]
     train = data.take(part == TRAIN)
     valid = data.take(part == VALID) if (part == VALID).any() else train
     if len(train) < 2:
