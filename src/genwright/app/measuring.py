@@ -231,7 +231,7 @@ def _generated(
     name: str, generator: "Generator | None", held_out: "Dataset", how: dict[str, Any], seed: int
 ) -> "Dataset":
     """What the file or folder `name` holds, or as many records from the generator as `held_out` asks for."""
-    from genwright.runs.arena import drawn
+    from genwright.runs.parts import drawn
 
     if generator is None:
         return _read_alike(name, held_out, how)

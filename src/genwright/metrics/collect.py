@@ -14,10 +14,13 @@ Metric = Callable[[Any, Any], Score | Sequence[Score]]  # of real and of generat
 
 
 class Found:
-    """Scores so far; a metric that the data cannot bear leaves a note instead. `only`: names of the scores to find."""
+    """Scores so far; a metric that the data cannot bear leaves a note instead.
 
-    def __init__(self, only: Collection[str] | None = None) -> None:
-        self.only = only
+    `only`: names of the scores to find. `floors`: those already known by the names of their metrics, to be added to.
+    """
+
+    def __init__(self, only: Collection[str] | None = None, floors: dict[str, Sequence[Score]] | None = None) -> None:
+        self.only, self.floors = only, {} if floors is None else floors
         self.scores: list[Score] = []
         self.notes: list[str] = []
 
@@ -41,10 +44,11 @@ class Found:
         def both() -> Sequence[Score]:
             scores = _several(metric(*sets))
             try:
-                floors = _several(metric(*floor_sets))
+                if name not in self.floors:
+                    self.floors[name] = _several(metric(*floor_sets))
             except DataError:  # halves of the real data may be too small where the whole is not
                 return scores
-            return [replace(score, floor=floor.value) for score, floor in zip(scores, floors, strict=True)]
+            return [replace(score, floor=floor.value) for score, floor in zip(scores, self.floors[name], strict=True)]
 
         self.add(name, both)
 

@@ -1,7 +1,7 @@
 """evaluate: every metric that suits the data and that its size can bear, each beside its floor."""
 
 import math
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, get_args
 
@@ -78,6 +78,7 @@ def evaluate(
     cache: FeatureCache | None = None,
     encoder: TextEncoder | None = None,
     only: Collection[str] | None = None,
+    floors: dict[str, Sequence[Score]] | None = None,
     seed: int = 0,
 ) -> Evaluation:
     """Compare generated records with real ones.
@@ -87,18 +88,14 @@ def evaluate(
     `generator`: for bits per byte of text. `extractor`: features for images; by default one is fitted to a part of
     `train` (or half of `real`) that takes no part in the comparison. `cache`: where features of images are remembered;
     by default, in this process. `encoder`: an embedding of text, for MAUVE and coherence; slow, and only if given.
-    `only`: names of scores, such as those of HEADLINES, where the others are not worth their time.
+    `only`: names of scores, such as those of HEADLINES, where the others are not worth their time. `floors`:
+    where those of many evaluations that differ in nothing but the generator are remembered.
 
     Raises DataError if fields are missing or cannot be compared, or if there are fewer than 10 records of either
     (one, if they are texts).
     """
-    fewest = 1 if isinstance(real.media, Text) else MIN_ROWS  # one text holds many words
-    for data in (fake, real):
-        if len(data) < fewest:
-            raise DataError(
-                f"{len(data)} records are too few to evaluate", where=data.name, hint=f"at least {fewest} are needed"
-            )
-    found = Found(only)
+    _check_enough(fake, real)
+    found = Found(only, floors)
     found.notes.extend(_not_compared(fake, real))
     real, unlike = shared(real, fake, train)
     found.notes.extend(unlike)
@@ -117,7 +114,19 @@ def evaluate(
         case _:
             score_tables(found, fake, real, train, seed)
             score_text_columns(found, fake, real, train, seed)
+    if not found.scores and only is None:
+        why = "; ".join(dict.fromkeys(found.notes))
+        raise DataError("nothing could be measured", where=fake.name, hint=f"give more records ({why})")
     return Evaluation(tuple(found.scores), tuple(found.notes))
+
+
+def _check_enough(fake: Dataset, real: Dataset) -> None:
+    fewest = 1 if isinstance(real.media, Text) else MIN_ROWS  # one text holds many words
+    for data in (fake, real):
+        if len(data) < fewest:
+            raise DataError(
+                f"{len(data)} records are too few to evaluate", where=data.name, hint=f"at least {fewest} are needed"
+            )
 
 
 def _not_compared(fake: Dataset, real: Dataset) -> Iterator[str]:

@@ -10,8 +10,6 @@ from genwright.constraints import Rule, rule_to_json
 from genwright.data.dataset import Dataset, Image, Text
 from genwright.data.split import content_hash
 from genwright.data.write import write
-from genwright.errors import ArgumentError
-from genwright.families import FAMILIES
 from genwright.families.family import Family
 from genwright.generator import Generator
 from genwright.metrics.evaluate import Evaluation
@@ -24,8 +22,6 @@ def claim(
     out: Path, data: Dataset, *, minutes: float, seed: int, families: Sequence[Family], rules: Sequence[Rule] = ()
 ) -> None:
     """Make `out` the folder of this run, or find that it is already; raise if it holds anything else."""
-    if not families:
-        raise ArgumentError("no family to compare", where="families", hint=f"for example: {', '.join(FAMILIES)}")
     mine: dict[str, Any] = {
         "data": data.name,
         "content": content_hash(data.columns),

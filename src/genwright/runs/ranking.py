@@ -12,11 +12,14 @@ from genwright.report.report import Entry, clock
 
 @dataclass(frozen=True)
 class Contestant:
-    """A family in the comparison: its line on the leaderboard, and what it became (None if it failed)."""
+    """A family in the comparison: its line on the leaderboard, and what it became (None if it failed, or was fitted to
+    several parts of the data). `pace`: seconds that it takes to draw a record.
+    """
 
     entry: Entry
     family: Family
     generator: Generator | None
+    pace: float = 0.0
 
 
 def choose(contestants: Sequence[Contestant]) -> Contestant:
@@ -67,12 +70,17 @@ def _distance(score: Score) -> float:
     return abs(score.value - (score.floor or 0.0))
 
 
-def rule(best: Entry, *, minutes: float, records: int) -> str:
-    """How the family was picked, in words: `minutes` for each, `records` drawn by each."""
-    assert best.headline is not None
+def rule(contestants: Sequence[Contestant], best: Contestant, *, seconds: float, records: int, fits: int = 1) -> str:
+    """How the family was picked, in words: `seconds` for each, `records` drawn by each, from so many `fits`."""
+    assert best.entry.headline is not None
+    took = sorted(c.entry.seconds for c in contestants if not c.entry.failure)
+    within = f"to train, and took {clock(took[0])} to {clock(took[-1])}" if took[-1] > 1.1 * seconds else "to train"
+    against = "the validation part"
+    if fits > 1:
+        against = f"all real ones; each was drawn by one of {fits} fits that had not seen the part it stands for"
     return (
-        f"Each family trained for up to {clock(60 * minutes)} on the training part and drew {records:,} "
-        f"records, which were compared with the validation part. The best {best.headline.name} wins. Among families "
+        f"Each family had {clock(seconds)} {within}. It drew {records:,} records, which were compared with {against}. "
+        f"The best {best.entry.headline.name} wins. Among families "
         "that it cannot tell apart (each value lies within the other’s 95 % interval), an exact likelihood goes before "
         "a bound and a bound before none; then the better value decides."
     )
