@@ -17,8 +17,11 @@ class GenwrightError(Exception):
     exit_code = 1
 
     def __init__(self, what: str, *, where: str = "", hint: str = "") -> None:
-        self.what, self.where, self.hint = what, where, hint
-        super().__init__(what)
+        # Names of files may hold bytes that are not UTF-8, which could not be printed or sent on.
+        self.what, self.where, self.hint = (
+            text.encode("utf-8", "backslashreplace").decode() for text in (what, where, hint)
+        )
+        super().__init__(self.what)
 
     def __str__(self) -> str:
         line = f"{self.where}: {self.what}" if self.where else self.what

@@ -44,10 +44,10 @@ def write_bytes(path: Path, raw: bytes) -> None:
 
 
 def write_text(path: Path, text: str) -> None:
-    """Write UTF-8 text atomically."""
+    """Write UTF-8 text atomically; lone surrogates, which UTF-8 has no bytes for, as JSON writes them (\\udce9)."""
 
     def write(part: Path) -> None:
-        part.write_text(text, encoding="utf-8", newline="\n")
+        part.write_text(text, encoding="utf-8", errors="backslashreplace", newline="\n")
 
     write_atomic(path, write)
 

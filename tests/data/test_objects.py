@@ -29,10 +29,31 @@ def test_images(source):
     assert gw.read(source, size=(8, 6)).media.shape == (8, 6, 1)
 
 
-@pytest.mark.parametrize("labels", [LABELS, tuple(LABELS), np.array(LABELS)])
-def test_labelled_images(labels):
-    data = gw.read({"x": PIXELS, "y": labels})
+PICTURES = [Pillow.fromarray(p) for p in PIXELS]
+
+
+@pytest.mark.parametrize(
+    "source",
+    [
+        {"x": PIXELS, "y": LABELS},
+        {"x": PIXELS, "y": np.array(LABELS)},
+        {"x": PIXELS, "y": np.char.encode(np.array(LABELS))},
+        {"pixels": PICTURES, "label": LABELS},
+        pd.DataFrame({"image": PICTURES, "label": LABELS}),
+        [{"image": p, "label": v} for p, v in zip(PICTURES, LABELS, strict=True)],
+        list(zip(PICTURES, LABELS, strict=True)),
+    ],
+    ids=["arrays", "array", "bytes", "lists", "frame", "records", "pairs"],
+)
+def test_labelled_images(source):
+    data = gw.read(source)
     assert data.label == "label" and data.columns["label"].tolist() == LABELS
+    assert np.array_equal(data.columns["image"][..., 0], PIXELS)
+
+
+def test_images_in_npy(tmp_path):
+    np.save(tmp_path / "x.npy", PIXELS)
+    assert np.array_equal(gw.read(tmp_path / "x.npy").columns["image"][..., 0], PIXELS)
 
 
 def test_texts():
@@ -75,6 +96,7 @@ def test_rows_without_names():
         ({"a": 1}, "no columns"),
         ({"a": [1, 2], "b": [1]}, "columns of different lengths: 'a' 2, 'b' 1"),
         (3, "cannot read an object of type int"),
+        ([b"ab", b"c"], "cannot read a list of bytes"),
         (np.zeros((2, 2, 2, 2, 2)), "shape"),
         ([np.zeros((2, 2)), np.zeros((3, 3))], "images of 2 shapes"),
     ],

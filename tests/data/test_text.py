@@ -41,7 +41,7 @@ def test_records_by_line(tmp_path):
     assert "".join(read(path, records="running").columns["text"]) == "emma\r\nzoë\r\nava"
     path.write_text("a\n\nb\n \n\n", newline="")
     data = read(path, records="lines")
-    assert data.columns["text"].tolist() == ["a", "b"] and "3 blank lines" in data.notes[0]
+    assert data.columns["text"].tolist() == ["a", "b"] and "(3)" in data.notes[0]
     with pytest.raises(ArgumentError):
         read(path, records="paragraphs")
 

@@ -17,7 +17,8 @@ if TYPE_CHECKING:
 
 def print_json(value: Any) -> None:
     """JSON on standard output; numbers that are not finite become null, as JSON has no word for them."""
-    click.echo(json.dumps(_finite(value), ensure_ascii=False, indent=1))
+    text = json.dumps(_finite(value), ensure_ascii=False, indent=1)
+    click.echo(text.encode("utf-8", "backslashreplace"))  # lone surrogates as JSON escapes them
 
 
 def print_dataset(data: "Dataset", *, as_json: bool) -> None:

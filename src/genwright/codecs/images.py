@@ -1,5 +1,6 @@
 """Images of one size to `Reals`, the scalar fields beside them to context columns."""
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Self, final
@@ -139,7 +140,8 @@ def _pixels(image: Image, data: Dataset) -> UInt8[np.ndarray, "n h w c"]:
     if len(sizes) > 1:
         shown = ", ".join(sorted(map(_size, sizes))[:3])
         what = f"images of {len(sizes)} different sizes ({shown}{', ...' if len(sizes) > 3 else ''})"
-        raise DataError(what, where=image.name, hint="give size=(height, width) when reading, to resize them all")
+        usual = Counter(item.shape[:2] for item in column).most_common(1)[0][0]
+        raise DataError(what, where=image.name, hint=f"read them with size={usual}, to resize them to one")
     return np.stack(list(column))
 
 

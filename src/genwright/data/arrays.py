@@ -73,14 +73,13 @@ def parse_idx(raw: bytes, *, where: str) -> Shaped[np.ndarray, "n *s"]:
 
 
 def read_npz(path: Path) -> Dataset:
-    """Images and labels in an npz archive, found by their names (images, x, ...; labels, y, ...) or shapes."""
+    """The images in an npy file, or the images and labels in an npz archive."""
     raw = read_bytes(path)
     try:
-        with np.load(io.BytesIO(raw), allow_pickle=False) as archive:
-            if not hasattr(archive, "files"):
-                raise DataError("a bare array", where=str(path), hint="save it with np.savez(path, images=array)")
-            members = {key: archive[key] for key in archive.files}  # bytes where a member is no array
-            arrays = {key: array for key, array in members.items() if isinstance(array, np.ndarray)}
+        loaded = np.load(io.BytesIO(raw), allow_pickle=False)
+        names = [IMAGE_KEYS[0]] if isinstance(loaded, np.ndarray) else loaded.files
+        members = {key: loaded if isinstance(loaded, np.ndarray) else loaded[key] for key in names}
+        arrays = {key: array for key, array in members.items() if isinstance(array, np.ndarray)}  # not bytes
     except (ValueError, OSError, EOFError, KeyError, zipfile.BadZipFile, zlib.error, NotImplementedError) as error:
         hint = "save plain number arrays; arrays of objects are refused, as loading them could run code"
         raise DataError(f"cannot read the arrays: {error}", where=str(path), hint=hint) from None
@@ -125,10 +124,14 @@ def image_dataset(
         return Dataset((field,), {"image": pixels}, name, None, notes + more)
     if labels.ndim != 1 or len(labels) != len(pixels):
         raise DataError(f"{len(pixels)} images but labels of shape {labels.shape}", where=where)
-    label = as_category(RawColumn.of("label", [str(v) for v in labels.tolist()]))
+    label = as_category(RawColumn.of("label", [_text(v) for v in labels.tolist()]))
     assert isinstance(label.field, Category)
     columns = {"image": pixels, "label": label.column}
     return Dataset((field, label.field), columns, name, "label", notes + more)
+
+
+def _text(value: object) -> str:
+    return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 
 def _pixels(images: np.ndarray, where: str) -> tuple[UInt8[np.ndarray, "n h w c"], str, int, tuple[str, ...]]:

@@ -1,13 +1,14 @@
 """What lies beside images: tables, captions and the folders they are in, as fields of each image."""
 
+import json
 import posixpath
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
 from genwright.data.dataset import Category, Field, Number, Time
-from genwright.data.encodings import decode_text
+from genwright.data.encodings import decode_table, decode_text
 from genwright.data.files import Files, readable, shown
 from genwright.data.kinds import as_text
 from genwright.data.schema import infer, is_wordy, type_columns
@@ -15,7 +16,7 @@ from genwright.data.table import MISSING, MissingMarks, RawColumn, RawTable, par
 from genwright.errors import DataError
 
 SIDE_FILES = ("labels.csv", "labels.jsonl", "captions.jsonl", "metadata.csv", "metadata.jsonl")
-SIDE_SUFFIXES = (".csv", ".tsv", ".jsonl", ".ndjson")  # of tables that are looked at under any name
+SIDE_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")  # of tables that are looked at under any name
 FILE_COLUMNS = (
     "file",
     "file_name",
@@ -78,21 +79,29 @@ def beside_images(
     return Beside(tuple(typed.fields), typed.columns, label, (*notes, *typed.notes), frozenset(used))
 
 
-def words_kept(missing: MissingMarks) -> MissingMarks:
-    """Only the marks that the user named, and the empty cell: a class may be called "NA", a text read "null"."""
-    return replace(missing, texts=missing.named | {""})
-
-
 def _side_table(files: Files, side: str, missing: MissingMarks) -> RawTable:
     raw, where = files.read(side), f"{files.where}/{readable(side)}"
-    if side.lower().endswith((".jsonl", ".ndjson")):
-        return parse_json_lines(raw, where=where, missing=words_kept(missing))
-    table = parse_delimited(raw, where=where, missing=words_kept(missing))
+    if side.lower().endswith(".json"):  # a list of objects in one
+        raw = _json_list(raw, where)
+    if side.lower().endswith((".json", ".jsonl", ".ndjson")):
+        return parse_json_lines(raw, where=where, missing=missing)
+    table = parse_delimited(raw, where=where, missing=replace(missing, texts=missing.named | {""}))
     return replace(table, columns=tuple(map(_spelled, table.columns)))
 
 
+def _json_list(raw: bytes, where: str) -> bytes:
+    """One JSON list of objects as JSON lines."""
+    try:
+        records = json.loads(decode_table(raw, where)[0])
+    except (ValueError, RecursionError) as error:
+        raise DataError(f"not JSON: {error}", where=where) from None
+    if not isinstance(records, list):
+        raise DataError("not a list of objects", where=where)
+    return "\n".join(map(json.dumps, records)).encode()
+
+
 def _spelled(column: RawColumn) -> RawColumn:
-    """A column of a CSV read with `words_kept`: among numbers, times or truth values alone, "NA" means missing."""
+    """A column of a CSV: "NA" may be a class, but among numbers, times or truth values alone it means missing."""
     marks = MISSING & set(column.texts)
     if not marks or len(marks) == len(column.texts):
         return column
@@ -103,29 +112,38 @@ def _spelled(column: RawColumn) -> RawColumn:
 
 
 class _Places:
-    """Where each image stands, by all the ways in which a table may name it: exactly, or if it is clear which."""
+    """Which image a table means: by its path, its name alone, and each without suffix, where that leaves no doubt."""
 
     def __init__(self, names: Sequence[str]) -> None:
         self.size = len(names)
-        self.levels: list[dict[str, int | None]] = []
-        for form in (_key, lambda n: _key(posixpath.basename(n)), _stem, lambda n: _stem(posixpath.basename(n))):
+        self.forms: list[tuple[Callable[[str], str], dict[str, int | None]]] = []
+        for form in (_key, _name, _stem, lambda path: _stem(_name(path))):
             level: dict[str, int | None] = {}
             for i, name in enumerate(names):
                 level[form(name)] = None if form(name) in level else i
-            self.levels.append(level)
+            self.forms.append((form, level))
 
-    def find(self, text: str, folder: str, *, stems: bool) -> int | None:
-        """The number of the image that `text` names in a table that lies in `folder`."""
-        text = text.replace("\\", "/")
-        for level in self.levels if stems else self.levels[:2]:
-            for path in (posixpath.normpath(posixpath.join(folder, text)), posixpath.normpath(text)):
-                if (at := level.get(_key(path))) is not None:
-                    return at
-        return None
+    def listed(self, column: RawColumn, folder: str) -> list[int | None]:
+        """The image that each distinct text of a column names, in the first form in which any does.
+
+        The column is of a table in `folder`. Names without suffix count only where the column's heading fits.
+        """
+        paths = [posixpath.normpath(text.replace("\\", "/")) for text in column.texts]
+        below = [posixpath.normpath(posixpath.join(folder, path)) for path in paths]
+        for form, level in self.forms if column.name.lower() in FILE_COLUMNS else self.forms[:2]:
+            for each in (below, paths):
+                found = [level.get(form(path)) for path in each]
+                if any(at is not None for at in found):
+                    return found
+        return [None] * len(paths)
 
 
 def _key(name: str) -> str:
     return readable(name).casefold()
+
+
+def _name(path: str) -> str:
+    return _key(posixpath.basename(path))
 
 
 def _stem(name: str) -> str:
@@ -143,7 +161,7 @@ def _joined(
         if known:
             raise
         return None  # some other table; it is named among the files that are not used
-    listed = {c.name: _listed(c, posixpath.dirname(side), places) for c in table.columns}
+    listed = {c.name: places.listed(c, posixpath.dirname(side)) for c in table.columns}
     key = max(table.columns, key=lambda c: (_share(c, listed[c.name]), -_rank(c.name)))
     share = _share(key, listed[key.name])
     if not share and known:
@@ -155,12 +173,6 @@ def _joined(
 
 def _rank(name: str) -> int:
     return FILE_COLUMNS.index(name.lower()) if name.lower() in FILE_COLUMNS else len(FILE_COLUMNS)
-
-
-def _listed(column: RawColumn, folder: str, places: _Places) -> list[int | None]:
-    """The image that each distinct text of a column names; names without their suffix only where the heading fits."""
-    stems = column.name.lower() in FILE_COLUMNS
-    return [places.find(text, folder, stems=stems) for text in column.texts]
 
 
 def _share(column: RawColumn, listed: list[int | None]) -> float:

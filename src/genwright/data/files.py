@@ -110,6 +110,8 @@ def files_in(path: Path) -> Files:
     members = {_member_name(info): info for info in archive.infolist() if not info.filename.endswith(("/", "\\"))}
     outside = [name for name in members if name.split("/")[0] == ".."]
     notes = (f"members outside the archive are passed over: {shown(outside)}",) if outside else ()
+    if twice := sum(not info.filename.endswith(("/", "\\")) for info in archive.infolist()) - len(members):
+        notes += (f"{twice} members are called as later ones, which are used",)
     names = tuple(sorted(name for name in members if name not in outside and not _hidden(name)))
     return Files(str(path), names, lambda name: _read_member(archive, members[name], str(path)), notes)
 

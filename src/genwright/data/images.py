@@ -24,7 +24,17 @@ SUFFIXES = (
     *(".png", ".apng", ".jpg", ".jpeg", ".jpe", ".jfif", ".jif", ".gif", ".bmp", ".dib", ".webp", ".tif", ".tiff"),
     *(".ppm", ".pgm", ".pbm", ".pnm", ".avif", ".heic", ".heif"),
 )
-FORMATS = ("PNG", "JPEG", "GIF", "BMP", "WEBP", "TIFF", "PPM", "AVIF")  # the decoders that hostile files may reach
+FORMATS = (
+    "PNG",
+    "JPEG",
+    "GIF",
+    "BMP",
+    "WEBP",
+    "TIFF",
+    "PPM",
+    "DIB",
+    "AVIF",
+)  # that hostile files may reach
 FOREIGN = (b"ftyphei", b"ftyphev", b"ftypmif1", b"ftypmsf1", b"ftypavi")  # HEIC, and AVIF where Pillow lacks it
 FOREIGN_WHY = "HEIC images and the like cannot be read here; convert them to JPEG or PNG"
 MAX_PIXELS = 100_000_000  # of one image; a few kB of PNG can claim more than any memory holds

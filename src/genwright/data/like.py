@@ -151,8 +151,6 @@ def _media_like(data: Dataset, real: Dataset) -> Dataset:
         fields.append(typed.field)
         columns[field.name] = typed.column
         notes += typed.notes
-    lost = [f.name for f in real.fields if f.name not in columns]
-    notes += [f"{name!r} is not in {data.name}" for name in lost]
     label = real.label if real.label in columns else None
     return Dataset(tuple(fields), columns, data.name, label, tuple(notes))
 

@@ -63,14 +63,33 @@ def _of_list(items: Sequence[Any]) -> Dataset | pd.DataFrame:
     if all(isinstance(item, Mapping) for item in items):
         names = dict.fromkeys(str(key) for item in items for key in item)
         return pd.DataFrame({name: _objects([item.get(name) for item in items]) for name in names})
-    if all(hasattr(item, "__array__") or hasattr(item, "__array_interface__") for item in items):
-        arrays = [np.asarray(item) for item in items]
-        if all(a.ndim in (2, 3) for a in arrays):
-            return _of_images(arrays)
-    if all(isinstance(item, Sequence) or getattr(item, "ndim", 0) == 1 for item in items):
+    if all(map(_is_picture, items)):
+        return _of_images([np.asarray(item) for item in items])
+    if all(isinstance(item, list | tuple | np.ndarray) for item in items):
+        if all(len(item) == 2 and _is_picture(item[0]) for item in items):
+            pictures, labels = zip(*items, strict=True)
+            return pd.DataFrame({"image": _objects(pictures), "label": _objects(labels)})
         width = max(len(item) for item in items)
         return pd.DataFrame([list(item) for item in items], columns=[f"column_{i}" for i in range(1, width + 1)])
-    return pd.DataFrame({"column_1": _objects(items)})
+    if all(isinstance(item, str | bool | int | float | np.generic | None) for item in items):
+        return pd.DataFrame({"column_1": _objects(items)})
+    kinds = ", ".join(sorted({type(item).__name__ for item in items}))
+    raise ArgumentError(f"cannot read a list of {kinds}", where="source", hint=HINT)
+
+
+def images_apart(frame: pd.DataFrame) -> tuple[Dataset | None, pd.DataFrame]:
+    """The first column of pictures as a Dataset of images, None if there is none; and the other columns."""
+    for name in frame.columns:
+        if len(frame) and frame[name].dtype == object and all(map(_is_picture, frame[name])):
+            return _of_images([np.asarray(item) for item in frame[name]]), frame.drop(columns=name)
+    return None, frame
+
+
+def _is_picture(item: Any) -> bool:
+    """Whether an object is an image of Pillow, or an array or tensor of two or three dimensions."""
+    if hasattr(item, "__array__"):
+        return getattr(item, "ndim", 0) in (2, 3)
+    return hasattr(item, "__array_interface__")
 
 
 def _of_images(arrays: list[np.ndarray]) -> Dataset:

@@ -12,10 +12,11 @@ from genwright.data import images as image_files
 from genwright.data.arrays import idx_images_in, is_idx, read_idx, read_npz
 from genwright.data.builtin import BUILTIN
 from genwright.data.dataset import SCALARS, Constant, Dataset, Field, Identifier, Image, Text
-from genwright.data.files import Stream, files_in, read_bytes
+from genwright.data.files import Stream, files_in, read_bytes, readable, shown
 from genwright.data.frames import from_frame, read_parquet
 from genwright.data.images import read_images, resized
-from genwright.data.objects import gathered
+from genwright.data.kinds import as_text
+from genwright.data.objects import gathered, images_apart
 from genwright.data.paths import existing, missing_path
 from genwright.data.schema import as_key_or_text, type_columns
 from genwright.data.sql import Address, is_url, read_sql, without_password
@@ -103,7 +104,8 @@ def read(
         raise DataError("there are no rows", where=data.name)
     if label is not None:
         _check_label(data, label)
-    return replace(_sized(data, size), label=label or data.label, split_seed=seed)
+    data = _sized(data, size)
+    return replace(data, name=readable(data.name), label=label or data.label, split_seed=seed)
 
 
 def _part(max_rows: int | None, seed: int) -> Part:
@@ -120,7 +122,14 @@ def _read_source(source: Source, options: Options) -> Dataset:
         options.allow(where=held.name)
         return held
     options.allow("missing", "schema", where="DataFrame")
-    return _typed(from_frame(held, where="DataFrame", missing=options.missing), options, "data")
+    images, beside = images_apart(held)
+    if images is None or not len(beside.columns):
+        return images or _typed(from_frame(beside, where="DataFrame", missing=options.missing), options, "data")
+    label = options.label or ("label" if "label" in beside else None)
+    table = from_frame(beside, where="DataFrame", missing=options.missing)
+    typed = type_columns(table, schema=options.schema, label=label, free=as_text)
+    columns = {**images.columns, **typed.columns}
+    return Dataset((*images.fields, *typed.fields), columns, "data", label, images.notes + table.notes + typed.notes)
 
 
 def _read_path(source: str, options: Options) -> Dataset:
@@ -140,7 +149,10 @@ def _read_path(source: str, options: Options) -> Dataset:
     suffix = Path(path.name.lower().removesuffix(".gz")).suffix
     if suffix not in READERS:
         known = ", ".join(READERS)
-        raise DataError(f"unknown kind of file {suffix!r}", where=source, hint=f"known are {known}, IDX and folders")
+        hint = f"known are {known}, IDX and folders"
+        if suffix in image_files.SUFFIXES:
+            hint = "a single image is no data to learn from; give the folder that holds it and its like"
+        raise DataError(f"unknown kind of file {suffix!r}", where=source, hint=hint)
     reader, used = READERS[suffix]
     options.allow(*used, where=source)
     return reader(path, options)
@@ -167,8 +179,8 @@ def _read_files(path: Path, options: Options) -> Dataset:
     if files.with_suffix(".txt"):
         options.allow("records", where=str(path))
         return read_text_files(files, records=options.records)
-    shown = ", ".join(files.names[:3]) or "nothing"
-    hint = f"it holds {shown}; for a table give the path of the file itself"
+    hint = f"it holds {shown(files.names) or 'nothing'}; images are told by {', '.join(image_files.SUFFIXES)}"
+    hint += "; for a table give the path of the file itself"
     raise DataError("no images and no .txt files", where=str(path), hint=hint)
 
 
@@ -223,6 +235,7 @@ READERS: Mapping[str, tuple[Callable[[Path, Options], Dataset], tuple[str, ...]]
     ".ndjson": (_read_json_lines, (*TABLE, "field")),
     ".txt": (_read_text, ("records",)),
     ".npz": (_read_npz, ()),
+    ".npy": (_read_npz, ()),
     ".zip": (_read_files, (*TABLE, "records")),
 }  # by suffix: the reader and the options that it heeds
 

@@ -43,6 +43,7 @@ FEW_ROWS = 20  # below this, being different in every row says little
 UNIQUE_SHARE = 0.9  # strings different in at least this share of rows describe rows one by one
 FREE_SHARE = 0.5  # strings of several words are free text when at least this share of them differs from all others
 FREE_WORDS = 3  # words that most free texts have at least
+HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # lone surrogates, but for those of bytes that are not UTF-8
 FULL_RUN = 100  # so many consecutive whole numbers in any order are row numbers, wherever they start
 MAX_LABEL_LEVELS = 50  # a whole-number label with at most so many values is a class, not an amount
 
@@ -84,12 +85,13 @@ def type_columns(
         if kind == "drop":
             notes.append(f"{raw.name!r} was dropped, as told")
             continue
+        raw, halves = _without_halves(raw)
         try:
             result = _type(raw, kind, free=free, is_label=raw.name == label)
         except DataError as error:
             raise DataError(error.what, where=f"{table.where}, column {raw.name!r}", hint=error.hint) from None
         typed[raw.name] = result._replace(field=_held(result.field, raw.storage, kind))
-        notes += [f"{raw.name!r}: {note}" for note in result.notes]
+        notes += [f"{raw.name!r}: {note}" for note in halves + result.notes]
     if not typed and table.columns:
         raise DataError("every column was dropped", where=table.where)
     fields = tuple(t.field for t in typed.values())
@@ -101,6 +103,15 @@ def _held(field: Field, storage: Storage | None, kind: str | Field | None) -> Fi
     if storage is None or isinstance(field, Image) or (kind is not None and not isinstance(kind, str)):
         return field
     return replace(field, storage=storage if isinstance(field, Category) else replace(storage, levels=None))
+
+
+def _without_halves(raw: RawColumn) -> tuple[RawColumn, tuple[str, ...]]:
+    """A column whose texts can be written as UTF-8: halves of cut emoji and the like become U+FFFD."""
+    whole = [HALVES.sub("\ufffd", text) for text in raw.texts]
+    count = sum(raw.counts[i] for i, text in enumerate(whole) if text != raw.texts[i])
+    if not count:
+        return raw, ()
+    return raw.renamed(whole), (f"{count} texts hold halves of characters, which become U+FFFD",)
 
 
 def _type(raw: RawColumn, kind: str | Field | None, *, free: Callable[[RawColumn], Typed], is_label: bool) -> Typed:

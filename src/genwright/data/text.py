@@ -41,7 +41,7 @@ def parse_text(raw: bytes, *, where: str, records: Records | None) -> Dataset:
         return running_text(text, name=name, encoding=encoding, notes=notes)
     kept = [line for line in lines if line.strip()]
     blank = len(lines) - len(kept) - (lines[-1] == "")
-    notes += (f"{blank} blank lines are left out; records='running' reads one running text",) if blank else ()
+    notes += (f"blank lines are left out ({blank}); records='running' reads one running text",) if blank else ()
     return Dataset((Text(TEXT_NAME, encoding=encoding),), {TEXT_NAME: np.array(kept, dtype=object)}, name, None, notes)
 
 
