@@ -56,7 +56,7 @@ def test_tables_of_any_name(tmp_path, table, lines):
     pictures(tmp_path)
     (tmp_path / table).write_text("\n".join(lines) + "\n")
     data = read(tmp_path)
-    assert data.columns["kind"].tolist() == KINDS and data.notes == ()
+    assert data.columns["kind"].tolist() == KINDS and len(data.notes) == 1 and "is a level here" in data.notes[0]
 
 
 def test_marks_among_numbers_mean_missing_and_among_words_themselves(tmp_path):
@@ -64,12 +64,8 @@ def test_marks_among_numbers_mean_missing_and_among_words_themselves(tmp_path):
     rows = "".join(f"IMG_{i}.png,{k},{v}\n" for i, (k, v) in enumerate(zip(KINDS, ["1.5", "NA", "2.5", ""])))
     (tmp_path / "labels.csv").write_text("file,label,size\n" + rows)
     data = read(tmp_path)
-    assert data.columns["label"].tolist() == KINDS and np.isnan(data.columns["size"]).tolist() == [
-        False,
-        True,
-        False,
-        True,
-    ]
+    assert data.columns["label"].tolist() == KINDS
+    assert np.isnan(data.columns["size"]).tolist() == [False, True, False, True]
     assert read(tmp_path, missing=("NA",)).columns["label"].tolist() == [None, *KINDS[1:]]
 
 
@@ -103,7 +99,7 @@ def test_what_is_not_used_is_counted_and_named_once(tmp_path):
 def test_links(tmp_path):
     pictures(tmp_path / "store/dog")
     pictures(tmp_path / "set/bird")
-    os.symlink("../../store/dog", tmp_path / "set/bird/../dog")
+    os.symlink("../store/dog", tmp_path / "set/dog")
     os.symlink("..", tmp_path / "set/bird/up")
     os.symlink("bird", tmp_path / "set/wren")
     os.symlink("nowhere.png", tmp_path / "set/bird/gone.png")
