@@ -79,9 +79,11 @@ def _of_list(items: Sequence[Any]) -> Dataset | pd.DataFrame:
 
 def images_apart(frame: pd.DataFrame) -> tuple[Dataset | None, pd.DataFrame]:
     """The first column of pictures as a Dataset of images, None if there is none; and the other columns."""
-    for name in frame.columns:
-        if len(frame) and frame[name].dtype == object and all(map(_is_picture, frame[name])):
-            return _of_images([np.asarray(item) for item in frame[name]]), frame.drop(columns=name)
+    for at in range(frame.shape[1]):
+        column = frame.iloc[:, at]
+        if len(frame) and column.dtype == object and all(map(_is_picture, column)):
+            others = [other for other in range(frame.shape[1]) if other != at]
+            return _of_images([np.asarray(item) for item in column]), frame.iloc[:, others]
     return None, frame
 
 
