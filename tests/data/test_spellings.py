@@ -10,6 +10,7 @@ import genwright as gw
 from genwright.codecs.conditions import OneOf, Shares
 from genwright.constraints.rules import is_off, is_on
 from genwright.data.like import read_like
+from genwright.data.spellings import level_finder, truth
 from genwright.data.sql_write import sql_values
 from genwright.errors import ArgumentError
 from genwright.metrics.align import aligned
@@ -123,3 +124,16 @@ def test_rules_and_databases_read_truth_values_alike():
         assert (is_on(data.columns["t"]) == T).all() and (is_off(data.columns["t"]) == ~T).all()
         if data.columns["t"].dtype == object:
             assert sql_values(data.field("t"), data.columns["t"], sa.Boolean()) == T.tolist()
+
+
+@pytest.mark.parametrize("odd", ["sNaN", "NaN", "inf", "1e999999999", "", "\udc80", "1_0"])
+def test_odd_texts_are_no_truth_values(odd):
+    assert truth(odd) is None
+    find = level_finder((odd, "1", "0"), "str")
+    assert find(odd) == odd and find(1) == "1" and find("yes") == "yes"
+
+
+def test_ranges_of_categories_of_numbers_stay_ranges():
+    stars = pd.DataFrame({"stars": np.arange(N) % 5 + 1, "x": X})
+    model = gw.fit(gw.read(stars, label="stars"), family=gw.Mixture(components=2), steps=3)
+    assert set(model.sample(40, given={"stars": gw.Between(2, 3)}).columns["stars"]) == {"2", "3"}

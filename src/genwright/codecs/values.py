@@ -104,7 +104,7 @@ def _parse(field: Field, coder: ScalarCoder, values: list[Any]) -> np.ndarray:
 def parse_number(field: Field, value: Any) -> float:
     """A given number; NaN for a missing one."""
     try:
-        said = truth(value) if field.binary else None
+        said = truth(value) if isinstance(field, Number) and field.binary else None
         return np.nan if value is None or value is pd.NA else float(value if said is None else said)
     except (TypeError, ValueError):
         raise ArgumentError(f"{value!r} is not a number", where=field.name, hint="give a number, or None") from None

@@ -16,7 +16,7 @@ def truth(value: Any) -> bool | None:
     """
     word = str(value).strip().lower()
     number = _number(word)
-    return TRUTHS.get(word, None if number is None else {0.0: False, 1.0: True}.get(number))
+    return TRUTHS.get(word, bool(number) if number in (0, 1) else None)
 
 
 def are_truths(texts: Collection[str]) -> bool:
@@ -62,6 +62,7 @@ def _meanings(value: Any, dtype: str, binary: bool) -> list[Hashable]:
 def _number(value: Any) -> Decimal | None:
     """The number that is meant, exactly: floats do not tell whole numbers beyond 2**53 apart."""
     try:
-        return Decimal(value if isinstance(value, int) else str(value))
+        number = Decimal(value if isinstance(value, int) else str(value))
     except ArithmeticError:
         return None
+    return number if number.is_finite() else None
