@@ -24,6 +24,7 @@ def test_tables():
     bad = evaluate(independent(train, 150), real=real, train=train)
     assert names(good) == {
         *("C2ST", "C2ST cross-entropy", "shape error", "trend error", "mutual information error", "logistic C2ST"),
+        "largest dependence error",
         *("alpha-precision", "beta-recall", "TSTR gap"),
         *("distance to closest record", "C_T", "near copies", "nearest training row", "exact copies"),
     }

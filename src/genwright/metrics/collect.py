@@ -1,6 +1,6 @@
 """Scores of one evaluation as they are found, each beside its floor, and what stood in the way of the rest."""
 
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -38,19 +38,39 @@ class Found:
         except DataError as error:
             self.notes.append(f"{name} not measured: {error.what}")
 
-    def add_beside(self, name: str, metric: Metric, sets: tuple[Any, Any], floor_sets: tuple[Any, Any]) -> None:
-        """`metric` of real and generated records, with its value between two sets of real records as the floor."""
+    def add_beside(
+        self,
+        name: str,
+        metric: Metric,
+        sets: tuple[Any, Any],
+        floor_sets: tuple[Any, Any],
+        worst: tuple[Any, Any] | None = None,
+    ) -> None:
+        """`metric` of real and generated records, with its value between two sets of real records as the floor.
 
-        def both() -> Sequence[Score]:
+        `worst`: the real records, and those of a baseline, for its value in `Score.baseline`.
+        """
+
+        def beside() -> Iterator[Score]:
             scores = _several(metric(*sets))
-            try:
-                if name not in self.floors:
-                    self.floors[name] = _several(metric(*floor_sets))
-            except DataError:  # halves of the real data may be too small where the whole is not
-                return scores
-            return [replace(score, floor=floor.value) for score, floor in zip(scores, self.floors[name], strict=True)]
+            floors, worse = self._known(name, metric, floor_sets), self._known(f"{name}, baseline", metric, worst)
+            for i, score in enumerate(scores):
+                if floors:
+                    spread = floors[i].replicates
+                    error = None if spread is None else spread.error
+                    score = replace(score, floor=floors[i].value, floor_error=error)
+                yield replace(score, baseline=worse[i].value) if worse else score
 
-        self.add(name, both)
+        self.add(name, lambda: list(beside()))
+
+    def _known(self, name: str, metric: Metric, sets: tuple[Any, Any] | None) -> Sequence[Score]:
+        """Scores of sets that do not depend on the generator, remembered; none where they are too small."""
+        if name not in self.floors:
+            try:
+                self.floors[name] = () if sets is None else _several(metric(*sets))
+            except DataError:  # halves of the real data may be too small where the whole is not
+                self.floors[name] = ()
+        return self.floors[name]
 
 
 def _several(result: Score | Sequence[Score]) -> Sequence[Score]:

@@ -65,6 +65,7 @@ def nearer_share(
         signature=signature(name, protocol=f"{protocol}, train={sizes[0]}", n=(sizes[1], n), seed=seed),
         interval=(low, high),
         floor=0.5,
+        floor_error=0.0,
         group="novelty",
         note=nearer,
     )
@@ -103,6 +104,7 @@ def copied_share(name: str, copied: Bool[np.ndarray, " n"], repeated: Bool[np.nd
         signature=signature(name.partition(":")[0], protocol=f"train={train}", n=(m, n)),
         interval=(100 * low, 100 * high),
         floor=100 * float(repeated.mean()),
+        floor_error=100 * float(repeated.std() / np.sqrt(m)),
         unit="%",
         group="novelty",
         note=f"copies: more than unseen real records hold, p = {p:.2g}" if p < ALARM else "",

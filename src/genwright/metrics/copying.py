@@ -82,6 +82,7 @@ def data_copying(
         ),
         interval=(value - 1.96 * error, value + 1.96 * error),
         floor=0.0,
+        floor_error=0.0,
         group="novelty",
         note=f"copying, p = {p:.2g}" if p < ALARM else "",
     )
@@ -139,6 +140,7 @@ def near_copies(train: Features, fake: Features, *, held_out: Features, features
         signature=signature("near copies", protocol=f"{features}, train={len(train)}", n=(m, n), seed=seed),
         interval=(100 * max(low - j / m, 0.0), 100 * max(high - j / m, 0.0)),
         floor=0.0,
+        floor_error=0.0,
         unit="%",
         group="novelty",
         note=f"copies: {k} records where {j * n / m:.3g} are expected, p = {adjusted:.2g}" if adjusted < ALARM else "",

@@ -11,9 +11,12 @@ from scipy.stats import rankdata
 from genwright.data.dataset import Dataset
 from genwright.errors import DataError
 from genwright.metrics.align import aligned
+from genwright.metrics.intervals import Replicates
 from genwright.metrics.kinks import lined_up, replicate_error, smoothed_absolute
-from genwright.metrics.score import Score
+from genwright.metrics.score import Score, signature
 from genwright.metrics.tables import Binning, cell_numbers, compared_columns, percent_score, row_groups
+
+MAX_PAIRS = 780  # all of 40 columns; of more columns, so many pairs are drawn
 
 
 class Normalisation(enum.StrEnum):
@@ -96,17 +99,73 @@ def mutual_information_error(
     return percent_score("mutual information error", values, real, fake, protocol=protocol, seed=seed)
 
 
+def largest_dependence_error(real: Dataset, fake: Dataset, *, seed: int = 0) -> Score:
+    """How far the dependence of the pair of columns is off that is off most: the difference of its Cramer's V.
+
+    V is 0 for independent columns and 1 where each tells the other, with the bias of few rows taken off (Bergsma 2013).
+    Means over all pairs hide one pair whose dependence is lost. Numbers are cut into 10 equal-width bins. The largest
+    of many differences is large by chance too: see the floor. Replicates are those of the pair that is off most.
+    """
+    fields = compared_columns(real)
+    if len(fields) < 2:
+        raise DataError("dependence needs two columns", where=real.name, hint="use the shape error")
+    fake = aligned(fake, real)
+    groups = row_groups(real, fake, seed)
+    cells = [cell_numbers(f, real, fake, Binning.REAL_RANGE) for f in fields]
+    chosen = list(itertools.combinations(range(len(fields)), 2))
+    if len(chosen) > MAX_PAIRS:
+        chosen = [chosen[i] for i in np.sort(np.random.default_rng(seed).permutation(len(chosen))[:MAX_PAIRS])]
+    whole = [[_cramer(_joint_counts(cells[i][side], cells[j][side])[None])[0] for side in (0, 1)] for i, j in chosen]
+    worst = int(np.argmax([abs(a - b) for a, b in whole]))
+    i, j = chosen[worst]
+    ours, theirs = (_cramer(_left_out_counts(cells[i][side], cells[j][side], groups[side])) for side in (0, 1))
+    sign = 1.0 if ours[0] >= theirs[0] else -1.0
+    value = float(abs(ours[0] - theirs[0]))
+    replicates = Replicates(tuple(sign * (ours[1:] - theirs[0])), tuple(sign * (ours[0] - theirs[1:])))
+    name = "largest dependence error"
+    return Score(
+        name=name,
+        value=value,
+        direction="lower",
+        n=len(fake),
+        signature=signature(name, protocol=f"Cramer's V, {len(chosen)} pairs", n=(len(real), len(fake)), seed=seed),
+        interval=replicates.interval(value, low=0.0, high=1.0),
+        note=f"{fields[i].name} and {fields[j].name}: {ours[0]:.2f} in real rows, {theirs[0]:.2f} in generated ones",
+        replicates=replicates,
+    )
+
+
+def _cramer(tables: Int[np.ndarray, "k r s"]) -> Float[np.ndarray, "k"]:
+    """Cramer's V of tables of counts, without its bias. Bergsma 2013, "A bias-correction for Cramer's V", eqs. 4-6."""
+    counts = tables.astype(np.float64)
+    n = counts.sum((1, 2))
+    rows, columns = counts.sum(2), counts.sum(1)
+    expected = rows[:, :, None] * columns[:, None, :] / n[:, None, None]
+    chi = np.where(expected > 0, (counts - expected) ** 2 / np.where(expected > 0, expected, 1), 0).sum((1, 2))
+    r, s = (np.maximum((side > 0).sum(1), 1) for side in (rows, columns))
+    phi = np.maximum(chi / n - (r - 1) * (s - 1) / (n - 1), 0)
+    room = np.minimum(r - (r - 1) ** 2 / (n - 1), s - (s - 1) ** 2 / (n - 1)) - 1
+    return np.clip(np.sqrt(np.where(room > 0, phi / np.where(room > 0, room, 1), 0)), 0, 1)
+
+
 def _replicated_information(
     a: Int[np.ndarray, "n"], b: Int[np.ndarray, "n"], group: Int[np.ndarray, "n"], normalisation: Normalisation
 ) -> Float[np.ndarray, "r"]:
     """Normalised mutual information of all rows, then with each group left out."""
+    return _mutual_information(_left_out_counts(a, b, group), normalisation)
+
+
+def _left_out_counts(
+    a: Int[np.ndarray, "n"], b: Int[np.ndarray, "n"], group: Int[np.ndarray, "n"]
+) -> Int[np.ndarray, "k r s"]:
+    """Joint counts of all rows, then with each group left out."""
     rows, columns = (np.unique(v, return_inverse=True)[1] for v in (a, b))
     shape = int(rows.max()) + 1, int(columns.max()) + 1
     groups = int(group.max()) + 1
     flat = (group * shape[0] + rows) * shape[1] + columns
     counts = np.bincount(flat, minlength=groups * shape[0] * shape[1]).reshape(groups, *shape)
     whole = counts.sum(0)
-    return _mutual_information(np.concatenate([whole[None], whole - counts]), normalisation)
+    return np.concatenate([whole[None], whole - counts])
 
 
 def _joint_counts(rows: Int[np.ndarray, "n"], columns: Int[np.ndarray, "n"]) -> Int[np.ndarray, "r s"]:

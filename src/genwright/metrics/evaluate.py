@@ -11,6 +11,7 @@ from genwright.data.dataset import Constant, Dataset, Image, Number, Text
 from genwright.errors import ArgumentError, DataError
 from genwright.generator import Generator
 from genwright.metrics.align import aligned, same_records, shared
+from genwright.metrics.baselines import baseline
 from genwright.metrics.collect import Found
 from genwright.metrics.embedding import TextEncoder
 from genwright.metrics.feature_cache import FeatureCache
@@ -22,11 +23,14 @@ from genwright.metrics.score import Group, Score
 from genwright.metrics.table_scores import score_tables
 from genwright.metrics.text_columns import score_text_columns
 from genwright.metrics.text_scores import score_texts
+from genwright.metrics.two_sample import CROSS_ENTROPY
 from genwright.privacy import privacy_note
 
 MIN_ROWS = 10  # of each table or set of images, for anything at all to be measured
+MAX_BASELINE = 10_000  # records of a baseline, and ...
+MAX_BASELINE_TEXTS = 64  # ... texts
 HEADLINES = (  # the first that could be measured
-    "C2ST",
+    *("C2ST", CROSS_ENTROPY),  # what the judge says
     *("Frechet distance", "kernel distance", "nearest training image"),  # images
     *("bits per byte", "byte 4-gram divergence", "distinct-1"),  # text
     *("trend error", "shape error"),  # tables
@@ -105,14 +109,15 @@ def evaluate(
     found.notes.extend(_suspicious(fake, real))
     if train is not None:
         train = aligned(train, real)
-    score_judge(found, fake, real, train, seed)
+    worst = _worst(fake, real if train is None else train, seed)
+    score_judge(found, fake, real, train, worst, seed)
     match real.media:
         case Image():
-            score_images(found, fake, real, train, extractor=extractor, cache=cache or _CACHE, seed=seed)
+            score_images(found, fake, real, train, worst, extractor=extractor, cache=cache or _CACHE, seed=seed)
         case Text():
-            score_texts(found, fake, real, train, generator=generator, encoder=encoder, seed=seed)
+            score_texts(found, fake, real, train, worst, generator=generator, encoder=encoder, seed=seed)
         case _:
-            score_tables(found, fake, real, train, seed)
+            score_tables(found, fake, real, train, worst, seed)
             score_text_columns(found, fake, real, train, seed)
     if not found.scores and only is None:
         why = "; ".join(dict.fromkeys(found.notes))
@@ -127,6 +132,12 @@ def _check_enough(fake: Dataset, real: Dataset) -> None:
             raise DataError(
                 f"{len(data)} records are too few to evaluate", where=data.name, hint=f"at least {fewest} are needed"
             )
+
+
+def _worst(fake: Dataset, known: Dataset, seed: int) -> Dataset | None:
+    """As many records of a baseline as were generated, within bounds."""
+    most = MAX_BASELINE_TEXTS if isinstance(known.media, Text) else MAX_BASELINE
+    return baseline(known, min(len(fake), most), seed=seed)
 
 
 def _not_compared(fake: Dataset, real: Dataset) -> Iterator[str]:
@@ -154,10 +165,9 @@ _CACHE = FeatureCache()  # families of one contest are held against the same rea
 
 
 def headline(evaluation: Evaluation) -> Score:
-    """The one score that families are compared by.
+    """The one score that families are compared by: C2ST, for a judge sees whatever it can learn to see.
 
-    Tables: C2ST, which sees dependence between columns. Images: Frechet distance. Text: bits per byte, for families
-    that have a likelihood, else the divergence of byte 4-grams. Where data is too small for it, the next that is there.
+    Where there are too few records for it, the first of HEADLINES that is there.
     """
     for name in HEADLINES:
         if name in evaluation:

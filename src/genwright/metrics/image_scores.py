@@ -53,12 +53,13 @@ class _Parts:
 
 @dataclass(frozen=True)
 class _Sets:
-    """Features of real and generated images, of two real sets for floors, and of images fitted to."""
+    """Features of real and generated images, of two real sets for floors, of images fitted to, and of a baseline."""
 
     real: np.ndarray
     fake: np.ndarray
     floor: tuple[np.ndarray, np.ndarray]
     train: np.ndarray | None
+    worst: np.ndarray | None
     signature: str
 
 
@@ -67,6 +68,7 @@ def score_images(
     fake: Dataset,
     real: Dataset,
     train: Dataset | None,
+    worst: Dataset | None,
     *,
     extractor: Extractor | Network | None,
     cache: FeatureCache,
@@ -82,10 +84,10 @@ def score_images(
         chosen = extractor or _fitted(parts.fit, "learned", feature_dimension(n), seed)
         if train is None:
             found.notes.append(f"floors compare halves of {n} real images, and so lie too far off")
-        sets = _features(chosen, parts, fake, n, cache, seed)
+        sets = _features(chosen, parts, fake, worst, n, cache, seed)
         _compare_features(found, sets, seed)
         if extractor is None:
-            _compare_controls(found, parts, fake, n, cache, seed)
+            _compare_controls(found, parts, fake, worst, n, cache, seed)
         _compare_labels(found, chosen, fake, parts.reference, seed)
     if train is not None:
         few = fake.take(np.sort(rng.permutation(len(fake))[:MAX_SEARCHED_IMAGES]))
@@ -93,7 +95,15 @@ def score_images(
         found.add("exact copies", lambda: copies.exact_copy_rate(train, fake, held_out=real))
 
 
-def _features(extractor: FeatureMap, parts: _Parts, fake: Dataset, n: int, cache: FeatureCache, seed: int) -> _Sets:
+def _features(
+    extractor: FeatureMap,
+    parts: _Parts,
+    fake: Dataset,
+    worst: Dataset | None,
+    n: int,
+    cache: FeatureCache,
+    seed: int,
+) -> _Sets:
     """Features of n records of each set, drawn alike for every generator that is held against the same real images."""
 
     def drawn(data: Dataset, salt: int) -> np.ndarray:
@@ -101,12 +111,13 @@ def _features(extractor: FeatureMap, parts: _Parts, fake: Dataset, n: int, cache
         return cache(extractor, data.take(np.sort(rows)))
 
     real_features, fake_features = drawn(parts.reference, 0), drawn(fake, 1)
+    lowest = None if worst is None else drawn(worst, 3)
     if parts.rest is None:
         half = len(real_features) // 2
         floor = real_features[:half], real_features[half:]
-        return _Sets(real_features, fake_features, floor, None, extractor.signature)
+        return _Sets(real_features, fake_features, floor, None, lowest, extractor.signature)
     rest = drawn(parts.rest, 2)
-    return _Sets(real_features, fake_features, (real_features, rest), rest, extractor.signature)
+    return _Sets(real_features, fake_features, (real_features, rest), rest, lowest, extractor.signature)
 
 
 def _compare_features(found: Found, sets: _Sets, seed: int) -> None:
@@ -116,9 +127,10 @@ def _compare_features(found: Found, sets: _Sets, seed: int) -> None:
         "kernel distance": kernel_distance,
         "precision, recall, density and coverage": neighbour_scores,
     }
+    worst = None if sets.worst is None else (sets.real, sets.worst)
     for name, metric in metrics.items():
         measured = partial(metric, features=sets.signature, seed=seed)
-        found.add_beside(name, measured, (sets.real, sets.fake), sets.floor)
+        found.add_beside(name, measured, (sets.real, sets.fake), sets.floor, worst)
     found.add("Vendi score", partial(vendi_score, sets.real, sets.fake, features=sets.signature, seed=seed))
     if sets.train is not None:
         about: dict[str, Any] = {"held_out": sets.real, "features": sets.signature, "seed": seed}
@@ -130,13 +142,15 @@ def _compare_features(found: Found, sets: _Sets, seed: int) -> None:
             found.add(name, partial(metric, sets.train, sets.fake, **about))
 
 
-def _compare_controls(found: Found, parts: _Parts, fake: Dataset, n: int, cache: FeatureCache, seed: int) -> None:
+def _compare_controls(
+    found: Found, parts: _Parts, fake: Dataset, worst: Dataset | None, n: int, cache: FeatureCache, seed: int
+) -> None:
     """The Frechet distance by features that were not taught: where it disagrees, look at the images."""
     for kind in CONTROLS:
         if not found.wants(f"Frechet distance ({kind})"):
             continue
         control = _fitted(parts.fit, kind, feature_dimension(n), seed)
-        sets = _features(control, parts, fake, n, cache, seed)
+        sets = _features(control, parts, fake, None, n, cache, seed)
         measured = partial(frechet_distance, features=sets.signature, seed=seed)
         beside = Found()
         beside.add_beside(f"Frechet distance ({kind})", measured, (sets.real, sets.fake), sets.floor)

@@ -17,8 +17,8 @@ CHUNK_CELLS = 16_000_000  # distances held at once: 64 MB of float32
 def label_agreement(extractor: Extractor, fake: Dataset, *, real: Dataset) -> Score:
     """Share of generated images that a classifier fitted to real ones gives the label they were generated with.
 
-    Its own accuracy on real images that it was not fitted to is the floor: labels cannot be followed better than they
-    can be read.
+    Its own accuracy on real images that it was not fitted to is the floor, and the target: labels cannot be followed
+    better than they can be read, and images that are clearer than real ones lack what makes real ones hard to read.
     """
     hits = _named(extractor, fake)
     n, ceiling = len(hits), _named(extractor, real)
@@ -27,11 +27,13 @@ def label_agreement(extractor: Extractor, fake: Dataset, *, real: Dataset) -> Sc
     return Score(
         name="label agreement",
         value=value,
-        direction="higher",
+        direction="target",
         n=n,
         signature=signature("label agreement", protocol=protocol, n=(len(ceiling), n)),
         interval=share_interval(value, n),
         floor=float(ceiling.mean()),
+        floor_error=float(ceiling.std() / np.sqrt(len(ceiling))),
+        baseline=1 / len(extractor.labels),
     )
 
 

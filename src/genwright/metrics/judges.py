@@ -96,6 +96,7 @@ def tstr_gap(
         for rows in left_out
     ]
     replicates = Replicates(real_side, tuple(100 * each for each in again))
+    nothing = float(np.mean([each.gap_of_nothing for each in references.values()]))
     told = "; ".join(f"{each.value} {100 * gap:.1f}% ({references[each].told})" for each, (gap, _) in gaps.items())
     return Score(
         name="TSTR gap",
@@ -108,6 +109,7 @@ def tstr_gap(
         interval=replicates.interval(100 * value),
         unit="%",
         group="utility",
+        baseline=100 * nothing,
         note=f"predicting {name!r} ({'AUC' if category else 'RMSE'}), trained on real rows in brackets: {told}",
         replicates=replicates,
     )
@@ -156,6 +158,11 @@ class _Result:
     @property
     def told(self) -> str:
         return f"{self.quality:.3f}" if self.category else f"{np.sqrt(self.quality):.3f} sd"
+
+    @property
+    def gap_of_nothing(self) -> float:
+        """Relative loss of a learner that learns nothing: AUC 1/2, or the mean for every row."""
+        return 1 - 0.5 / self.quality if self.category else float(np.sqrt(1 / max(self.quality, 1e-300)) - 1)
 
     def gap(self, best: "_Result") -> tuple[float, Float[np.ndarray, "m"]]:
         """Relative loss against the learner trained on real rows, and each test row's influence on it."""

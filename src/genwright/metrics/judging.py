@@ -16,9 +16,8 @@ from genwright.metrics.image_judges import image_looks
 from genwright.metrics.judges import table_look
 from genwright.metrics.score import Score
 from genwright.metrics.text_judges import PASSAGE, text_looks
-from genwright.metrics.two_sample import Look, doubt, told_apart
+from genwright.metrics.two_sample import CROSS_ENTROPY, Look, doubt, told_apart
 
-CROSS_ENTROPY = "C2ST cross-entropy"
 BLOCK = 16 * PASSAGE  # characters of running text that stay together when it is divided
 
 
@@ -42,15 +41,17 @@ def _looks(real: Dataset, fake: Dataset, train: Dataset | None, seed: int) -> li
     return [table_look(real, fake, seed=seed)]
 
 
-def score_judge(found: Found, fake: Dataset, real: Dataset, train: Dataset | None, seed: int) -> None:
-    """What the judge says, and what it says of two sets of real records."""
+def score_judge(
+    found: Found, fake: Dataset, real: Dataset, train: Dataset | None, worst: Dataset | None, seed: int
+) -> None:
+    """What the judge says, and what it says of two sets of real records and of a baseline."""
     if isinstance(real.media, Text) and real.media.running:
         one, other = _divided(real if train is None else train)
         learned, floor = (None, (one, other)) if train is None else (one, (real, other))
         metric = partial(judged, train=learned, seed=seed)
     else:
         metric, floor = partial(judged, seed=seed), second_real(real, train, len(fake), seed)
-    found.add_beside("C2ST", metric, (real, fake), floor)
+    found.add_beside("C2ST", metric, (real, fake), floor, None if worst is None else (real, worst))
 
 
 def _divided(text: Dataset) -> tuple[Dataset, Dataset]:

@@ -14,9 +14,11 @@ class Score:
     """One measured quantity.
 
     `interval` is the 95 % confidence interval and `floor` the same metric between two sets of real records of the same
-    sizes: no generator can be expected to do better. `n` is the number of generated records used. `signature` says how
-    it was computed, so that two equal signatures are comparable: `metric|protocol|n|seed|version`. `replicates` are its
-    values with part of the records left out: two generators held against the same real records are compared by them.
+    sizes: no generator can be expected to do better. `floor_error` is the floor's standard error (None: not known, so
+    taken to be that of the value), `baseline` the same metric of a generator that learned next to nothing, see
+    `genwright.metrics.baselines`. `n` is the number of generated records used. `signature` says how it was computed, so
+    that two equal signatures are comparable: `metric|protocol|n|seed|version`. `replicates` are its values with part of
+    the records left out: two generators held against the same real records are compared by them.
     """
 
     name: str
@@ -29,6 +31,8 @@ class Score:
     unit: str = ""
     group: Group = "fidelity"
     note: str = ""
+    floor_error: float | None = None
+    baseline: float | None = None
     replicates: Replicates | None = field(default=None, repr=False, compare=False)
 
     def __str__(self) -> str:

@@ -17,10 +17,13 @@ MAX_POINTS = 10_000  # rows of each table that are compared as points
 POINTS = "normal scores and one-hot"  # see `encoding.row_points`
 
 
-def score_tables(found: Found, fake: Dataset, real: Dataset, train: Dataset | None, seed: int) -> None:
+def score_tables(
+    found: Found, fake: Dataset, real: Dataset, train: Dataset | None, worst: Dataset | None, seed: int
+) -> None:
     """Columns, pairs and rows against `real`; with `train`, utility and signs of copying too."""
-    _compare_columns(found, fake, real, train, seed)
-    _compare_points(found, fake, real, train, seed)
+    assert worst is not None  # tables always have a baseline
+    _compare_columns(found, fake, real, train, worst, seed)
+    _compare_points(found, fake, real, train, worst, seed)
     if train is None:
         found.notes.append("without training records, utility and signs of copying are not measured")
         return
@@ -29,30 +32,38 @@ def score_tables(found: Found, fake: Dataset, real: Dataset, train: Dataset | No
     found.add("exact copies", lambda: copies.exact_copy_rate(train, fake, held_out=real))
 
 
-def _compare_columns(found: Found, fake: Dataset, real: Dataset, train: Dataset | None, seed: int) -> None:
+def _compare_columns(
+    found: Found, fake: Dataset, real: Dataset, train: Dataset | None, worst: Dataset, seed: int
+) -> None:
     """Single columns, pairs of columns, and rows as a linear judge sees them, with floors."""
     against, other = second_real(real, train, len(fake), seed)
     if train is None:
         found.notes.append(f"floors compare halves of the real data, {len(other)} records each, and so lie too high")
     metrics: dict[str, Callable[..., Score]] = {"shape error": tables.shape_error}
     if len(real.scalars) > 1:
-        metrics |= {"trend error": tables.trend_error, "mutual information error": dependence.mutual_information_error}
+        metrics |= {
+            "trend error": tables.trend_error,
+            "mutual information error": dependence.mutual_information_error,
+            "largest dependence error": dependence.largest_dependence_error,
+        }
     metrics |= {"logistic C2ST": partial(judges.c2st, judge=judges.Judge.LOGISTIC)}
     for name, metric in metrics.items():
-        found.add_beside(name, partial(metric, seed=seed), (real, fake), (against, other))
+        found.add_beside(name, partial(metric, seed=seed), (real, fake), (against, other), (real, worst))
 
 
-def _compare_points(found: Found, fake: Dataset, real: Dataset, train: Dataset | None, seed: int) -> None:
+def _compare_points(
+    found: Found, fake: Dataset, real: Dataset, train: Dataset | None, worst: Dataset, seed: int
+) -> None:
     """Rows as points: fidelity, diversity, and distances to the training rows."""
     if not found.wants("alpha-precision", "beta-recall", "distance to closest record", "C_T", "near copies"):
         return
     against, other = second_real(real, train, len(fake), seed)
     reference = real if train is None else train
-    sets = [_few(data, seed) for data in (real, fake, against, other, *([] if train is None else [train]))]
+    sets = [_few(data, seed) for data in (real, fake, against, other, worst, *([] if train is None else [train]))]
     points = row_points(reference, sets)
     for name, metric in (("alpha-precision", manifolds.alpha_precision), ("beta-recall", manifolds.beta_recall)):
         measured = partial(metric, features=POINTS, seed=seed)
-        found.add_beside(name, measured, (points[0], points[1]), (points[2], points[3]))
+        found.add_beside(name, measured, (points[0], points[1]), (points[2], points[3]), (points[0], points[4]))
     if train is not None:
         copied = {
             "distance to closest record": manifolds.distance_to_closest_record,
@@ -60,7 +71,7 @@ def _compare_points(found: Found, fake: Dataset, real: Dataset, train: Dataset |
             "near copies": copying.near_copies,
         }
         for name, test in copied.items():
-            found.add(name, partial(test, points[4], points[1], held_out=points[0], features=POINTS, seed=seed))
+            found.add(name, partial(test, points[5], points[1], held_out=points[0], features=POINTS, seed=seed))
 
 
 def _few(data: Dataset, seed: int) -> Dataset:

@@ -1,6 +1,7 @@
 """Every score of generated text."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -9,6 +10,7 @@ from genwright.data.dataset import Dataset, Text
 from genwright.families.family import Density
 from genwright.generator import Generator
 from genwright.metrics import coherence, mauve, repetition, text
+from genwright.metrics.baselines import bits_per_byte
 from genwright.metrics.collect import Found
 from genwright.metrics.embedding import TextEncoder
 from genwright.metrics.score import Score
@@ -25,6 +27,7 @@ def score_texts(
     fake: Dataset,
     real: Dataset,
     train: Dataset | None,
+    worst: Dataset | None,
     *,
     generator: Generator | None,
     encoder: TextEncoder | None,
@@ -34,7 +37,7 @@ def score_texts(
     assert isinstance(real.media, Text)
     generated, unseen = (_texts(data) for data in (fake, real))
     if generator is not None and generator.family.density is not Density.ABSENT:
-        found.add("bits per byte", lambda: _bits_per_byte(generator, real))
+        found.add("bits per byte", lambda: _bits_per_byte(generator, real, train))
     size = min(_size(generated), _size(unseen) if train is not None else _size(unseen) // 2, MAX_BYTES)
     pieces = _cut(unseen, size)
     if train is not None:
@@ -43,7 +46,8 @@ def score_texts(
         other = _cut(unseen[::-1], size)
         found.notes.append("floors compare the two ends of the real text")
     sample = _cut(generated, size)
-    found.add_beside("byte 4-gram divergence", text.ngram_divergence, (pieces, sample), (pieces, other))
+    lowest = None if worst is None else (pieces, _cut(_texts(worst), size))
+    found.add_beside("byte 4-gram divergence", text.ngram_divergence, (pieces, sample), (pieces, other), lowest)
     for n in (1, 2, 3):
         found.add(f"distinct-{n}", partial(text.distinct_n, pieces, sample, n=n))
     _compare_windows(found, pieces, sample, seed)
@@ -85,11 +89,19 @@ def _spread(texts: Sequence[str], most: int) -> list[str]:
     return [texts[i] for i in rows]
 
 
-def _bits_per_byte(generator: Generator, real: Dataset) -> Score:
+def _bits_per_byte(generator: Generator, real: Dataset, train: Dataset | None) -> Score:
+    """Beside what bytes cost whose two predecessors are known, and, in the note, by their frequencies alone."""
     log_probs, sizes = generator.score_text(real)
     bound = "upper bound" if generator.family.density is Density.BOUND else ""
     window = f"{generator.codec.space.shape[0]}-byte windows"
-    return text.bits_per_byte(log_probs, sizes, window=window, bound=bound)
+    score = text.bits_per_byte(log_probs, sizes, window=window, bound=bound)
+    if train is None:
+        return score
+    join = "" if isinstance(real.media, Text) and real.media.running else "\n"
+    known, asked = (join.join(_texts(data)).encode("utf-8", "replace") for data in (train, real))
+    letters, trigrams = (bits_per_byte(known, asked, order=order) for order in (0, 2))
+    note = f"{bound}; " * bool(bound) + f"by frequencies of bytes {letters:.3g}, given the two before {trigrams:.3g}"
+    return replace(score, baseline=trigrams, note=note)
 
 
 def _texts(data: Dataset) -> list[str]:

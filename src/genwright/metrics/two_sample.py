@@ -17,6 +17,7 @@ from genwright.errors import DataError
 from genwright.metrics.intervals import Replicates, auc_influence, mean_replicates
 from genwright.metrics.score import Score, signature
 
+CROSS_ENTROPY = "C2ST cross-entropy"
 FOLDS = 5
 FEWEST = 10  # records of each set: two of each are asked about in every fold
 SUREST = 1e-4  # a judge's probabilities stay this far from 0 and 1, so that one error costs 13 bits at most

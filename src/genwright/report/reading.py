@@ -1,11 +1,17 @@
 """Scores put into plain words: what each one measures, and how far it is from what real data would score."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from typing import Literal
 
+import numpy as np
+
+from genwright.metrics.baselines import unusable
+from genwright.metrics.intervals import Z95
 from genwright.metrics.score import Group, Score
 from genwright.report.meanings import Grade, Meaning, meaning_of
 
+ALARMED = 2.5758  # standard errors that hold in 99 of 100 cases
 FEW = 100  # real records below which a good score says little
 WORDS: dict[Grade, str] = {"good": "Good", "fair": "Fair", "poor": "Weak", "fact": "Note"}
 
@@ -42,7 +48,7 @@ class Reading:
         if self.score.floor is None:
             return f"{value}."
         floor = shown(self.score.floor, self.score.unit)
-        return f"{value}, where the floor is {floor}: {self.remark[0].lower()}{self.remark[1:]}"
+        return f"{value}, where real data scores {floor}: {self.remark[0].lower()}{self.remark[1:]}"
 
 
 @dataclass(frozen=True)
@@ -61,41 +67,71 @@ _AT_THE_FLOOR: dict[Group, str] = {
     "likelihood": "No model can be expected to do better.",
     "human": "Raters are not found to see a difference.",
 }
-_DISTANCES: dict[Grade, str] = {"good": "Close to", "fair": "Some way from", "poor": "Far from"}
+JUDGE = "C2ST"  # what a classifier can tell apart is not good, whatever other scores say
+_JUDGED: tuple[Group, ...] = ("fidelity", "diversity", "utility")
 
 
-def read(score: Score) -> Reading:
-    """`score` judged against its floor."""
-    meaning = meaning_of(score.name) or Meaning("", 0.25 * abs(score.floor or 0.0), abs(score.floor or 0.0))
+def read(score: Score, *, judge: Grade = "good") -> Reading:
+    """`score` judged against what real data and a baseline score; `judge` is the grade of the classifier's."""
+    meaning = meaning_of(score.name) or Meaning("")
     judged = replace(score, direction=meaning.graded or score.direction)
-    grade = _grade(judged, meaning)
-    return Reading(score, grade, meaning.question, _remark(judged, grade), strips([score])[0])
+    place, allowed = _place(judged, meaning), judge if score.group in _JUDGED else "good"
+    grade = "fact" if meaning.reported else _grade(place, meaning, allowed)
+    return Reading(score, grade, meaning.question, _remark(judged, place, grade, meaning), strips([score])[0])
 
 
 def read_all(scores: Sequence[Score]) -> list[Reading]:
-    """All scores judged, in the order given."""
-    return [read(score) for score in scores]
+    """All scores judged, in the order given, none better than the classifier allows that tells real from generated."""
+    judge = next((read(score).grade for score in scores if score.name == JUDGE), "good")
+    return [read(score, judge=judge) for score in scores]
 
 
 def verdict(readings: Sequence[Reading], *, unseen: int) -> Verdict:
     """The summary and the findings, the weakest first; `unseen` is the number of real records compared with."""
     judged = [reading for reading in readings if reading.grade != "fact"]
     by_grade = {grade: [r for r in judged if r.grade == grade] for grade in ("poor", "fair", "good")}
-    poor, fair = (", ".join(r.score.name for r in by_grade[grade]) for grade in ("poor", "fair"))
-    if not judged:
-        summary = "Nothing could be compared with a floor; read the scores as they are."
-    elif poor:
-        summary = f"Use with care: weak in {poor}."
-        if by_grade["good"]:
-            summary += f" {len(by_grade['good'])} of {len(judged)} scores are as good as, or close to, real data."
-    elif fair:
-        summary = f"Good overall, with a measurable distance from real data in {fair}."
-    else:
-        summary = "On every score measured here the generated data is as good as, or close to, real data."
-    if unseen < FEW:
-        summary += f" Only {unseen} real records were there to compare with, so smaller differences cannot be seen."
     findings = [*by_grade["poor"], *by_grade["fair"], *by_grade["good"]]
-    return Verdict(summary, tuple(findings))
+    sentences = [_headline(readings), _rest(by_grade)] if judged else ["Nothing could be compared with real data."]
+    if unseen < FEW:
+        sentences.append(f"Only {unseen} real records were there to compare with: smaller differences cannot be seen.")
+    return Verdict(" ".join(filter(None, sentences)), tuple(findings))
+
+
+def _headline(readings: Sequence[Reading]) -> str:
+    """What decides: a model that its baseline equals is of no use; else how far a classifier sees a difference."""
+    beaten = unusable([reading.score for reading in readings])
+    if beaten:
+        reasons = " and ".join(
+            f"{score.name} ({shown(score.value, score.unit)}, the baseline {shown(score.baseline or 0.0, score.unit)})"
+            for score in beaten
+        )
+        return f"Unusable: no better than a baseline that learns next to nothing, by {reasons}."
+    judge = next((reading for reading in readings if reading.score.name == JUDGE), None)
+    if judge is None:
+        return ""
+    told = f"a classifier that looks for the difference is right in {_rightly(judge.score)} of pairs (50 % is guessing)"
+    return {
+        "good": "Not to be told from real data by a classifier that looks for the difference.",
+        "fair": f"Usable, with a measurable distance from real data: {told}.",
+    }.get(judge.grade, f"Far from real data: {told}.")
+
+
+def _rightly(judge: Score) -> str:
+    """AUC: in how many pairs of a real and a generated record the classifier sees which is which."""
+    share = 100 * (1 - judge.value / 2)
+    return f"{share:.0f} %" if share < 99 else "99 % or more" if share < 99.95 else "all"
+
+
+def _rest(by_grade: Mapping[str, Sequence[Reading]]) -> str:
+    """What the other scores add."""
+    poor, fair = (
+        ", ".join(r.score.name for r in by_grade[grade] if r.score.name != JUDGE) for grade in ("poor", "fair")
+    )
+    if poor:
+        return f"Weak in {poor}."
+    if fair:
+        return f"A difference can be measured in {fair}."
+    return "No other score finds a difference." if by_grade["good"] else ""
 
 
 def strips(scores: Sequence[Score]) -> list[Strip]:
@@ -140,47 +176,81 @@ def shown(value: float | int, unit: str = "") -> str:
     return text + unit
 
 
-def _gap(score: Score) -> float:
-    """How much worse than the floor, in the metric's unit; negative when better."""
+_Place = Literal["unknown", "at the floor", "apart", "near", "far", "beyond"]
+
+
+def _gap(score: Score, mark: float) -> float:
+    """How much worse `mark` is than the floor, in the metric's unit; negative when better."""
     assert score.floor is not None
     match score.direction:
         case "lower":
-            return score.value - score.floor
+            return mark - score.floor
         case "higher":
-            return score.floor - score.value
+            return score.floor - mark
         case "target":
-            return abs(score.value - score.floor)
+            return abs(mark - score.floor)
 
 
-def _reaches_floor(score: Score) -> bool:
-    """Whether real data would score within this score's interval, or worse."""
+def _place(score: Score, meaning: Meaning) -> _Place:
+    """Where a score stands between the floor and the baseline (or the worst end of its scale).
+
+    At the floor: worse by no more than both may vary by chance, 1.96 standard errors (2.58, for one alarm in a hundred,
+    where copies are looked for). Near: nearer to the floor than to the baseline; far: the other way round; apart:
+    measurably worse than the floor, and no baseline is there to say how much.
+    """
+    if score.floor is None:
+        return "beyond" if unusable([score]) else "unknown"
+    sureness = ALARMED if score.group == "novelty" else Z95
+    gap = _gap(score, score.value)
+    if gap <= sureness * _spread(score):
+        return "at the floor"
+    for anchor in (score.baseline, meaning.worst):
+        if anchor is not None and _gap(score, anchor) > sureness * _spread(score):
+            share = gap / _gap(score, anchor)
+            return "near" if share < 0.5 else "far" if share < 1 else "beyond"
+    return "apart"
+
+
+def _spread(score: Score) -> float:
+    """Standard error of the difference between a score and its floor."""
     assert score.floor is not None
-    if score.interval is None:
-        return _gap(score) <= 0
-    low, high = score.interval
-    return {"lower": low <= score.floor, "higher": high >= score.floor, "target": low <= score.floor <= high}[
-        score.direction
-    ]
+    low, high = score.interval or (score.value, score.value)
+    own = (high - score.value if score.floor > score.value else score.value - low) / Z95
+    return float(np.hypot(own, own if score.floor_error is None else score.floor_error))
 
 
-def _grade(score: Score, meaning: Meaning) -> Grade:
-    """Good where real data would score no better; else by the distance to the floor."""
-    if score.floor is None:
-        return "fact"
-    if _reaches_floor(score) or _gap(score) <= meaning.near:
-        return meaning.best
-    return "fair" if _gap(score) <= meaning.far else "poor"
+def _grade(place: _Place, meaning: Meaning, judge: Grade) -> Grade:
+    """Good where real data would score no better, if the judge sees no difference either."""
+    match place:
+        case "unknown":
+            return "fact"
+        case "at the floor":
+            return "fair" if meaning.best == "good" and judge in ("fair", "poor") else meaning.best
+        case "near":
+            return "poor" if meaning.alarm else "fair"
+        case "apart":
+            return "poor" if meaning.alarm or judge == "poor" else "fair"
+    return "poor"
 
 
-def _remark(score: Score, grade: Grade) -> str:
-    """What follows from the value and the floor."""
-    if score.floor is None:
-        return ""
+def _remark(score: Score, place: _Place, grade: Grade, meaning: Meaning) -> str:
+    """What follows from where the score stands."""
+    if place == "at the floor" and grade != "fact":
+        capped = grade == "fair" and meaning.best == "good"
+        return "No difference here, but a classifier sees one." if capped else _AT_THE_FLOOR[score.group]
     if grade == "fact":
-        return "Reported, not graded: no proof of privacy." if score.group == "novelty" else "Reported, not graded."
-    if _reaches_floor(score):
-        return _AT_THE_FLOOR[score.group]
-    return f"{_DISTANCES[grade]} what two sets of real records score."
+        novelty = score.group == "novelty" and score.floor is not None
+        return ("Reported, not graded" + ": no proof of privacy" * novelty + ".") if score.floor is not None else ""
+    if meaning.alarm:
+        return "More than real records that were not trained on: part of them may be copied."
+    if score.baseline is None or score.floor is None:
+        known = {"far": "Far from what real data scores.", "beyond": "No better than a model that learns nothing."}
+        return known.get(place, "A difference from real data can be measured.")
+    baseline = shown(score.baseline, score.unit)
+    return {
+        "near": f"Nearer to real data than to a model that learns next to nothing ({baseline}).",
+        "far": f"Nearer to a model that learns next to nothing ({baseline}) than to real data.",
+    }.get(place, f"No better than a model that learns next to nothing ({baseline}).")
 
 
 def _marks(score: Score) -> list[float]:
