@@ -119,28 +119,21 @@ def _written(train: Dataset, n: int, rng: np.random.Generator, order: int, name:
     """n texts, each letter drawn as it follows the `order` letters before it; records end as real ones do."""
     assert isinstance(train.media, Text)
     texts = [text for text in train.columns[train.media.name] if text]
-    end = "" if train.media.running else END
-    source = end.join(texts)[:SOURCE] + end
+    end = "" if train.media.running else END * max(order, 1)
+    source = end + end.join(texts)[:SOURCE] + end
     following: dict[str, list[str]] = defaultdict(list)
     for i in range(order, len(source)):
         following[source[i - order : i]].append(source[i])
     written = []
     for _ in range(n):
-        text = _start(source, order, end, rng)
-        while len(text) < LENGTH + order and not (len(text) > order and text[-1] == end):
+        place = 0 if end else int(rng.integers(max(len(source) - order, 1)))
+        text = source[place : place + order]
+        while len(text) < LENGTH + order and not (len(text) > order and text[-1] == END):
             choices = following.get(text[len(text) - order :]) or following[source[:order]]
             text += choices[rng.integers(len(choices))]
-        written.append(text[order:].replace(END, "") if end else text[order:])
+        written.append(text.replace(END, "") if end else text[order:])
     columns = {train.media.name: np.array(written, dtype=object)}
     return replace(train, fields=(train.media,), columns=columns, label=None, name=name, fixed_split=None, notes=())
-
-
-def _start(source: str, order: int, end: str, rng: np.random.Generator) -> str:
-    """The letters before the first: those that begin a record, or any place in running text."""
-    if end:
-        return (END * order)[: max(order - 1, 0)] + END if order else ""
-    place = int(rng.integers(max(len(source) - order, 1)))
-    return source[place : place + order]
 
 
 def bits_per_byte(train: bytes, text: bytes, *, order: int) -> float:

@@ -19,6 +19,7 @@ from genwright.metrics.score import Score, signature
 
 MAX_CELLS = 10  # of the C_T test
 ROWS_PER_CELL = 50
+MIN_UNSEEN = 100  # records that are held against generated ones, to know how near to training records one may come
 TINY = 1e-12  # the reach of a training record that stands there twice
 
 
@@ -121,6 +122,9 @@ def near_copies(train: Features, fake: Features, *, held_out: Features, features
     """
     train, fake = checked(train, fake, fewest=2)
     held_out = checked(train, held_out, fewest=2)[1]
+    if len(held_out) < MIN_UNSEEN:
+        what = f"{len(held_out)} unseen real records are too few to know how near one may come, {MIN_UNSEEN} are needed"
+        raise DataError(what, where="near copies")
     reach = np.maximum(nearest_others(train)[0][:, 0], TINY)
     ours, unseen = _ratio(fake, train, reach), np.sort(_ratio(held_out, train, reach))
     n, m = len(ours), len(unseen)

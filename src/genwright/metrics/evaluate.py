@@ -107,8 +107,7 @@ def evaluate(
         found.notes.append(privacy_note(generator.record["privacy"]))
     fake = aligned(fake, real)
     found.notes.extend(_suspicious(fake, real))
-    if train is not None:
-        train = aligned(train, real)
+    train = None if train is None else aligned(train, real)
     worst = _worst(fake, real if train is None else train, seed)
     score_judge(found, fake, real, train, worst, seed)
     match real.media:
@@ -120,8 +119,8 @@ def evaluate(
             score_tables(found, fake, real, train, worst, seed)
             score_text_columns(found, fake, real, train, seed)
     if not found.scores and only is None:
-        why = "; ".join(dict.fromkeys(found.notes))
-        raise DataError("nothing could be measured", where=fake.name, hint=f"give more records ({why})")
+        why = f"give more records ({'; '.join(dict.fromkeys(found.notes))})"
+        raise DataError("nothing could be measured", where=fake.name, hint=why)
     return Evaluation(tuple(found.scores), tuple(found.notes))
 
 
