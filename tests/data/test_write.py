@@ -14,6 +14,7 @@ from genwright.data.like import read_like
 from genwright.data.read import read
 from genwright.data.write import write
 from genwright.errors import ArgumentError, DataError
+from genwright.metrics.align import aligned
 from tests.data.same import assert_same
 
 CSV = """id,price,pi,day,at,ok,town,zip,gone,same,n
@@ -191,5 +192,11 @@ def test_read_like_for_media(tmp_path):
     real = read(tmp_path / "a.jsonl", field="question")
     (tmp_path / "b.txt").write_text("what\nwhen\n")
     assert read_like(tmp_path / "b.txt", real).fields == real.fields
+    (tmp_path / "c.jsonl").write_text('{"id": 1, "answer": "why, the same again"}\n' * 9)  # of a collapsed generator
+    assert read_like(tmp_path / "c.jsonl", real).columns["question"].tolist() == ["why, the same again"] * 9
+    (tmp_path / "b.txt").write_text("what\n\nwhen\n\n" * 9)  # lines, as the real data is, for all their blank lines
+    assert len(read_like(tmp_path / "b.txt", real)) == 18
+    running = read(tmp_path / "b.txt")
+    assert running.media.running and len(aligned(running, real)) == 18
     with pytest.raises(DataError, match="no texts"):
         read_like(tmp_path / "out", real)

@@ -53,11 +53,16 @@ def read_like(source: Source, real: Dataset, *, missing: Any = (), size: tuple[i
     if path is not None and _suffix(path) in (".jsonl", ".ndjson"):
         table = _raw_table(source, marks)
         own = text_fields(table, real.media.name if real.media.name in table.names else None)
-        text = own[0] if own else None
+        text = own[0] if own else _longest(table)  # a collapsed generator repeats itself, as categories do
         return _media_like(read(source, missing=missing, field=text), real)
     one_file = path is not None and _suffix(path) == ".txt"
     records = "running" if real.media.running else "lines" if one_file else None
     return _media_like(read(source, missing=missing, records=records if path and existing(path) else None), real)
+
+
+def _longest(table: RawTable) -> str:
+    """The column with the most characters."""
+    return max(table.columns, key=lambda c: sum(len(t) * int(k) for t, k in zip(c.texts, c.counts, strict=True))).name
 
 
 def read_partial(source: Source, fields: Sequence[Field], *, missing: Any = ()) -> Dataset:
@@ -136,7 +141,8 @@ def _media_like(data: Dataset, real: Dataset) -> Dataset:
     wanted = real.media
     if wanted is None or type(data.media) is not type(wanted):
         kind = type(wanted).__name__.lower()
-        raise DataError(f"no {kind}s, but {real.name} holds {kind}s", where=data.name)
+        hint = "give a .txt or .jsonl" if kind == "text" else "give a folder or zip of images"
+        raise DataError(f"no {kind}s, but {real.name} holds {kind}s", where=data.name, hint=hint)
     old = data.media
     assert old is not None
     if isinstance(wanted, Image):
