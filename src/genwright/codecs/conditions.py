@@ -171,7 +171,8 @@ def _span(field: Time, end: Any) -> tuple[np.ndarray, np.ndarray]:
         except ValueError:
             hint = f"write it like {field.low or field.format}"
             raise ArgumentError(f"{end!r} is not a time", where=field.name, hint=hint) from None
-        return tuple(np.array([end], dtype="datetime64[us]") for end in (period.start_time, period.end_time))
+        first, last = np.array([[period.start_time], [period.end_time]], dtype="datetime64[us]")
+        return first, last
     moment = np.array([parse_time(field, end)], dtype="datetime64[us]")
     if np.isnat(moment[0]):
         raise ArgumentError("one end of the range is missing", where=field.name, hint="leave it out, or give a time")

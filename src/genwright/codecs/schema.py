@@ -12,6 +12,7 @@ import pandas as pd
 from jaxtyping import Float
 
 from genwright.data.dataset import Category, Constant, Field, Identifier, Image, Number, Storage, Text, Time
+from genwright.data.numerals import spell
 from genwright.data.times import format_times
 from genwright.errors import StorageError
 
@@ -121,5 +122,5 @@ def show(field: Field, value: Any) -> str:
     if isinstance(field, Time):
         return format_times(np.array([value]), field.format)[0]
     if isinstance(field, Number):
-        return repr(float(value)) if grid_scale(field) is None else f"{value:.{field.decimals}f}"
+        return spell(repr(float(value)) if grid_scale(field) is None else f"{value:.{field.decimals}f}", field.form)
     return repr(value)

@@ -13,6 +13,7 @@ from genwright.codecs.grouped import Grouped
 from genwright.codecs.scalars import Levels, ScalarCoder
 from genwright.codecs.schema import from_numbers, show, to_numbers
 from genwright.data.dataset import Category, Field, Number, Time
+from genwright.data.numerals import plain_text, spell
 from genwright.data.spellings import level_finder, truth
 from genwright.data.times import parse_as, zone_of
 from genwright.errors import ArgumentError
@@ -102,12 +103,17 @@ def _parse(field: Field, coder: ScalarCoder, values: list[Any]) -> np.ndarray:
 
 
 def parse_number(field: Field, value: Any) -> float:
-    """A given number; NaN for a missing one."""
+    """A given number, or the text of one as in the data; NaN for a missing one."""
+    form, binary = (field.form, field.binary) if isinstance(field, Number) else ("", False)
+    said = truth(value) if binary else None
+    text = plain_text(value.strip(), form) if isinstance(value, str) else None
     try:
-        said = truth(value) if isinstance(field, Number) and field.binary else None
-        return np.nan if value is None or value is pd.NA else float(value if said is None else said)
+        return np.nan if value is None or value is pd.NA else float(text or value if said is None else said)
     except (TypeError, ValueError):
-        raise ArgumentError(f"{value!r} is not a number", where=field.name, hint="give a number, or None") from None
+        like = f", one like {spell('1234.5', form)}" if form else ""
+        raise ArgumentError(
+            f"{value!r} is not a number", where=field.name, hint=f"give a number{like}, or None"
+        ) from None
 
 
 def parse_time(field: Time, value: Any) -> np.datetime64:

@@ -9,6 +9,7 @@ from jaxtyping import Float
 
 from genwright.codecs.schema import grid_scale, time_unit
 from genwright.data.dataset import Dataset, Number, Time
+from genwright.data.numerals import plain_text
 from genwright.data.times import parse_as
 from genwright.errors import ArgumentError
 
@@ -111,9 +112,10 @@ def ordinal(data: Dataset, name: str, *, rule: str) -> Number | Time:
 def bound(field: Number | Time, told: float | str, *, rule: str) -> float:
     """A bound as the user wrote it, on the scale of the column."""
     if isinstance(field, Number):
-        if isinstance(told, str):
+        text = plain_text(told, field.form) if isinstance(told, str) else told
+        if text is None:
             raise ArgumentError(f"{told!r} is not a number", where=rule, hint=f"{field.name!r} holds numbers")
-        return float(told)
+        return float(text)
     written = parse_as([told], field.format) if isinstance(told, str) else None
     try:
         moment = written[0] if written is not None else pd.Timestamp(told).tz_localize(None).to_datetime64()

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float, Int
 
 from genwright.codecs.conditions import Between, OneOf, Shares, as_condition, value_set
 from genwright.codecs.scalars import Atoms, Levels
-from genwright.codecs.values import entries, values_of
+from genwright.codecs.values import entries, parse_number, values_of
 from genwright.constraints.reshaping import Joint, Reshaping
 from genwright.constraints.rules import Range, agrees
 from genwright.data.dataset import Category, Constant, Dataset, Field, Number, Time
@@ -58,7 +58,7 @@ class Wishes:
             if not isinstance(field, Number | Time) or wish is None or isinstance(wish, list | OneOf):
                 continue
             told = [wish.low, wish.high] if isinstance(wish, Between) else [wish, wish]
-            low, high = (float(t) if t is not None and isinstance(field, Number) else t for t in told)
+            low, high = (t if t is None or isinstance(field, Time) else parse_number(field, t) for t in told)
             if (low, high) != (None, None):
                 found.append(Range(field.name, low=low, high=high))
         return found
@@ -81,7 +81,7 @@ def wishes(shape: Reshaping, levels: Mapping[str, Sequence[str]], given: Mapping
         told = {name: known[name] for name in joint.columns if name in known}
         if told:
             inner[joint.name] = _joined(joint, levels[joint.name], told, shape, n)
-    outer = {c.column: _numeric(c.column, known[c.column]) for c in shape.computed if c.column in known}
+    outer = {c.column: _numeric(shape.by_name[c.column], known[c.column]) for c in shape.computed if c.column in known}
     for pattern in shape.patterns:
         if pattern.column in known:
             hint = "set the column after sampling"
@@ -100,21 +100,16 @@ def _listed(value: Any, n: int, name: str, rng: np.random.Generator) -> Entries:
     return listed if any(each is not listed[0] for each in listed) else listed[0]
 
 
-def _numeric(name: str, wish: Entries) -> Entries:
+def _numeric(field: Field, wish: Entries) -> Entries:
     """Wishes for a computed column with their values as floats; ArgumentError where one is no number."""
     match wish:
         case list():
-            return [_numeric(name, each) for each in wish]
+            return [_numeric(field, each) for each in wish]
         case Between(low=low, high=high):
-            return Between(_numeric(name, low), _numeric(name, high))
+            return Between(_numeric(field, low), _numeric(field, high))
         case OneOf(values=values):
-            return OneOf(*(_numeric(name, each) for each in values))
-    if wish is None or wish is pd.NA:
-        return None
-    try:
-        return float(wish)
-    except (TypeError, ValueError):
-        raise ArgumentError(f"{wish!r} is not a number", where=name, hint="give a number, or None") from None
+            return OneOf(*(_numeric(field, each) for each in values))
+    return None if wish is None or wish is pd.NA else parse_number(field, wish)
 
 
 def _joined(joint: Joint, levels: Sequence[str], told: Mapping[str, Entries], shape: Reshaping, n: int) -> Entries:

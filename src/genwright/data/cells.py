@@ -3,6 +3,7 @@
 import numpy as np
 
 from genwright.data.dataset import Field, Number, Time
+from genwright.data.numerals import spell
 from genwright.data.times import format_times
 
 
@@ -11,7 +12,7 @@ def cells(field: Field, column: np.ndarray) -> list[str | None]:
     match field:
         case Number():
             rounded = column if field.decimals is None else np.round(column, field.decimals) + 0.0  # no negative zero
-            return [None if v != v else _number_text(v, field) for v in rounded.tolist()]
+            return [None if v != v else spell(_number_text(v, field), field.form) for v in rounded.tolist()]
         case Time():
             present = ~np.isnat(column)
             result = np.full(len(column), None, dtype=object)

@@ -32,7 +32,8 @@ class Number:
     """Integers (`decimals` = 0) or decimals; `decimals` None keeps full float precision. Column: float64, NaN missing.
 
     `low` and `high` are the smallest and largest value seen. Zeros at the end are written until `min_decimals` stand
-    after the point: 2 for prices (2.50), 1 for what most programs write (2.0), 0 for none (2).
+    after the point: 2 for prices (2.50), 1 for what most programs write (2.0), 0 for none (2). `form` is how -1234567.5
+    is written (`-1.234.567,5 €`), "" for how programs write it (see `genwright.data.numerals`).
     """
 
     name: str
@@ -40,6 +41,7 @@ class Number:
     low: float = -np.inf
     high: float = np.inf
     min_decimals: int = 0
+    form: str = ""
     storage: Storage | None = field(default=None, compare=False, repr=False)
 
     @property

@@ -29,8 +29,9 @@ NUMBERED = re.compile(r"([^0-9{}]*)([0-9]+)([^0-9{}]*)")
 ADDRESS = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}")  # of internet protocol 4
 BYTE = "(25[0-5]|2[0-4][0-9]|1[0-9]{2}|[1-9]?[0-9])"
 HEX = (string.digits + "abcdef", string.digits + "ABCDEF")
-ALPHABETS = (string.digits, string.ascii_uppercase, string.ascii_lowercase, *HEX)
-ALPHABETS += tuple(string.digits + letters for letters in (*ALPHABETS[1:3], string.ascii_letters))
+LETTERS = (string.ascii_uppercase, string.ascii_lowercase)
+MIXED = tuple(string.digits + letters for letters in (*LETTERS, string.ascii_letters))
+ALPHABETS = (string.digits, *LETTERS, *HEX, *MIXED)
 GOLDEN = (math.sqrt(5) - 1) / 2  # multiples of it lie evenly between whole numbers
 
 

@@ -11,6 +11,7 @@ import numpy as np
 from genwright.data.checks import check_of
 from genwright.data.dataset import Category, Constant, Field, Identifier, Number, Text, Time
 from genwright.data.keys import as_numbered, codes_of, new_keys
+from genwright.data.numerals import NUMBER, Reading, Unclear, is_numeral, plain_text, plain_texts, read_numerals
 from genwright.data.spellings import are_truths, level_finder, truth
 from genwright.data.table import MISSING, RawColumn
 from genwright.data.times import far_times, fitting_formats, format_times, parse_as, parse_times, split_zone
@@ -21,10 +22,10 @@ PADDED = re.compile(r"0[0-9]+\.[0-9]+")
 FEW_CODES = 20  # with valid check digits, below which numbers may have them by chance
 EXACT_DIGITS = 15  # decimal digits that a float64 always keeps
 MOST_DIGITS = 17  # decimal digits that a float64 keeps at all
-NUMBER = re.compile(r"[+-]?([0-9]+\.?([0-9]*)|\.([0-9]+))([eE]([+-]?[0-9]{1,4}))?")
 INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 WHOLE = re.compile(r"-?[0-9]{1,18}")  # fits 64 bits
 CODE = re.compile(r"[+-]?0[0-9]+")  # leading zeros: a code such as a postcode, not an amount
+MARKS = {"comma": ",", "point": "."}  # the decimal marks that a schema can say
 MOSTLY_TIMES = 0.5  # a column of words with more times than this share is meant to hold times
 
 
@@ -36,28 +37,48 @@ class Typed(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def as_number(raw: RawColumn) -> Typed:
-    """Integers or decimals; raises DataError naming a value that is neither."""
+def as_number(raw: RawColumn, *, mark: str = "", likely: str = "") -> Typed:
+    """Integers or decimals, also as people write them; raises DataError naming a value that is neither.
+
+    `mark` is the decimal mark where it is known, `likely` the one of other columns.
+    """
     infinite = np.array([is_infinite(t) for t in raw.texts], dtype=bool)
-    wrong = [t for t, inf in zip(raw.texts, infinite) if not inf and not NUMBER.fullmatch(t)]
-    if wrong:
-        raise DataError(f"not a number: {shown(wrong)}", hint="if it means missing, say missing=[...]")
-    values = np.array([np.nan if inf else float(t) for t, inf in zip(raw.texts, infinite)], dtype=np.float64)
+    plain, form, notes = _numerals(raw, [t for t, inf in zip(raw.texts, infinite) if not inf], mark=mark, likely=likely)
+    values = np.full(len(infinite), np.nan)
+    values[~infinite] = list(map(float, plain))
     infinite |= np.isinf(values)
     values[infinite] = np.nan
     column = raw.spread(values, np.nan)
     lost = int(raw.counts[infinite].sum())
-    notes: tuple[str, ...] = (f"{lost} infinite values are read as missing",) if lost else ()
+    notes += (f"{lost} infinite values are read as missing",) if lost else ()
     if np.isnan(column).all():
         return as_constant(raw.renamed([None] * len(raw.texts)))._replace(notes=notes)
     low, high = float(np.nanmin(column)), float(np.nanmax(column))
-    decimals = max((_decimals(t) for t, inf in zip(raw.texts, infinite) if not inf), default=0)
+    decimals = max(map(_decimals, plain))
     digits = len(f"{max(abs(low), abs(high)):.0f}") + decimals
     exact = decimals if digits <= EXACT_DIGITS else None
-    longest = max((_significant(t) for t in raw.texts if len(t) > MOST_DIGITS), default=0)
+    longest = max((_significant(t) for t in plain if len(t) > MOST_DIGITS), default=0)
     if longest > MOST_DIGITS:
         notes += (f"has up to {longest} digits, of which numbers keep {MOST_DIGITS}",)
-    return Typed(Number(raw.name, exact, low, high, _min_decimals(raw.texts, exact)), column, notes)
+    return Typed(Number(raw.name, exact, low, high, _min_decimals(plain, exact), form), column, notes)
+
+
+def _numerals(raw: RawColumn, texts: Sequence[str], *, mark: str, likely: str) -> Reading:
+    """Texts that are not infinite as programs write them."""
+    plain = all(map(NUMBER.fullmatch, texts))
+    if plain and "," not in (mark, likely):
+        return Reading(list(texts), "")
+    found = read_numerals(texts, mark=mark, likely=likely)
+    if isinstance(found, Unclear):
+        what = f"row {raw.row_of(found.text)} holds {found.text!r}: is that {found.pointed} or {found.comma}?"
+        hint = f'say schema={{{raw.name!r}: "number,point"}} for {found.pointed}, or "number,comma" for {found.comma}'
+        raise DataError(what, hint=hint)
+    if isinstance(found, Reading) or plain:
+        return found or Reading(list(texts), "")
+    wrong = [t for t in texts if not NUMBER.fullmatch(t) and not is_numeral(t)]
+    if wrong:
+        raise DataError(f"not a number: {shown(wrong)}", hint="if it means missing, say missing=[...]")
+    raise DataError(f"numbers of several units or decimal marks: {shown(texts)}", hint="write all alike")
 
 
 def is_infinite(text: str) -> bool:
@@ -230,7 +251,10 @@ def as_told(raw: RawColumn, told: str) -> Typed:
         return KINDS[kind](raw)
     if kind == "time" and "%" in form:
         return as_time(raw, form)
-    raise ArgumentError(f"{told!r} is no kind", where=f"schema[{raw.name!r}]", hint='as in "time,%d/%m/%Y"')
+    if kind == "number" and form in MARKS:
+        return as_number(raw, mark=MARKS[form])
+    hint = 'as in "time,%d/%m/%Y", or "number,comma" and "number,point" for the decimal mark'
+    raise ArgumentError(f"{told!r} is no kind", where=f"schema[{raw.name!r}]", hint=hint)
 
 
 def without_marks(raw: RawColumn) -> RawColumn:
@@ -243,8 +267,7 @@ def conform(raw: RawColumn, field: Field) -> Typed:
     raw = without_marks(raw) if isinstance(field, Number | Time) else raw
     match field:
         case Number():
-            column = as_number(_truths_as_numbers(raw) if field.binary else raw).column
-            return Typed(field, np.full(len(column), np.nan) if column.dtype == object else column)
+            return Typed(field, _conform_number(_truths_as_numbers(raw) if field.binary else raw, field))
         case Category():
             return _conform_category(raw, field)
         case Time():
@@ -254,6 +277,18 @@ def conform(raw: RawColumn, field: Field) -> Typed:
         case Text():
             return Typed(field, as_text(raw).column)
     return Typed(field, raw.spread(np.array(raw.texts, dtype=object), None))
+
+
+def _conform_number(raw: RawColumn, field: Number) -> np.ndarray:
+    """Values in the form of the field, or as programs write them; infinite ones are missing."""
+    texts = ["nan" if is_infinite(t) else t for t in raw.texts]
+    plain = plain_texts([t for t in texts if t != "nan"], field.form, whole=not field.decimals)
+    if None in plain:
+        wrong = [t for t in texts if t != "nan" and plain_text(t, field.form) is None]
+        raise DataError(f"not a number: {shown(wrong)}", hint="if it means missing, say missing=[...]")
+    numbers = iter(plain)
+    values = np.array([np.nan if t == "nan" else float(next(numbers) or t) for t in texts], dtype=np.float64)
+    return raw.spread(np.where(np.isinf(values), np.nan, values), np.nan)
 
 
 def _conform_category(raw: RawColumn, field: Category) -> Typed:

@@ -88,8 +88,6 @@ def _typed_partial(data: Dataset, field: Field) -> Typed:
     """A field's column from a Dataset that may have it as another type, or not at all; all digits are kept."""
     if field.name not in data.columns:
         return conform(RawColumn.of(field.name, [None] * len(data)), field)
-    if isinstance(field, (Number, Time)) and type(data.field(field.name)) is type(field):
-        return Typed(field, data.columns[field.name])
     return _retyped(data, field)
 
 
@@ -162,7 +160,10 @@ def _media_like(data: Dataset, real: Dataset) -> Dataset:
 
 
 def _retyped(data: Dataset, field: Field) -> Typed:
-    texts = cells(data.field(field.name), data.columns[field.name])
+    own = data.field(field.name)
+    if isinstance(field, (Number, Time)) and type(own) is type(field):
+        return Typed(field, data.columns[field.name])
+    texts = cells(own, data.columns[field.name])
     try:
         return conform(RawColumn.of(field.name, texts), field)
     except DataError as error:

@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import pandas as pd
@@ -184,7 +184,8 @@ def _odd_ends(field: Number | Time, column: np.ndarray, is_known: Callable[[str]
         text = cells(field, values[[end]])[0]
         often = counts[end] >= max(SPIKE_ROWS, SPIKE * len(column))
         gap, spread = abs(places[end] - places[next_one]), rest[-1] - rest[0]
-        known = is_known(_plain(text)) or (
+        bare = replace(field, form="") if isinstance(field, Number) else field
+        known = is_known(_plain(cells(bare, values[[end]])[0])) or (
             isinstance(field, Time) and np.datetime_as_string(values[end], "D") in ODD_TIMES
         )
         if often and text is not None and (gap > APART * spread or (known and gap > APART / 10 * spread)):

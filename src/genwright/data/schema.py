@@ -13,7 +13,6 @@ from genwright.data.kinds import (
     CODE,
     EXACT_DIGITS,
     KINDS,
-    NUMBER,
     Typed,
     are_codes,
     as_category,
@@ -28,6 +27,7 @@ from genwright.data.kinds import (
     refuse_odd_times,
     shown,
 )
+from genwright.data.numerals import NUMBER, decimal_mark, is_numeral, read_numerals
 from genwright.data.spellings import are_truths
 from genwright.data.table import MISSING, RawColumn, RawTable
 from genwright.data.times import parse_times
@@ -39,6 +39,7 @@ MOSTLY_NAMES = 0.8  # a column of which at least this share of values looks like
 DASHES = frozenset({"-", "--", "\N{EN DASH}", "\N{EM DASH}", "."})
 NO_DATE = re.compile(r"0+([-/.]0+){2}([ T]0+(:0+)+(\.0+)?)?")
 LIKELY_YEARS = (1, *range(1000, 3000), 9999)  # codes that look like dates are of any year
+MARK_TEXTS = 20  # of a column that are looked at for its decimal mark
 FEW_ROWS = 20  # below this, being different in every row says little
 UNIQUE_SHARE = 0.9  # strings different in at least this share of rows describe rows one by one
 FREE_SHARE = 0.5  # strings of several words are free text when at least this share of them differs from all others
@@ -78,6 +79,8 @@ def type_columns(
             raise ArgumentError(
                 f"unknown kind {told!r}", where=f"schema[{name!r}]", hint=f"one of: {', '.join(KINDS)}, drop"
             )
+    marks = {decimal_mark(raw.texts[:MARK_TEXTS]) for raw in table.columns} - {""}
+    likely = marks.pop() if len(marks) == 1 else ""
     typed: dict[str, Typed] = {}
     notes: list[str] = []
     for raw in table.columns:
@@ -87,7 +90,7 @@ def type_columns(
             continue
         raw, halves = _without_halves(raw)
         try:
-            result = _type(raw, kind, free=free, is_label=raw.name == label)
+            result = _type(raw, kind, free=free, is_label=raw.name == label, likely=likely)
         except DataError as error:
             raise DataError(error.what, where=f"{table.where}, column {raw.name!r}", hint=error.hint) from None
         typed[raw.name] = result._replace(field=_held(result.field, raw.storage, kind))
@@ -114,12 +117,14 @@ def _without_halves(raw: RawColumn) -> tuple[RawColumn, tuple[str, ...]]:
     return raw.renamed(whole), (f"{count} texts hold halves of characters, which become U+FFFD",)
 
 
-def _type(raw: RawColumn, kind: str | Field | None, *, free: Callable[[RawColumn], Typed], is_label: bool) -> Typed:
+def _type(
+    raw: RawColumn, kind: str | Field | None, *, free: Callable[[RawColumn], Typed], is_label: bool, likely: str
+) -> Typed:
     if isinstance(kind, str):
         return as_told(raw, kind)
     if kind is not None:
         return conform(raw, kind)
-    inferred = infer(raw, free=as_category if is_label else free)
+    inferred = infer(raw, free=as_category if is_label else free, likely=likely)
     if raw.storage is not None and raw.storage.levels is not None and isinstance(inferred.field, Number | Time):
         return as_category(raw)
     if is_label and isinstance(inferred.field, Number | Identifier) and _few_whole_numbers(raw):
@@ -131,14 +136,14 @@ def _few_whole_numbers(raw: RawColumn) -> bool:
     return len(raw.texts) <= MAX_LABEL_LEVELS and all(re.fullmatch(r"[+-]?[0-9]+(\.0*)?", t) for t in raw.texts)
 
 
-def infer(raw: RawColumn, *, free: Callable[[RawColumn], Typed]) -> Typed:
+def infer(raw: RawColumn, *, free: Callable[[RawColumn], Typed], likely: str = "") -> Typed:
     """The type that the values speak for; in doubt the one that keeps most: number, time, category.
 
     A dash, a point or a date of zeros among nothing but numbers or times means that there is no value.
     """
     dashes = {t for t in raw.texts if t in DASHES or t in MISSING or NO_DATE.fullmatch(t)}
     if dashes and len(raw.texts) > len(dashes) and not raw.words:
-        bare = infer(raw.renamed([None if t in dashes else t for t in raw.texts]), free=free)
+        bare = infer(raw.renamed([None if t in dashes else t for t in raw.texts]), free=free, likely=likely)
         if isinstance(bare.field, Number | Time):
             return bare._replace(notes=(f"{shown(sorted(dashes))} is read as missing", *bare.notes))
     if len(raw.texts) == 0 or (len(raw.texts) == 1 and raw.present == len(raw.codes)):
@@ -149,6 +154,8 @@ def infer(raw: RawColumn, *, free: Callable[[RawColumn], Typed]) -> Typed:
     if not any(numeric) and _are_times(raw):
         return as_time(raw)
     if not all(numeric):
+        if read_numerals([t for t in raw.texts if not is_infinite(t)], likely=likely) is not None:
+            return as_number(raw, likely=likely)
         refuse_odd_times(raw)
     if raw.words:
         return _words(raw, free)
@@ -159,24 +166,28 @@ def infer(raw: RawColumn, *, free: Callable[[RawColumn], Typed]) -> Typed:
         if any(_beyond_float(t) for t in raw.texts):
             found = _words(raw, free)
             return found._replace(notes=("holds whole numbers beyond 2**53, kept as text", *found.notes))
-        return as_identifier(raw) if _runs(raw) else as_number(raw)
+        return as_identifier(raw) if _runs(raw) else as_number(raw, likely=likely)
     found = _words(raw, free)
     if all(numeric) and not any(map(CODE.fullmatch, raw.texts)):
         note = f'{shown(raw.texts)} are kept as codes, not numbers; schema={{{raw.name!r}: "number"}} says otherwise'
         return found._replace(notes=(note, *found.notes))
+    numeric = [known or is_numeral(t) for t, known in zip(raw.texts, numeric)]
     share = raw.counts[np.array(numeric)].sum() / raw.present
     if share > 0.5 and not codes:
         others = [t for t, is_number in zip(raw.texts, numeric) if not is_number]
         note = f"{share:.1%} of values are numbers, but not {shown(others)}; if that means missing, say missing=[...]"
-        return found._replace(notes=(note, *found.notes))
+        unlike = f"looks like numbers, but of several units or decimal marks: {shown(raw.texts)}"
+        return found._replace(notes=(note if others else unlike, *found.notes))
     return found
 
 
 def _are_times(raw: RawColumn) -> bool:
     """Whether all values are times of one format, most of them of years that times are likely to be of."""
     parsed = parse_times(raw.texts)
-    years = [] if parsed is None else parsed[1].astype("datetime64[Y]").astype(np.int64) + 1970
-    return bool(len(years)) and bool(np.isin(years, LIKELY_YEARS).mean() >= 0.5)
+    if parsed is None:
+        return False
+    years = parsed[1].astype("datetime64[Y]").astype(np.int64) + 1970
+    return bool(np.isin(years, LIKELY_YEARS).mean() >= 0.5)
 
 
 def _words(raw: RawColumn, free: Callable[[RawColumn], Typed]) -> Typed:

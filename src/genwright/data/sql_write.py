@@ -3,6 +3,7 @@
 import datetime
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from decimal import Decimal
 from typing import Any
 
@@ -75,6 +76,8 @@ def column_type(field: Field, column: np.ndarray, dialect: Any) -> Any:
     import sqlalchemy as sa
 
     match field:
+        case Number(form=form) if form:
+            return sa.Text()
         case Number(decimals=0, min_decimals=0) | Category(dtype="int"):
             return sa.BigInteger()
         case Number(decimals=int(decimals)):
@@ -131,6 +134,8 @@ def sql_values(field: Field, column: np.ndarray, kind: Any) -> list[Any]:
 
     if isinstance(field, Time) and isinstance(kind, sa.Date | sa.DateTime | sa.Time):
         return _moments(field, column, kind)
+    if isinstance(field, Number) and not isinstance(kind, sa.String):
+        field = replace(field, form="")
     texts = cells(field, column)
     match kind:
         case sa.Boolean():

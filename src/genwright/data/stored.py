@@ -69,7 +69,7 @@ def _rounded(field: Number, column: np.ndarray) -> np.ndarray:
 def _inferred(field: Field, column: np.ndarray) -> pa.Array:
     """Values with a type where reading them back gives the same field, else their text."""
     match field:
-        case Number():
+        case Number(form=""):
             values = pa.array(_rounded(field, column), pa.float64(), from_pandas=True)
             return values.cast(pa.int64()) if field.decimals == field.min_decimals == 0 else values
         case Time() if ZONED.fullmatch(field.format):

@@ -17,6 +17,7 @@ from genwright.data.arrow import JSON, json_text
 from genwright.data.dataset import Storage
 from genwright.data.encodings import decode_table, encoding_notes, encoding_of
 from genwright.data.files import Stream
+from genwright.data.numerals import readings
 from genwright.data.reservoir import Reservoir
 from genwright.errors import DataError
 
@@ -122,7 +123,7 @@ class MissingMarks:
         try:
             return float(text) in self.numbers
         except ValueError:
-            return False
+            return bool(self.numbers & readings(text))
 
 
 @dataclass(frozen=True)

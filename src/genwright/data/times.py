@@ -263,10 +263,11 @@ def _values(texts: Sequence[str], form: str) -> np.ndarray | None:
     """All texts in one format; None if some are not."""
     if form.startswith("%Y%m%d") and not all(len(t) >= 8 and t[:8].isdigit() for t in texts):
         return None
-    own = "%q" in form or "%V" in form
-    parsed = [] if own else pd.to_datetime(pd.Series(texts, dtype=object), format=form, errors="coerce", exact=True)
-    values = np.full(len(texts), "NaT", dtype="datetime64[us]") if own else parsed.to_numpy().astype("datetime64[us]")
-    for lost in np.flatnonzero(np.isnat(values)):  # pandas 2 knows no years beyond 2261
+    values = np.full(len(texts), "NaT", dtype="datetime64[us]")
+    if "%q" not in form and "%V" not in form:
+        parsed = pd.to_datetime(pd.Series(texts, dtype=object), format=form, errors="coerce", exact=True)
+        values = parsed.to_numpy().astype("datetime64[us]")
+    for lost in np.flatnonzero(np.isnat(values)).tolist():  # pandas 2 knows no years beyond 2261
         values[lost] = _value(texts[lost], form)
         if np.isnat(values[lost]):
             return None

@@ -102,7 +102,7 @@ def _json_values(field: Field, column: np.ndarray) -> list[str]:
     if field.storage is not None and field.storage.type:
         return ["null" if t is None else json_as(t, field.storage.type) or _json_string(t) for t in texts]
     match field:
-        case Number() | Category(dtype="int"):
+        case Number(form="") | Category(dtype="int"):
             return [t or "null" for t in texts]
         case Category(dtype="bool", levels=levels) if set(levels) <= {"true", "false"}:
             return [t or "null" for t in texts]

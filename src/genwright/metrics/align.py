@@ -11,6 +11,7 @@ import pandas as pd
 
 from genwright.data.dataset import Category, Constant, Dataset, Field, Identifier, Image, Number, Text, Time
 from genwright.data.images import recast
+from genwright.data.numerals import plain_texts
 from genwright.data.spellings import level_finder, truth
 from genwright.data.split import row_keys
 from genwright.data.text import rerecorded
@@ -124,13 +125,15 @@ def _mismatch(source: Field, target: Field, where: str) -> DataError:
 
 
 def _to_numbers(column: np.ndarray, source: Field, target: Field, where: str) -> np.ndarray:
+    assert isinstance(target, Number)
     text = pd.Series(_to_text(column), dtype=object)
-    if isinstance(target, Number) and target.binary:
-        text = text.map(lambda v: v if (said := truth(v)) is None else float(said))
-    numbers = pd.to_numeric(text, errors="coerce").to_numpy(np.float64)
-    if (np.isnan(numbers) & text.notna().to_numpy()).any():
+    if target.binary:
+        text = text.map(lambda v: v if (said := truth(v)) is None else str(int(said)))
+    codes, texts = pd.factorize(text)
+    plain = plain_texts(texts.tolist(), target.form, whole=not target.decimals)
+    if None in plain:
         raise _mismatch(source, target, where)
-    return numbers
+    return np.array([*map(float, filter(None, plain)), np.nan])[codes]
 
 
 def _to_times(column: np.ndarray, source: Field, target: Field, where: str) -> np.ndarray:
