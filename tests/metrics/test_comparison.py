@@ -3,12 +3,15 @@
 import numpy as np
 import pytest
 
+from genwright.data.text import parse_text
 from genwright.errors import ArgumentError, DataError
 from genwright.metrics.comparison import compare, ranked
 from genwright.metrics.evaluate import Evaluation
 from genwright.metrics.intervals import Replicates
+from genwright.metrics.multiple import difference
 from genwright.metrics.score import Score
 from tests.metrics.records import independent, table
+from tests.metrics.test_text import prose
 
 REAL = table(300)
 
@@ -77,6 +80,52 @@ def test_what_is_better_follows_the_direction(direction, first):
 
 def test_scores_without_replicates_cannot_rank():
     bare = Evaluation((Score(name="C2ST", value=1.0, direction="higher", n=9, signature=""),), ("too few rows",))
-    with pytest.raises(DataError, match="no score could be measured") as caught:
+    with pytest.raises(DataError, match="fewer than two systems can be compared") as caught:
         ranked({"a": bare, "b": bare})
-    assert caught.value.hint == "too few rows"
+    assert "a: too few rows" in caught.value.what
+
+
+def written(text: str, *, name: str, records: str):
+    return parse_text(text.encode(), where=name, records=records)
+
+
+@pytest.fixture(scope="module")
+def texts():
+    """One language as running text and as lines, its words scrambled, and a few bytes of it."""
+    prosaic = [prose(1_500, seed=seed) for seed in range(3)]
+    words = prosaic[2].split()
+    scrambled = " ".join(np.random.default_rng(0).permutation(words))
+    return {
+        "running": written(prosaic[1], name="a", records="running"),
+        "lines": written("\n".join(" ".join(words[i : i + 9]) for i in range(0, 1500, 9)), name="b", records="lines"),
+        "scrambled": written(scrambled[:7_000], name="c", records="running"),
+        "tiny": written("It was.", name="d", records="lines"),
+    }
+
+
+def test_texts_cut_otherwise_are_compared_by_equal_amounts_and_a_bad_one_is_left_out_alone(texts):
+    found = compare(texts, real=written(prose(1_500, seed=5), name="real", records="running"))
+    assert found.ranking[-1][0] == "scrambled" and "running" in found.best
+    assert "tiny is left out: 7 bytes of text are too few to compare" in found.notes
+    assert [pair.first for pair in found.pairs if pair.adjusted_p < 0.05] and len(found.pairs) == 3
+
+
+def test_scores_of_different_real_records_are_compared_as_if_independent():
+    def score(value: float, real: int) -> Score:
+        sides = Replicates(tuple(value + 0.1 * i for i in range(4)), tuple(value + 0.1 * i for i in range(5)))
+        return Score(name="x", value=value, direction="higher", n=9, signature=f"x|p|n={real}+9|", replicates=sides)
+
+    shared, apart = (difference(score(2.0, 50), score(1.0, real)) for real in (50, 60))
+    assert shared[0] == apart[0] == 1.0
+    one = score(2.0, 50).replicates.error
+    assert (apart[1][1] - apart[1][0]) / 2 > 1.96 * np.sqrt(2) * one > (shared[1][1] - shared[1][0]) / 2
+
+
+def test_a_system_that_lacks_a_column_or_rows_is_left_out_and_the_others_ranked():
+    good, rival = table(60, seed=1), table(60, seed=2)
+    systems = {"good": good, "rival": rival, "narrow": good.select(["x", "size"]), "few": rival.take(slice(5))}
+    found = compare(systems, real=REAL, by="shape error")
+    assert {name for name, _ in found.ranking} == {"good", "rival"}
+    assert {score.n for _, score in found.ranking} == {60}
+    told = [note for note in found.notes if "is left out" in note]
+    assert len(told) == 2 and "lacks 'y'" in " ".join(told) and "5 records are too few" in " ".join(told)

@@ -268,6 +268,7 @@ def _tell_ranking(found: "Comparison") -> None:
         told = f"{pair.first} - {pair.second}: {pair.value:.4g} [{low:.4g}, {high:.4g}], p = {pair.adjusted_p:.2g}"
         click.echo(f"  {told}: {verdict}")
     best = found.best
-    click.echo(f"best: {best[0]}" + (f"; cannot be told apart from {', '.join(best[1:])}" if best[1:] else ""))
+    told = f"{', '.join(best)} cannot be told apart: none of them is best"
+    click.echo(told if best[1:] else f"best: {best[0]}")
     for note in found.notes:
         tell(f"note: {note}")

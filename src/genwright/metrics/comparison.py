@@ -4,13 +4,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-import numpy as np
-
 from genwright.data.dataset import Dataset
 from genwright.data.split import row_keys
 from genwright.errors import ArgumentError, DataError
+from genwright.metrics.amounts import equal_amounts
 from genwright.metrics.embedding import TextEncoder
-from genwright.metrics.evaluate import HEADLINES, MIN_ROWS, Evaluation, evaluate
+from genwright.metrics.evaluate import HEADLINES, Evaluation, evaluate
 from genwright.metrics.feature_cache import FeatureCache
 from genwright.metrics.features import Extractor
 from genwright.metrics.multiple import LEVEL, Difference, differences, groups
@@ -78,10 +77,11 @@ def compare(
 ) -> Comparison:
     """Rank at least two sets of generated records by one score against the same real ones.
 
-    As many records of each are used, for most scores depend on the number. `by` names the score that decides; by
-    default the first of C2ST (tables), Frechet distance (images) or byte 4-gram divergence (text) that all have. Two
-    systems are told apart where the difference of their scores, in which the real records that both share cancel,
-    differs from zero at 5 % after Holm's correction over all pairs.
+    As many records of each are used (as many bytes of running text), for most scores depend on the number. `by` names
+    the score that decides; by default C2ST, or the first of HEADLINES that at least two systems have. A system that
+    cannot be compared is left out, with a note that says why. Two systems are told apart where the difference of
+    their scores, in which the real records that both share cancel, differs from zero at 5 % after Holm's correction
+    over all pairs.
 
     >>> import genwright as gw
     >>> wine = gw.read("wine")
@@ -91,34 +91,47 @@ def compare(
     """
     if len(systems) < 2:
         raise ArgumentError(f"{len(systems)} systems", where="systems", hint="give two or more to compare")
-    n = min(len(data) for data in systems.values())
-    if n < MIN_ROWS and real.media is None:
-        raise DataError(f"{n} records are too few to compare", hint=f"at least {MIN_ROWS} of each system are needed")
     _check_different(systems)
-    found = {
-        name: evaluate(
-            _first(data, n, seed), real=real, train=train, extractor=extractor, cache=cache, encoder=encoder, seed=seed
-        )
-        for name, data in systems.items()
-    }
-    return ranked(found, by=by)
+    usable, unusable = equal_amounts(systems, real=real, seed=seed)
+    found: dict[str, Evaluation] = {}
+    for name, data in usable.items():
+        try:
+            found[name] = evaluate(
+                data, real=real, train=train, extractor=extractor, cache=cache, encoder=encoder, seed=seed
+            )
+        except DataError as error:
+            unusable[name] = error.what
+    return ranked(found, by=by, unusable=unusable)
 
 
-def ranked(evaluations: Mapping[str, Evaluation], *, by: str | None = None) -> Comparison:
-    """Systems ranked by evaluations that share their real records, seed and number of records."""
-    name = by or _common_headline(evaluations)
-    scores = [(system, found[name]) for system, found in evaluations.items()]
+def ranked(
+    evaluations: Mapping[str, Evaluation], *, by: str | None = None, unusable: Mapping[str, str] | None = None
+) -> Comparison:
+    """Systems ranked by evaluations that share their real records, seed and number of records.
+
+    `unusable`: systems that could not be evaluated, and why. Raises DataError if fewer than two are left.
+    """
+    unusable = dict(unusable or {})
+    name = by or _common_headline(evaluations, unusable)
+    comparable = {system: found for system, found in evaluations.items() if _comparable(found, name)}
+    unusable |= {system: f"{name} not measured" for system in evaluations if system not in comparable}
+    if len(comparable) < 2:
+        for found in evaluations.values():
+            found[name]  # a score that is nowhere is a mistake of its own
+        raise _too_few(unusable)
+    scores = [(system, found[name]) for system, found in comparable.items()]
     order = sorted(scores, key=lambda pair: (_badness(pair[1]), pair[0]))  # equals: by name
     pairs = differences(order)
     direction = {"lower": "lower is better", "higher": "higher is better", "target": "nearest to real data is better"}
-    notes = tuple(dict.fromkeys(note for found in evaluations.values() for note in found.notes))
+    notes = [f"{system} is left out: {why}" for system, why in unusable.items()]
+    notes += [note for found in evaluations.values() for note in found.notes]
     return Comparison(
         ranking=tuple(order),
         pairs=pairs,
         together=groups([system for system, _ in order], pairs),
         evaluations=dict(evaluations),
         rule=f"{name}, {direction[order[0][1].direction]}",
-        notes=notes,
+        notes=tuple(dict.fromkeys(notes)),
     )
 
 
@@ -138,18 +151,22 @@ def _told(pair: Difference) -> bool:
     return pair.adjusted_p < LEVEL
 
 
-def _first(data: Dataset, n: int, seed: int) -> Dataset:
-    """n records drawn at random, in their order."""
-    return data if len(data) == n else data.take(np.sort(np.random.default_rng(seed).permutation(len(data))[:n]))
-
-
-def _common_headline(evaluations: Mapping[str, Evaluation]) -> str:
-    """The first headline score that every system has with replicates."""
+def _common_headline(evaluations: Mapping[str, Evaluation], unusable: Mapping[str, str]) -> str:
+    """The first headline score that at least two systems have with replicates."""
     for name in HEADLINES:
-        if all(name in found and found[name].replicates is not None for found in evaluations.values()):
+        if sum(_comparable(found, name) for found in evaluations.values()) > 1:
             return name
-    why = "; ".join(dict.fromkeys(note for found in evaluations.values() for note in found.notes))
-    raise DataError("no score could be measured for all systems", hint=why or "give more records")
+    notes = {system: "; ".join(found.notes) or "nothing measured" for system, found in evaluations.items()}
+    raise _too_few(notes | dict(unusable))
+
+
+def _comparable(found: Evaluation, name: str) -> bool:
+    return name in found and found[name].replicates is not None
+
+
+def _too_few(unusable: Mapping[str, str]) -> DataError:
+    what = "; ".join(f"{system}: {why}" for system, why in unusable.items())
+    return DataError(f"fewer than two systems can be compared ({what})", hint="give more records of each")
 
 
 def _badness(score: Score) -> float:

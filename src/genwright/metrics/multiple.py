@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from scipy.stats import t as student
 
 from genwright.errors import DataError
-from genwright.metrics.score import Score
+from genwright.metrics.score import Score, real_records
 
 Adjustment = Literal["holm", "benjamini-hochberg"]
 LEVEL = 0.05  # adjusted p-values below it tell two systems apart
@@ -56,8 +56,9 @@ def adjusted(p: Float[np.ndarray, "n"], *, by: Adjustment = "holm") -> Float[np.
 def difference(first: Score, second: Score) -> tuple[float, tuple[float, float], float]:
     """`first` - `second`, its 95 % interval, and the p-value of no difference, from the scores' replicates.
 
-    The real records (or raters) that both scores share cancel; the generated ones are independent. Degrees of freedom
-    after Satterthwaite 1946. Raises DataError if the scores carry no replicates or rest on other real records.
+    The real records (or raters) that both scores share cancel; the generated ones are independent, and where scores
+    rest on different numbers of real records, these are taken for independent too, which claims less. Degrees of
+    freedom after Satterthwaite 1946. Raises DataError if the scores carry no replicates.
 
     >>> from genwright.metrics.intervals import Replicates
     >>> a, b = (
@@ -68,16 +69,18 @@ def difference(first: Score, second: Score) -> tuple[float, tuple[float, float],
     (1.0, (1.0, 1.0), 0.0)
     """
     a, b = first.replicates, second.replicates
-    if a is None or b is None or len(a.real) != len(b.real):
-        raise DataError(
-            f"two scores of {first.name!r} cannot be compared",
-            hint="both need replicates over the same real records, drawn with the same seed",
-        )
-    both = a.minus(b)
+    if a is None or b is None:
+        raise DataError(f"two scores of {first.name!r} cannot be compared", hint="both need replicates")
     apart = first.value - second.value
-    if both.error < 1e-12 * max(abs(first.value), abs(second.value), 1e-300):  # rounding only: known exactly
+    if len(a.real) == len(b.real) and real_records(first) == real_records(second):
+        error, degrees = (both := a.minus(b)).error, both.degrees
+    else:
+        error = float(np.hypot(a.error, b.error))
+        below = sum(each.error**4 / each.degrees for each in (a, b))
+        degrees = error**4 / below if below > 0 else 1.0
+    if error < 1e-12 * max(abs(first.value), abs(second.value), 1e-300):  # rounding only: known exactly
         return apart, (apart, apart), float(apart == 0)
-    return student_test(apart, error=both.error, degrees=both.degrees)
+    return student_test(apart, error=error, degrees=degrees)
 
 
 def student_test(value: float, *, error: float, degrees: float) -> tuple[float, tuple[float, float], float]:

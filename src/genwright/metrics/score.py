@@ -60,3 +60,13 @@ def signature(metric: str, *, protocol: str, n: tuple[int, int], seed: int | Non
     """
     drawn = "-" if seed is None else seed
     return f"{metric}|{protocol}|n={n[0]}+{n[1]}|seed={drawn}|genwright-metrics-{METRICS_VERSION}"
+
+
+def real_records(score: Score) -> str:
+    """How many real records a score rests on, by its signature; empty if that does not say.
+
+    >>> score = Score(name="x", value=1.0, direction="lower", n=9, signature="x|p|n=500+9|seed=0")
+    >>> real_records(score)
+    '500'
+    """
+    return score.signature.partition("|n=")[2].partition("+")[0]

@@ -96,6 +96,7 @@ def evaluation_page(
 
 def comparison_page(comparison: Comparison, *, systems: Mapping[str, Dataset], real: Dataset) -> str:
     """The leaderboard, what can be told apart, samples of each system and all scores, as one page."""
+    systems = {name: systems[name] for name, _ in comparison.ranking}  # without those that were left out
     return render(
         "comparison.html",
         found=comparison,
