@@ -2,24 +2,27 @@
 
 import sys
 
-from genwright.signals import exit_code, handled_by, interrupt, leave_quietly
-
 
 def main() -> None:
     """Run the command line, and leave with its exit code."""
-    code: str | int | None = 1
+    code: str | int | None = 130
     try:
+        from genwright.signals import handled_by, interrupt, leave_quietly
+
         with handled_by(interrupt):
             from genwright.app.cli import main as verbs
 
-            code = verbs()
+            verbs()
     except SystemExit as done:
         code = done.code
+        leave_quietly()
+    except Exception as failure:  # of the program's own help and the like; verbs answer for themselves
+        from genwright.app.exits import last_words
+
+        code = last_words(failure)
     except KeyboardInterrupt as stop:  # before a verb had begun
         print("genwright: stopped before anything was done", file=sys.stderr)
-        code = exit_code(stop)
-    finally:
-        leave_quietly()
+        code = getattr(stop, "exit_code", code)
     sys.exit(code)
 
 

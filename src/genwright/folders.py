@@ -55,7 +55,7 @@ def probe(path: Path) -> None:
         real = Path(os.path.realpath(path))
         if is_special(real):
             return
-        there = next(each for each in (real, *real.parents) if each.exists())
+        there = next(each for each in (real, *real.parents) if os.path.exists(each))
         longest = max(len(os.fsencode(name)) for name in real.parts)
         if longest > NAME_BYTES:
             raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
@@ -87,7 +87,7 @@ def safe_join(folder: Path, name: str) -> Path:
 
 def is_special(path: Path) -> bool:
     """Whether `path` is a device or a pipe, which is written through and never replaced."""
-    return path.exists() and not path.is_file() and not path.is_dir()
+    return os.path.exists(path) and not path.is_file() and not path.is_dir()
 
 
 def flush(path: Path) -> None:
@@ -239,8 +239,10 @@ def settle(folder: Path) -> None:
         place = folder / entry.name
         if place.is_dir() or (entry.is_dir() and place.exists()):
             place.rename(part := part_in(folder))
-            entry.rename(place)
-            remove(part)
+            try:
+                entry.rename(place)
+            finally:
+                remove(part)
         else:
             entry.replace(place)
     new.rmdir()

@@ -1,7 +1,8 @@
 """Generator: codec + family + net, as `genwright.fitting.fit` returns it; it samples, scores, saves and loads."""
 
 import hashlib
-from collections.abc import Collection, Iterator, Mapping
+import os
+from collections.abc import Collection, Iterator, Mapping, Sized
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -31,7 +32,7 @@ from genwright.spaces import Columns, Encoded, Given, Space
 from genwright.storage import parse_json, parse_tensors, read_file, read_json, sha256, write_json, write_tensors
 from genwright.texts import TextColumns
 from genwright.train.correction import Correction
-from genwright.train.devices import choose_device
+from genwright.train.devices import check_memory, choose_device
 from genwright.train.fit import Fitted
 from genwright.train.progress import Listener, Progress, silent
 from genwright.train.stages import forget
@@ -77,6 +78,7 @@ class Generator:
         """
         if n < 1:
             raise ArgumentError(f"cannot draw {n} records", where="n", hint="ask for at least 1")
+        self._check_memory(n)
         fixed = by_field(given)
         if self.texts is None:
             return self._rows(n, given=fixed, seed=seed, listener=listener)
@@ -92,6 +94,7 @@ class Generator:
         """
 
         def rows(of: Source, n: int) -> Dataset:
+            self._check_memory(n * len(of) if isinstance(of, Sized) else n)
             drawer = self._drawer(self._rng(seed), silent)
             if self.constraints is not None:
                 return impute_ruled(drawer, self.constraints, self._rows, of, n=n, keep_missing=keep_missing, seed=seed)
@@ -249,6 +252,11 @@ class Generator:
         forget(folder, self.record.get("fingerprint"))
         forget(folder / "texts", self.record.get("texts", {}).get("fingerprint"))
 
+    def _check_memory(self, n: int) -> None:
+        """Raise for more records than there is memory for: encoded and decoded, each number and level once."""
+        size = n * (8 * int(np.prod(self.codec.space.shape)) + 8 * len(codec_fields(self.codec)))
+        check_memory(size, what=f"{n:,} records", hint="ask for fewer at a time, with another seed each time")
+
     def _rng(self, seed: int) -> torch.Generator:
         return torch.Generator(_device_of(self.net)).manual_seed(seed)
 
@@ -289,7 +297,7 @@ class Generator:
 def load(folder: str | Path, *, device: str = "auto") -> Generator:
     """Read what `Generator.save` wrote, after checking every hash; raises StorageError on anything amiss."""
     folder = Path(folder)
-    if not folder.is_dir():
+    if not os.path.isdir(folder):
         raise StorageError("no such folder", where=str(folder), hint="give the folder that fit or run wrote")
     recipe, raw = steadily(folder, RECIPE, lambda: _read(folder))
     described = parse_json(raw[CODEC], where=str(folder / CODEC))

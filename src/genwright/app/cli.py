@@ -24,7 +24,7 @@ from genwright.app.options import (
     ruling,
     told_privacy,
 )
-from genwright.app.output import print_dataset, print_json
+from genwright.app.output import check_output, print_dataset, print_json
 from genwright.app.progress import shown
 from genwright.app.rating import rate
 from genwright.app.ratings import ratings
@@ -218,6 +218,7 @@ def sample(
 
     with shown() as listener:
         generator = load(folder, device=device)
+        check_output(out, generator)
         fake = generator.sample(n, given=parse_given(given, generator), seed=seed, listener=listener)
     _tell_notes(fake.notes)
     if out is None:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from genwright.app.exits import answering
-from genwright.app.output import print_dataset, print_json
+from genwright.app.output import check_output, print_dataset, print_json
 from genwright.app.wording import tell
 from genwright.errors import ArgumentError
 
@@ -136,6 +136,7 @@ def impute(
     from genwright.generator import load
 
     generator = load(folder, device=device)
+    check_output(out, generator)
     rows = read_partial(data, scalar_codec(generator.codec).fields, missing=missing)
     for note in rows.notes:
         tell(f"note: {note}")

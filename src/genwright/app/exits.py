@@ -48,32 +48,38 @@ def answering(verb: Callable[..., Any]) -> Callable[..., Any]:
             if debug:
                 raise
             with handled_by(lambda *_: None):  # the last words are not interrupted
-                code = _told(failure)
+                code = last_words(failure)
             sys.exit(code)
 
     guarded = click.option("--debug", is_flag=True, help="Show the traceback of an error.")(guarded)
     return click.option("--json", "as_json", is_flag=True, help="Answer in JSON on standard output.")(guarded)
 
 
-def _told(failure: BaseException) -> int:
+def last_words(failure: BaseException) -> int:
     """Say on standard error what went wrong, and return the exit code for it."""
+    code, words = _judged(failure)
+    with suppress(OSError):  # standard error may be what cannot be written to
+        for line in words:
+            click.echo(f"genwright: {line}", err=True)
+    return code
+
+
+def _judged(failure: BaseException) -> tuple[int, list[str]]:
+    """An exit code, and what to say."""
     if isinstance(failure, KeyboardInterrupt):
-        click.echo("genwright: stopped", err=True)
-        return exit_code(failure)
+        return exit_code(failure), ["stopped"]
     if isinstance(failure, OSError) and failure.filename is None and failure.errno in FULL | {errno.EPIPE}:
         give_up_output()
         if failure.errno == errno.EPIPE:
-            return CLOSED
+            return CLOSED, []
         failure = ResourceError(f"cannot write: {failure.strerror}", where="standard output", hint="make room there")
     elif isinstance(failure, MemoryError) or "not enough memory" in str(failure):  # torch raises a RuntimeError
         hint = "ask for fewer records at a time, with another --seed each time, or close other programs"
         failure = ResourceError("there is not enough memory", hint=hint)
     if isinstance(failure, GenwrightError):
-        click.echo(f"genwright: {told(failure)}", err=True)
-        return failure.exit_code
+        return failure.exit_code, [str(told(failure))]
     what = " ".join(f"{type(failure).__name__}: {failure}".split())  # ours, not the user's
-    click.echo(f"genwright: a bug in genwright ({what})\n  hint: --debug shows where; please report it", err=True)
-    return BUG
+    return BUG, [f"a bug in genwright ({what})\n  hint: --debug shows where; please report it"]
 
 
 def give_up_output() -> None:

@@ -1,5 +1,6 @@
 """The folder a verb writes: nobody else's meanwhile, taken up after an interruption, or replaced when told to."""
 
+import os
 import re
 import sys
 from collections.abc import Callable, Iterator
@@ -16,6 +17,7 @@ from genwright.folders import (
     holds_old,
     let_go,
     locked,
+    probe,
     remove,
     safe_join,
     set_aside,
@@ -45,8 +47,9 @@ def claimed(out: Path | None, name: str, *, force: bool) -> Iterator[Path]:
     not write.
     """
     folder = out if out is not None else safe_join(Path("runs"), Path(name).name.split(".")[0] or "data")
-    if folder.exists() and not folder.is_dir():
+    if os.path.isfile(folder):
         raise ArgumentError("there is a file of this name", where=str(folder), hint="give another --out")
+    probe(folder)
     with locked(folder):
         strangers = set(_entries(folder)) - set(filter(OURS.fullmatch, _entries(folder)))
         if strangers:

@@ -2,7 +2,6 @@
 
 import json
 import math
-import tempfile
 from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from genwright.errors import ArgumentError
 
 if TYPE_CHECKING:
     from genwright.data.dataset import Dataset
+    from genwright.generator import Generator
 
 
 def print_json(value: Any) -> None:
@@ -24,15 +24,12 @@ def print_json(value: Any) -> None:
 def print_dataset(data: "Dataset", *, as_json: bool) -> None:
     """Tables as CSV, text as JSON lines, either as JSON lines if asked for; raises for images."""
     from genwright.data.dataset import Image, Text
-    from genwright.data.write import write
+    from genwright.data.write import written
 
     if isinstance(data.media, Image):
         raise ArgumentError("images do not go to standard output", where="--out", hint="give a folder: --out fake/")
     suffix = ".jsonl" if as_json or isinstance(data.media, Text) else ".csv"
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder) / f"records{suffix}"
-        write(data, path)
-        click.echo(path.read_text(encoding="utf-8", errors="surrogateescape"), nl=False)
+    click.echo(written(data, suffix)[0].decode("utf-8", "surrogateescape"), nl=False)
 
 
 def _finite(value: Any) -> Any:
@@ -46,3 +43,15 @@ def _finite(value: Any) -> Any:
     if isinstance(value, list | tuple):
         return [_finite(each) for each in value]
     return value
+
+
+def check_output(out: str | None, generator: "Generator") -> None:
+    """Raise, before anything is drawn for it, where `--out` cannot be written."""
+    from genwright.codecs import codec_fields
+    from genwright.data.dataset import Image, Text
+    from genwright.data.sql import is_url
+    from genwright.data.write import check_target
+
+    if out is not None and not is_url(out):
+        media = [field for field in codec_fields(generator.codec) if isinstance(field, (Image, Text))]
+        check_target(Path(out), media[0] if media else None)

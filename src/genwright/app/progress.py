@@ -4,7 +4,7 @@ import math
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING
 
 import click
@@ -49,7 +49,8 @@ def _plain() -> Callable[["Progress"], None]:
             return
         last_stage, last_time = heard.stage, now
         text = heard.message or _told(heard)
-        click.echo(f"{heard.stage}{': ' if text else ''}{text}", err=True)
+        with suppress(OSError):  # a full disk under a log of this ends no fit
+            click.echo(f"{heard.stage}{': ' if text else ''}{text}", err=True)
 
     return listen
 

@@ -4,6 +4,7 @@ import ast
 import re
 import shlex
 from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
 
 import click
@@ -17,7 +18,8 @@ CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 def tell(text: str) -> None:
     """Something for people, on standard error, in the words of the command line."""
-    click.echo(in_options(text), err=True)
+    with suppress(OSError):  # standard error may be a full disk
+        click.echo(in_options(text), err=True)
 
 
 def told(error: GenwrightError) -> GenwrightError:

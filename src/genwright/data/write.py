@@ -27,7 +27,7 @@ from genwright.data.stored import arrow_array
 from genwright.data.table import MISSING
 from genwright.data.text import parse_text, passages
 from genwright.errors import ArgumentError, DataError
-from genwright.folders import new_folder
+from genwright.folders import new_folder, probe
 from genwright.storage import write_bytes
 
 IfExists = Literal["fail", "replace", "append"]
@@ -58,23 +58,41 @@ def write(
     if table is not None or if_exists != "fail":
         raise ArgumentError("table= and if_exists= are for databases", where=str(path), hint="leave them out")
     path = Path(path)
+    check_target(path, data.media)
     if isinstance(data.media, Image):
-        if path.suffix and not path.is_dir():
-            raise ArgumentError("images are written to a folder", where=str(path), hint=f"try {path.with_suffix('')}")
         return _write_images(data, path)
-    name = path.name.lower()
-    suffix = Path(name.removesuffix(".gz")).suffix
-    formats = TEXT_FORMATS if isinstance(data.media, Text) else TABLE_FORMATS
-    if suffix not in formats or (suffix == ".parquet" and name.endswith(".gz")):
-        raise ArgumentError(
-            f"cannot write {path.suffix or 'this'!r}", where=str(path), hint=f"try {', '.join(formats)}"
-        )
     try:
-        raw, notes = formats[suffix](data)
+        raw, notes = written(data, _suffix(path))
     except ArgumentError as error:
         raise ArgumentError(error.what, where=str(path), hint=error.hint) from None
-    write_bytes(path, gzip.compress(raw, mtime=0) if name.endswith(".gz") else raw)
+    write_bytes(path, gzip.compress(raw, mtime=0) if path.name.lower().endswith(".gz") else raw)
     return notes
+
+
+def check_target(path: Path, media: Field | None) -> None:
+    """Raise, before records are drawn for it, where `write` cannot put records with such a media field at `path`."""
+    if isinstance(media, Image):
+        if path.suffix and not path.is_dir():
+            raise ArgumentError("images are written to a folder", where=str(path), hint=f"try {path.with_suffix('')}")
+    elif _suffix(path) not in _formats(media) or path.name.lower().endswith(".parquet.gz"):
+        hint = f"try {', '.join(_formats(media))}"
+        raise ArgumentError(f"cannot write {path.suffix or 'this'!r}", where=str(path), hint=hint)
+    elif path.is_dir():
+        raise ArgumentError("there is a folder of this name", where=str(path), hint="give another name")
+    probe(path)
+
+
+def written(data: Dataset, suffix: str) -> tuple[bytes, tuple[str, ...]]:
+    """The bytes of a file that ends in `suffix`, and notes on what it cannot hold; not for images."""
+    return _formats(data.media)[suffix](data)
+
+
+def _suffix(path: Path) -> str:
+    return Path(path.name.lower().removesuffix(".gz")).suffix
+
+
+def _formats(media: Field | None) -> Mapping[str, "Writer"]:
+    return TEXT_FORMATS if isinstance(media, Text) else TABLE_FORMATS
 
 
 def _delimited(data: Dataset, delimiter: str) -> tuple[bytes, tuple[str, ...]]:

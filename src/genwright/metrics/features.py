@@ -21,7 +21,9 @@ from torch.nn import functional as F
 
 from genwright.data.dataset import Dataset, Image
 from genwright.errors import ArgumentError, DataError, StorageError
+from genwright.folders import replacing
 from genwright.randomness import seeded
+from genwright.storage import write_bytes, write_json
 
 SIDE = 64  # larger images are averaged down to this before features are taken
 FIT_ROWS = 8192  # images an extractor is fitted to, at most
@@ -95,11 +97,10 @@ class Extractor:
 
     def save(self, folder: str | Path) -> None:
         """Write extractor.safetensors and extractor.json into `folder`."""
-        folder = Path(folder)
-        folder.mkdir(parents=True, exist_ok=True)
         about = {k: getattr(self, k) for k in ("kind", "shape", "levels", "dimension", "labels", "fitted_to", "seed")}
-        (folder / "extractor.safetensors").write_bytes(save_tensors(self.net.state_dict()))
-        (folder / "extractor.json").write_text(json.dumps({"schema": SCHEMA, "sha256": self.sha256, **about}))
+        with replacing(Path(folder)) as new:
+            write_bytes(new / "extractor.safetensors", save_tensors(self.net.state_dict()))
+            write_json(new / "extractor.json", {"schema": SCHEMA, "sha256": self.sha256, **about})
 
 
 def load_extractor(folder: str | Path) -> Extractor:

@@ -40,7 +40,7 @@ def write_export(study: Study, folder: Path) -> str:
     has the preferences; protocol.json the protocol; SHA256SUMS the hash of each, for `sha256sum -c`. Raises
     ArgumentError for a folder that holds anything but an earlier export.
     """
-    there = {path.name for path in folder.iterdir()} if folder.is_dir() else set()
+    there = {path.name for path in folder.iterdir() if path.name[0] != "."} if folder.is_dir() else set()
     others = there - {STUDY, RATINGS, PAIRS, PROTOCOL, SUMS}
     if others:
         what = f"the folder holds {min(others)!r}, which is not of an export"

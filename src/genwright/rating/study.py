@@ -1,7 +1,6 @@
 """A study's folder: set up once, taken up again at any time. protocol.json comes last and says that it is whole."""
 
 import secrets
-import shutil
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -9,6 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from genwright.errors import ArgumentError, StorageError
+from genwright.folders import probe, remove, writing
 from genwright.rating.assignment import KINDS, Planned, Slot, assign, blocks_for, needed
 from genwright.rating.exclusions import Rules
 from genwright.rating.protocol import OVERLAP, Protocol
@@ -44,6 +44,7 @@ def set_up(
     `store` is a PostgreSQL URL or the path of a SQLite file; by default study.sqlite in the folder. Raises DataError
     for stimuli that do not suffice or cannot be shown, ArgumentError for a folder with something else in it.
     """
+    probe(folder / STIMULI)
     _clear(folder)
     protocol = replace(protocol, medium=medium_of(sources))
     protocol = replace(protocol, consent=protocol.consent_text)
@@ -59,7 +60,8 @@ def set_up(
     )
     used = needed(protocol, protocol.blocks)
     files = {(system, i): raw for system, each in shown.files.items() for i, raw in enumerate(each[: used[system]])}
-    (folder / STIMULI).mkdir(parents=True)
+    with writing(folder):
+        (folder / STIMULI).mkdir(parents=True)
     stimuli = _written(folder, protocol, files)
     kept = Store(store or folder / DATABASE, study=protocol.study)
     kept.begin(protocol.to_json(), stimuli)
@@ -93,13 +95,13 @@ def _clear(folder: Path) -> None:
     """Remove what an interrupted setting up left behind; raise if there is anything else."""
     if folder.exists() and not folder.is_dir():
         raise ArgumentError("there is a file of this name", where=str(folder), hint="give another --out")
-    there = list(folder.iterdir()) if folder.exists() else []
+    there = [path for path in folder.iterdir() if not path.name.startswith(".")] if folder.exists() else []
     for path in there:
         if path.name != STIMULI and not path.name.startswith(DATABASE):
             what = f"the folder holds {path.name!r}, which is not of a rating study"
             raise ArgumentError(what, where=str(folder), hint="give a new folder with --out")
     for path in there:
-        shutil.rmtree(path) if path.is_dir() else path.unlink()
+        remove(path)
 
 
 def _file(folder: Path, stimulus: Stimulus) -> Path:
@@ -129,7 +131,8 @@ def _written(folder: Path, protocol: Protocol, files: Mapping[Slot, bytes]) -> l
     stimuli = []
     for system, medium, raw in of:
         stimulus = Stimulus(id=secrets.token_hex(8), system=system, medium=medium, sha256=digest(raw))
-        _file(folder, stimulus).write_bytes(raw)
+        with writing(_file(folder, stimulus)):
+            _file(folder, stimulus).write_bytes(raw)
         stimuli.append(stimulus)
     return stimuli
 

@@ -1,12 +1,15 @@
 """What this machine offers: device, threads, number formats, memory."""
 
 import os
+import re
 import resource
 import sys
+from contextlib import suppress
+from pathlib import Path
 
 import torch
 
-from genwright.errors import ArgumentError
+from genwright.errors import ArgumentError, ResourceError
 
 
 def choose_device(name: str) -> torch.device:
@@ -41,6 +44,20 @@ def peak_memory_mb() -> float:
     """The largest resident memory this process has had, in MiB."""
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / (2**20 if sys.platform == "darwin" else 2**10)
+
+
+def free_memory() -> int:
+    """Bytes of memory that programs could still have, as far as the system tells; else all that it has."""
+    with suppress(OSError, IndexError, ValueError):
+        return 1024 * int(re.findall(r"MemAvailable: +([0-9]+) kB", Path("/proc/meminfo").read_text())[0])
+    return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+
+
+def check_memory(size: int, *, what: str, hint: str) -> None:
+    """Raise unless there is memory for `size` bytes."""
+    if size > (free := free_memory()):
+        told = f"{what} take about {size / 1e9:,.0f} GB of memory, and {free / 1e9:,.0f} GB are free"
+        raise ResourceError(told, hint=hint)
 
 
 def environment() -> dict[str, str | int]:

@@ -14,6 +14,7 @@ from torch import nn
 
 from genwright.errors import TrainingError
 from genwright.families.family import GradientFamily
+from genwright.folders import writing
 from genwright.randomness import seeded
 from genwright.signals import Interrupted, held_back
 from genwright.spaces import Encoded, Space
@@ -160,9 +161,11 @@ def _log(state: State, losses: dict[str, float], held_out: float, folder: Path |
     line |= {"parts": losses, "held_out": held_out}
     state.history.append(line)
     if folder is not None:
-        folder.mkdir(parents=True, exist_ok=True)
-        with open(folder / "log.jsonl", "a" if len(state.history) > 1 else "w", encoding="utf-8") as file:
-            file.write(json.dumps(line) + "\n")
+        path = folder / "log.jsonl"
+        with writing(path):
+            folder.mkdir(parents=True, exist_ok=True)
+            with path.open("a" if len(state.history) > 1 else "w", encoding="utf-8") as file:
+                file.write(json.dumps(line) + "\n")
 
 
 @contextmanager
