@@ -21,13 +21,19 @@ _DENSITIES = {
 }
 
 
-def model_card(generator: Generator, *, scores: Sequence[Score] = (), notes: Sequence[str] = ()) -> str:
-    """README.md for a saved generator: what it is, what it was measured to do, and what it must not be used for."""
+def model_card(
+    generator: Generator, *, scores: Sequence[Score] = (), notes: Sequence[str] = (), verdict: str = ""
+) -> str:
+    """README.md for a saved generator: what it is, what it was measured to do, and what it must not be used for.
+
+    `verdict` says what the scores mean together, in the first lines.
+    """
     record, space = generator.record, type(generator.codec.space)
     data = record["data"]
     sections = [
         _header(data, space, scores),
         f"# {data['name']}: a {generator.family.name} model made with genwright",
+        *([f"**{verdict}**"] if verdict else []),
         f"Draws {_THINGS[space]} like those of *{data['name']}*. {_DENSITIES[generator.family.density]}",
         "## Use",
         _use(space, data),

@@ -52,7 +52,8 @@ def test_the_run_folder_holds_all_of_it(folder):
     assert {each.name for each in folder.iterdir()} == FILES
     assert json.loads((folder / "scores.json").read_text())["scores"]
     board = json.loads((folder / "leaderboard.json").read_text())
-    assert {entry["family"] for entry in board} == {"mixture", "vae"}
+    assert {entry["family"] for entry in board if not entry["baseline"]} == {"mixture", "vae"}
+    assert [entry["family"] for entry in board if entry["baseline"]] == ["columns drawn independently"]
     assert sum(entry["chosen"] for entry in board) == 1
     assert len(gw.read(folder / "samples.csv")) == 1000
     assert "shape error" in (folder / "README.md").read_text()
@@ -74,8 +75,9 @@ def test_the_same_run_is_taken_up_and_another_refused(folder):
 
 def test_a_family_that_cannot_take_part_stays_on_the_leaderboard_with_its_reason(tmp_path):
     done = gw.run(gw.read("wine"), out=tmp_path, minutes=0.02, families=[gw.Mixture(), gw.MaskedDiffusion()])
-    assert [entry.family for entry in done.report.leaderboard] == ["mixture", "masked diffusion"]
-    assert "does not model" in done.report.leaderboard[1].failure
+    families = [entry for entry in done.report.leaderboard if not entry.baseline]
+    assert [entry.family for entry in families] == ["mixture", "masked diffusion"]
+    assert "does not model" in families[1].failure
     assert "does not model" in (tmp_path / "report.html").read_text()
 
 

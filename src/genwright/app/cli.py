@@ -294,6 +294,7 @@ def _tell_run(done: Any, notes: tuple[str, ...], *, as_json: bool) -> None:
             {
                 "folder": str(done.folder),
                 "family": done.generator.family.name,
+                "verdict": done.report.verdict.summary,
                 "scores": done.evaluation.to_json()["scores"],
                 "leaderboard": [entry.to_json() for entry in done.report.leaderboard],
                 "seconds": done.report.seconds,
@@ -301,7 +302,9 @@ def _tell_run(done: Any, notes: tuple[str, ...], *, as_json: bool) -> None:
         )
         return
     _tell_notes(notes)
-    click.echo(f"{done.generator.family.name} was the best of {len(done.report.leaderboard)}")
+    families = [entry for entry in done.report.leaderboard if not entry.baseline]
+    click.echo(done.report.verdict.summary)
+    click.echo(f"{done.generator.family.name} was the best of {len(families)}")
     for score in done.evaluation.scores:
         click.echo(f"  {score}")
     click.echo(f"{done.folder / 'report.html'}")

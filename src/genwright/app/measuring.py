@@ -102,10 +102,7 @@ def evaluate(
         from genwright.report.measured import write_evaluation
 
         write_evaluation(evaluation, fake=generated, real=held_out, train=seen, out=out, name=fake)
-    if as_json:
-        print_json(evaluation.to_json())
-    else:
-        _tell(evaluation)
+    _answer(evaluation, held_out, as_json=as_json)
 
 
 @click.command()
@@ -246,6 +243,18 @@ def _read_alike(name: str, real: "Dataset", how: dict[str, Any]) -> "Dataset":
     if name in BUILTIN and not Path(name).exists():
         return read_data(name, how)
     return read_like(name, real, missing=how["missing"], size=size_of(how))
+
+
+def _answer(evaluation: "Evaluation", real: "Dataset", *, as_json: bool) -> None:
+    """The scores, after what they say together."""
+    from genwright.report.reading import read_all, verdict
+
+    summary = verdict(read_all(evaluation.scores), unseen=len(real)).summary
+    if as_json:
+        print_json({"verdict": summary} | evaluation.to_json())
+        return
+    click.echo(summary)
+    _tell(evaluation)
 
 
 def _tell(evaluation: "Evaluation") -> None:

@@ -26,7 +26,8 @@ class Entry:
     """One family's line on the leaderboard: how it did on the validation part, or why it could not take part.
 
     `headline` is the score that decides, `history` its losses, `preview` a few records it drew, `chosen` whether it
-    won; `seconds` is the time its training took.
+    won; `seconds` is the time its training took. `baseline`: no family, but something that learns next to nothing and
+    that every family has to beat.
     """
 
     family: str
@@ -38,13 +39,13 @@ class Entry:
     history: tuple[Mapping[str, Any], ...] = ()
     preview: Dataset | None = None
     chosen: bool = False
+    baseline: bool = False
     failure: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """All but the records drawn."""
-        plain = {
-            name: getattr(self, name) for name in ("family", "chosen", "failure", "seconds", "parameters", "density")
-        }
+        names = ("family", "chosen", "baseline", "failure", "seconds", "parameters", "density")
+        plain = {name: getattr(self, name) for name in names}
         return plain | {
             "headline": None if self.headline is None else self.headline.to_json(),
             "scores": [score.to_json() for score in self.scores],

@@ -17,6 +17,7 @@ from genwright.families.family import Family
 from genwright.fitting import fit
 from genwright.folders import InUseError, OtherWorkError
 from genwright.generator import Generator, holds_generator, load
+from genwright.metrics.baselines import baselines
 from genwright.metrics.evaluate import HEADLINES, Evaluation, evaluate, headline
 from genwright.metrics.score import Score
 from genwright.report.pages import clock
@@ -93,6 +94,20 @@ class Arena:
         places = zip(families, self._folders(families), strict=True)
         return [self._guarded(family, partial(self._cross_fit, family, folder)) for family, folder in places]
 
+    def baselines(self) -> list[Entry]:
+        """What learns next to nothing, judged as the families are."""
+        beside, entries = self.unseen if self.records else self.rows, []
+        for name, draw in baselines(self.train).items():
+            if self.budget.left < 2 * self.seconds_judged:
+                break
+            fake = draw(self.train, self.records or len(self.rows), np.random.default_rng(self.seed))
+            with self.watch("scoring on the validation part"):
+                found = self._deciding(fake, beside, None)
+            if found.scores:
+                best = {"headline": headline(found), "scores": found.scores, "preview": fake}
+                entries.append(Entry(family=name, seconds=0.0, baseline=True, **best))
+        return entries
+
     def train_on(self, best: Contestant, minutes: float, out: Path) -> tuple[Generator, tuple[str, ...]]:
         """The winner trained anew for `minutes`; the shorter training is kept if the validation part says so.
 
@@ -107,7 +122,8 @@ class Arena:
             return self._fitted(data, best.family, minutes, out, stage), notes
         try:
             longer = self._fitted(data, best.family, minutes, out, stage, most=self.budget.left - self.seconds_judged)
-            after = headline(self._deciding(self._drawn(longer), self.unseen, longer))
+            found, decides = self._deciding(self._drawn(longer), self.unseen, longer), best.entry.headline.name
+            after = found[decides] if decides in found else headline(found)
         except TrainingError as error:
             reason = str(error).splitlines()[0]
         else:

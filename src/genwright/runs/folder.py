@@ -16,6 +16,7 @@ from genwright.metrics.evaluate import Evaluation
 from genwright.report.report import Report
 from genwright.storage import claim as claim_folder
 from genwright.storage import write_json, write_text
+from genwright.train.progress import Listener, Progress
 
 
 def claim(
@@ -33,13 +34,18 @@ def claim(
     claim_folder(out, mine)
 
 
-def write_run(out: Path, generator: Generator, evaluation: Evaluation, report: Report) -> None:
+def write_run(out: Path, generator: Generator, evaluation: Evaluation, report: Report, listener: Listener) -> None:
     """Everything of the run folder that is not the model itself."""
+    listener(Progress("writing the report"))
     suffix = {Image: "", Text: ".jsonl"}.get(type(report.data.media), ".csv")
     write(report.fake, out / f"samples{suffix}")
     write_json(out / "scores.json", evaluation.to_json())
     write_json(out / "leaderboard.json", [entry.to_json() for entry in report.leaderboard])
     if not (out / "log.jsonl").is_file():  # families with their own algorithm keep no log while they fit
         write_text(out / "log.jsonl", "".join(json.dumps(line) + "\n" for line in generator.record["history"]))
-    write_text(out / "README.md", model_card(generator, scores=evaluation.scores, notes=report.notes))
+    write_text(
+        out / "README.md",
+        model_card(generator, scores=evaluation.scores, notes=report.notes, verdict=report.verdict.summary),
+    )
     write_text(out / "report.html", report.to_html())
+    listener(Progress("done", 1, 1))

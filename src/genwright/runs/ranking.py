@@ -1,12 +1,14 @@
 """How families of a comparison are ranked, and which of them is kept."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from genwright.errors import TrainingError
 from genwright.families.family import Density, Family
 from genwright.generator import Generator
+from genwright.metrics.baselines import SATURATED, unusable
 from genwright.metrics.score import Score
+from genwright.metrics.two_sample import CROSS_ENTROPY
 from genwright.report.report import Entry, clock
 
 
@@ -22,32 +24,63 @@ class Contestant:
     pace: float = 0.0
 
 
+def settled(entries: Sequence[Entry]) -> list[Entry]:
+    """Entries with the score that decides as their headline: C2ST, or the judge's cross-entropy.
+
+    Where the judge tells the records of all families nearly always from real ones, C2ST no longer says who is better;
+    the cross-entropy does.
+    """
+    families = [entry.headline for entry in entries if entry.headline is not None and not entry.baseline]
+    if not families or any(score.name != "C2ST" or score.value >= SATURATED for score in families):
+        return list(entries)
+    return [replace(entry, headline=_named(CROSS_ENTROPY, entry) or entry.headline) for entry in entries]
+
+
 def choose(contestants: Sequence[Contestant]) -> Contestant:
     """The best by the headline score.
 
     Among those that the score cannot tell from the best (each value lies in the other's interval), a family with an
-    exact likelihood goes before one with a bound, and that before one with none; then the better value decides.
+    exact likelihood goes before one with a bound, and that before one with none; then the better value decides. A
+    family that a baseline equals is kept only where there is no other.
     """
     order = ranked(contestants)
     best = order[0]
     if best.entry.headline is None:
         reasons = "; ".join(f"{c.entry.family}: {c.entry.failure}" for c in contestants)
         raise TrainingError(f"no family could be trained ({reasons})", hint="look at the data with `genwright inspect`")
-    equals = [c for c in order if c.entry.headline is not None and tied(c.entry.headline, best.entry.headline)]
+    equals = [
+        c
+        for c in order
+        if c.entry.headline is not None
+        and tied(c.entry.headline, best.entry.headline)
+        and bool(unusable(c.entry.scores)) == bool(unusable(best.entry.scores))
+    ]
     densities = [Density.EXACT, Density.BOUND, Density.ABSENT]
     return min(equals, key=lambda c: densities.index(c.family.density))  # the first, hence the best, of equals
 
 
 def ranked(contestants: Sequence[Contestant]) -> list[Contestant]:
-    """Best headline score first, failures last."""
+    """Best headline score first, then those that a baseline equals, failures last."""
+    return sorted(contestants, key=lambda contestant: _badness(contestant.entry))
 
-    def badness(contestant: Contestant) -> tuple[bool, float]:
-        score = contestant.entry.headline
-        if score is None:
-            return True, 0.0
-        return False, {"lower": score.value, "higher": -score.value, "target": _distance(score)}[score.direction]
 
-    return sorted(contestants, key=badness)
+def leaderboard(contestants: Sequence[Contestant], best: Contestant, baselines: Sequence[Entry]) -> tuple[Entry, ...]:
+    """All families, and among them the baselines, best first."""
+    entries = [replace(c.entry, chosen=c is best) for c in contestants]
+    return tuple(sorted([*entries, *baselines], key=_badness))
+
+
+def _badness(entry: Entry) -> tuple[bool, bool, float]:
+    """What to sort by, smallest first."""
+    score = entry.headline
+    if score is None:
+        return True, True, 0.0
+    value = {"lower": score.value, "higher": -score.value, "target": _distance(score)}[score.direction]
+    return False, bool(unusable(entry.scores)) and not entry.baseline, value
+
+
+def _named(name: str, entry: Entry) -> Score | None:
+    return next((score for score in entry.scores if score.name == name), None)
 
 
 def tied(a: Score, b: Score) -> bool:
@@ -78,9 +111,11 @@ def rule(contestants: Sequence[Contestant], best: Contestant, *, seconds: float,
     against = "the validation part"
     if fits > 1:
         against = f"all real ones; each was drawn by one of {fits} fits that had not seen the part it stands for"
+    name = best.entry.headline.name
+    why = " (the judge tells the records of all families nearly always from real ones)" if name == CROSS_ENTROPY else ""
     return (
         f"Each family had {clock(seconds)} {within}. It drew {records:,} records, which were compared with {against}. "
-        f"The best {best.entry.headline.name} wins. Among families "
-        "that it cannot tell apart (each value lies within the other’s 95 % interval), an exact likelihood goes before "
-        "a bound and a bound before none; then the better value decides."
+        f"The best {name} wins{why}. Among families that it cannot tell apart (each value lies within the other’s 95 % "
+        "interval), an exact likelihood goes before a bound and a bound before none; then the better value decides. "
+        "Baselines learn next to nothing: a family that is no better than they are is of no use."
     )

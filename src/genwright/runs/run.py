@@ -10,12 +10,12 @@ from genwright.data.dataset import Category, Dataset, Image, Text
 from genwright.families.family import Family, HasLatent
 from genwright.generator import Generator
 from genwright.metrics.evaluate import Evaluation
-from genwright.report.report import Report, Walk
+from genwright.report.report import Entry, Report, Walk
 from genwright.runs.arena import Arena, suitable
 from genwright.runs.budget import Budget, Stopwatch
 from genwright.runs.folder import claim, write_run
 from genwright.runs.parts import fits_each
-from genwright.runs.ranking import choose, ranked, rule
+from genwright.runs.ranking import Contestant, choose, leaderboard, rule, settled
 from genwright.train.progress import Listener, Progress, silent
 
 WALK_STEPS = 9
@@ -58,7 +58,8 @@ def run(
     claim(out, data, minutes=minutes, seed=seed, families=candidates, rules=rules)
     listener(Progress("comparing families", message=budget.told))
     arena = Arena(data, budget, seed, out / "comparison", Stopwatch(), listener, rules)
-    contestants = arena.compare(candidates) if fits == 1 else arena.cross_fit(candidates)
+    compared = arena.compare(candidates) if fits == 1 else arena.cross_fit(candidates)
+    contestants, baselines = _settled(compared, arena.baselines())
     best = choose(contestants)
     generator, notes = arena.train_on(best, minutes - sum(c.entry.seconds for c in contestants) / 60, out)
     trial = arena.trial(generator, best)
@@ -71,16 +72,20 @@ def run(
         record=generator.record,
         scores=evaluation.scores,
         notes=(*notes, *trial.notes, *evaluation.notes),
-        leaderboard=tuple(replace(c.entry, chosen=c is best) for c in ranked(contestants)),
+        leaderboard=leaderboard(contestants, best, baselines),
         rule=rule(contestants, best, seconds=60 * budget.share, records=len(best.entry.preview or ()), fits=fits),
         walks=_walks(generator, data, seed),
         seconds=arena.watch.seconds,
         commands=_commands(data, out, command or _call(data, out, minutes, seed)),
     )
-    listener(Progress("writing the report"))
-    write_run(out, generator, evaluation, report)
-    listener(Progress("done", 1, 1))
+    write_run(out, generator, evaluation, report, listener)
     return Run(folder=out, generator=generator, evaluation=evaluation, report=report)
+
+
+def _settled(contestants: Sequence[Contestant], baselines: Sequence[Entry]) -> tuple[list[Contestant], Sequence[Entry]]:
+    """Families and baselines with the score that decides as their headline."""
+    n, entries = len(contestants), settled([*(c.entry for c in contestants), *baselines])
+    return [replace(c, entry=entry) for c, entry in zip(contestants, entries[:n], strict=True)], entries[n:]
 
 
 def _walks(generator: Generator, data: Dataset, seed: int) -> tuple[Walk, ...]:
