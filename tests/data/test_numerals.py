@@ -38,6 +38,8 @@ NARROW, NO_BREAK = "\N{NARROW NO-BREAK SPACE}", "\N{NO-BREAK SPACE}"
         (["R$ 1.234,56"], ["1234.56"], "-R$ 1.234.567,5"),
         (["39,9 %", "5,0 %"], ["39.9", "5.0"], "-1234567,5 %"),
         (["5 kg", "12.5 kg"], ["5", "12.5"], "-1234567.5 kg"),
+        (["12,- €", "1.350,- €"], ["12", "1350"], "-1.234.567,5,- €"),
+        (["4,575e+02", "4,575e+03"], ["4.575e+02", "4.575e+03"], "-1234567,5"),
         (["3.2k", "10k"], ["3.2", "10"], "-1234567.5k"),
         (["1.234,5 Mio. €", "2,0 Mio. €"], ["1234.5", "2.0"], "-1.234.567,5 Mio. €"),
         (["12,34,567.50", "1,000.00", "1,23,456.00"], ["1234567.50", "1000.00", "123456.00"], "-12,34,567.5"),
@@ -61,7 +63,7 @@ def test_forms_are_read_and_written(texts, plain, form):
         ["2-", "1", "3"], ["(1)", "(2)"], ["A12", "B13"], ["12th", "13th"], ["1,2", "1,2,3"], ["10-20"], ["<5", "6"],
         ["12:30"], ["01.02.2020"], ["007,5"], ["5 doors", "3 doors"], ["$5", "€7"], ["3.2k", "4M"], ["5 kg", "300 g"],
         ["1.234,5", "1,234.5"], ["192.168.1.1"], ["1, 2"], ["- -5,0"], ["(5,0"], ["1,50.5"], ["R12", "R-13"],
-        ["EUR-5,00"],        [f"{i} 456 78{i % 10}" for i in range(100, 130)],
+        ["5+", "80+"], ["EUR-5,00"],        [f"{i} 456 78{i % 10}" for i in range(100, 130)],
     ],
 )  # fmt: skip
 def test_no_numbers(texts):
@@ -146,7 +148,13 @@ def test_what_is_not_alike_or_no_number_is_said(tmp_path):
     data = table(tmp_path, {"x": [*german(AMOUNTS), "on request"]})
     assert any("98.4% of values are numbers, but not 'on request'" in note for note in data.notes)
     assert isinstance(table(tmp_path, {"x": [*german(AMOUNTS), "on request"]}, missing="on request").field("x"), Number)
-    assert np.isnan(table(tmp_path, {"x": [*german(AMOUNTS), "-"]}).columns["x"][-1])
+    for dash in ("-", "- €", "€ \N{EN DASH}"):
+        data = table(tmp_path, {"x": [*(f"{t} €" for t in german(AMOUNTS)), dash]})
+        assert np.isnan(data.columns["x"][-1]) and any("is read as missing" in note for note in data.notes)
+    data = read(pd.DataFrame({"x": [f"{k} year{'s' * (k != 1)}" for k in range(40)], "y": range(40)}))
+    assert any("'x': looks like numbers" in note for note in data.notes)
+    assert not read(pd.DataFrame({"x": ["3 doors", "5 doors"] * 20, "y": [1, 2] * 20})).notes
+    assert read(pd.DataFrame({"x": [f" {v:,.2f} " for v in AMOUNTS]})).columns["x"].tolist() == AMOUNTS.tolist()
     with pytest.raises(DataError, match="several units"):
         table(tmp_path, {"x": several}, schema={"x": "number"})
 

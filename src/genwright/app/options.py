@@ -23,7 +23,8 @@ _READING = [
         "--schema",
         metavar="COL=KIND",
         multiple=True,
-        help="Read COL as number, category, time, identifier or text, or drop it. Repeatable.",
+        help="Read COL as number, category, time, identifier or text, or drop it; number,comma or time,%d/%m/%Y say "
+        "how it is written. Repeatable.",
     ),
     click.option("--table", metavar="NAME", help="The table to read, where DATA is the URL of a database."),
     click.option("--query", metavar="SQL", help="Or the query whose rows to read."),

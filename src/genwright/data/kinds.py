@@ -71,7 +71,8 @@ def _numerals(raw: RawColumn, texts: Sequence[str], *, mark: str, likely: str) -
     found = read_numerals(texts, mark=mark, likely=likely)
     if isinstance(found, Unclear):
         what = f"row {raw.row_of(found.text)} holds {found.text!r}: is that {found.pointed} or {found.comma}?"
-        hint = f'say schema={{{raw.name!r}: "number,point"}} for {found.pointed}, or "number,comma" for {found.comma}'
+        ways = ((found.pointed, "number,point"), (found.comma, "number,comma"))
+        hint = "; ".join(f'schema={{{raw.name!r}: "{way}"}} reads {number}' for number, way in ways)
         raise DataError(what, hint=hint)
     if isinstance(found, Reading) or plain:
         return found or Reading(list(texts), "")

@@ -18,6 +18,7 @@ SIGNS = "\N{MINUS SIGN}\N{EN DASH}-"
 ALIKE = str.maketrans(BLANKS + QUOTES, " " * len(BLANKS) + "'" * len(QUOTES))
 BODY = rf"[.,]?[0-9](?:[0-9.,{BLANKS}{QUOTES}]*[0-9])?"
 TEXT = re.compile(rf"(?P<before>[^0-9]*?)(?P<body>{BODY}(?:[eE][+-]?[0-9]{{1,3}})?)(?P<after>[^0-9]*)")
+NO_CENTS = re.compile("(?:^|(?<=}))[.,][-\N{EN DASH}\N{EM DASH}]+")  # 12,-
 CODED = re.compile(f"^R$|[A-Za-z][{SIGNS}]")  # before a number: the beginning of a code, not a currency
 WORD = re.compile(r"[^\W\d_][^\d(){}]{1,14}")  # behind a blank, a unit that is not known
 CURRENCIES = (
@@ -30,6 +31,7 @@ UNITS = (
     "rpm Hz kHz MHz GHz V mV A mA W kW MW kWh MWh Wh J kJ kcal cal Pa hPa kPa bar mbar N B kB KB MB GB TB px pt dB ppm "
     "mg/dL mg/dl mmol/L mmol/l g/dL g/dl g/l km/h mph m/s m² m³ km² ha sqm sqft"
 )
+DASHES = frozenset({"-", "--", "\N{EN DASH}", "\N{EM DASH}", "."})
 POINTED = "$ £ ¥ ₹ USD GBP JPY INR CNY AUD NZD HKD SGD US$ A$ NZ$ HK$ S$ CA$ AU$ Rs Rs."  # 1,234 is above one of these
 BEFORE, BEHIND = frozenset(CURRENCIES.split()), frozenset(f"{CURRENCIES} {UNITS}".split())
 FEW_AMOUNTS = 10  # different ones, up to which a word behind whole numbers makes classes: 3 doors, 5 doors
@@ -76,6 +78,7 @@ def read_numerals(texts: Sequence[str], *, mark: str = "", likely: str = "") -> 
     if not parts or len(units) > 1:
         return None
     bodies = [part.body.translate(ALIKE) for part in parts]
+    mark = mark or next((part.around.partition("{}")[2][0] for part in parts if NO_CENTS.search(part.around)), "")
     marks = set(re.sub("[0-9eE+-]", "", "".join(bodies)))
     options = {m: _plain(bodies, m, marks - {m}) for m in mark or ".,"}
     found = {m: plain for m, plain in options.items() if plain is not None}
@@ -97,18 +100,19 @@ def read_numerals(texts: Sequence[str], *, mark: str = "", likely: str = "") -> 
 
 
 def _part(text: str) -> _Part | None:
-    match = TEXT.fullmatch(text)
-    if match is None:
+    match = TEXT.fullmatch(text.strip())
+    if match is None or "+" in match["after"]:
         return None
-    before, after = (_without_signs(match[side]) for side in ("before", "after"))
-    signs = "".join(c for c in match["before"] + match["after"] if c in f"+(){SIGNS}")
-    word = match["after"][:1] in BLANKS and WORD.fullmatch(after) is not None
+    behind = NO_CENTS.sub("", match["after"], count=1)
+    before, after = _without_signs(match["before"]), _without_signs(behind)
+    signs = "".join(c for c in match["before"] + behind if c in f"+(){SIGNS}")
+    word = behind[:1] in BLANKS and WORD.fullmatch(after) is not None
     if (signs and signs not in ("()", "+", *SIGNS)) or (before and before not in BEFORE):
         return None
     if (after and after not in BEHIND and not word) or CODED.search(match["before"]):
         return None
     around = f"{match['before']}{{}}{match['after']}"
-    odd = signs == "()" or any(c in SIGNS for c in match["after"])
+    odd = signs == "()" or any(c in SIGNS for c in behind)
     return _Part(match["body"], signs not in ("", "+"), around, (before, after), odd)
 
 
@@ -122,7 +126,7 @@ def _plain(bodies: Sequence[str], mark: str, groups: set[str]) -> list[str] | No
         return None
     group = next(iter(groups), "")
     matches = [_form_of_body(mark, group).fullmatch(body) for body in bodies]
-    if None in matches:
+    if any(m is None or (m["power"] and group and group in m["whole"]) for m in matches):
         return None
     return [
         (m["whole"].replace(group, "") or "0") + (f".{m['part']}" if m["part"] else "") + (m["power"] or "")
@@ -191,8 +195,8 @@ def _style(form: str) -> _Style:
     assert match is not None, form
     body, around = match["body"], f"{match['before']}{{}}{match['after']}"
     group = next((c for c in body[:-2] if not c.isdigit()), "")
-    positive = around.replace("±", "+") if "±" in around else re.sub(f"[(){SIGNS}]", "", around).strip(BLANKS)
-    unit = (_without_signs(match["before"]), _without_signs(match["after"]))
+    positive = around.replace("±", "+") if "±" in around else re.sub(f"(?<![.,])[(){SIGNS}]", "", around).strip(BLANKS)
+    unit = (_without_signs(match["before"]), _without_signs(NO_CENTS.sub("", match["after"])))
     lakh = bool(group) and body.startswith(f"12{group}34{group}")
     return _Style(body[-2], group, lakh, positive, around.replace("±", "-"), unit)
 
@@ -241,8 +245,14 @@ def plain_texts(texts: Sequence[str], form: str, *, whole: bool) -> list[str | N
 
 
 def is_numeral(text: str) -> bool:
-    """Whether a text is a number by itself, in whatever form."""
-    return read_numerals([text]) is not None
+    """Whether a text is a number by itself, in whatever form and unit."""
+    part = _part(text)
+    return part is not None and (any(part.unit) or read_numerals([text]) is not None)
+
+
+def is_nothing(text: str) -> bool:
+    """Whether a text is a dash in place of an amount, such as `$ -`."""
+    return all(part in BEHIND | DASHES for part in text.split()) and any(part in DASHES for part in text.split())
 
 
 def readings(text: str) -> set[float]:

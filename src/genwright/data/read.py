@@ -82,7 +82,8 @@ def read(
 
     `label`: the field to predict; by default one called "label" beside images and text, none in tables.
     `missing`: further marks for "no value", such as `(-200, "unknown")`.
-    `schema`: `{column: kind}` where inference errs: number, category, time, identifier, text or drop.
+    `schema`: `{column: kind}` where inference errs: number, category, time, identifier, text or drop; also how it is
+    written: "number,comma" or "number,point" for the decimal mark, "time,%d/%m/%Y" for the format.
     `size`: (height, width) to resize images to. `records`: "lines" or "running", how a .txt is cut into rows.
     `field`: the text in JSON lines. `table` or `query`: what to read from a database (also as `?table=` of the URL).
     `max_rows`: of a CSV, Parquet file or database more rows are streamed, and as many drawn from them at random; None

@@ -27,7 +27,7 @@ from genwright.data.kinds import (
     refuse_odd_times,
     shown,
 )
-from genwright.data.numerals import NUMBER, decimal_mark, is_numeral, read_numerals
+from genwright.data.numerals import NUMBER, decimal_mark, is_nothing, is_numeral, read_numerals
 from genwright.data.spellings import are_truths
 from genwright.data.table import MISSING, RawColumn, RawTable
 from genwright.data.times import parse_times
@@ -36,7 +36,6 @@ from genwright.errors import ArgumentError, DataError
 KEY_NAME = re.compile(r"(?i:(^|[_\W])(id|key|uuid|guid|index|idx|rowid|row|nr|no)($|[_\W]))|[a-z]I[Dd]$")
 FULL_NAME = re.compile(r"[^\W\d_][\w'’.\-]+(,? [^\W\d_][\w'’.\-]*){1,3}")
 MOSTLY_NAMES = 0.8  # a column of which at least this share of values looks like names is taken to hold such
-DASHES = frozenset({"-", "--", "\N{EN DASH}", "\N{EM DASH}", "."})
 NO_DATE = re.compile(r"0+([-/.]0+){2}([ T]0+(:0+)+(\.0+)?)?")
 LIKELY_YEARS = (1, *range(1000, 3000), 9999)  # codes that look like dates are of any year
 MARK_TEXTS = 20  # of a column that are looked at for its decimal mark
@@ -141,7 +140,7 @@ def infer(raw: RawColumn, *, free: Callable[[RawColumn], Typed], likely: str = "
 
     A dash, a point or a date of zeros among nothing but numbers or times means that there is no value.
     """
-    dashes = {t for t in raw.texts if t in DASHES or t in MISSING or NO_DATE.fullmatch(t)}
+    dashes = {t for t in raw.texts if is_nothing(t) or t in MISSING or NO_DATE.fullmatch(t)}
     if dashes and len(raw.texts) > len(dashes) and not raw.words:
         bare = infer(raw.renamed([None if t in dashes else t for t in raw.texts]), free=free, likely=likely)
         if isinstance(bare.field, Number | Time):
@@ -176,8 +175,9 @@ def infer(raw: RawColumn, *, free: Callable[[RawColumn], Typed], likely: str = "
     if share > 0.5 and not codes:
         others = [t for t, is_number in zip(raw.texts, numeric) if not is_number]
         note = f"{share:.1%} of values are numbers, but not {shown(others)}; if that means missing, say missing=[...]"
-        unlike = f"looks like numbers, but of several units or decimal marks: {shown(raw.texts)}"
-        return found._replace(notes=(note if others else unlike, *found.notes))
+        unlike = f"looks like numbers, but not of one form: {shown(raw.texts)}"
+        if others or not isinstance(found.field, Category):
+            return found._replace(notes=(note if others else unlike, *found.notes))
     return found
 
 

@@ -20,11 +20,11 @@ import pandas as pd
 DATES = (
     "%Y-%m-%d", "%Y/%m/%d", "%Y.%m.%d", "%m/%d/%Y", "%d/%m/%Y", "%d.%m.%Y", "%d-%m-%Y", "%m-%d-%Y",
     "%m/%d/%y", "%d/%m/%y", "%d.%m.%y", "%d %b %Y", "%d %B %Y", "%d-%b-%Y", "%d-%b-%y", "%b %d, %Y", "%B %d, %Y",
-    "%d/%b/%Y", "%a, %d %b %Y", "%Y%m%d",
+    "%d/%b/%Y", "%a, %d %b %Y", "%A, %d %B %Y", "%A, %B %d, %Y", "%Y%m%d",
 )  # fmt: skip
 PERIODS = (
-    "%b %Y", "%B %Y", "%Y-%m", "%b-%Y", "%b-%y", "%m/%Y", "%Y-Q%q", "%YQ%q", "%Y Q%q", "Q%q %Y", "Q%q-%Y", "Q%q/%Y",
-    "%G-W%V", "%GW%V",
+    "%b %Y", "%B %Y", "%Y-%m", "%Y/%m", "%b-%Y", "%b-%y", "%m/%Y", "%Y-Q%q", "%YQ%q", "%Y Q%q", "Q%q %Y", "Q%q-%Y",
+    "Q%q/%Y", "%G-W%V", "%GW%V",
 )  # fmt: skip
 CLOCKS = (
     "%H:%M:%S", "%H:%M", "%H:%M:%S.%f", "%H:%M:%S,%f", "%I:%M %p", "%I:%M:%S %p", "%I:%M%p", "%I:%M:%S%p", "%I %p",
@@ -212,7 +212,7 @@ def _formats_like(text: str) -> Sequence[str]:
 def _formats_by_marks() -> dict[str, list[str]]:
     found: dict[str, list[str]] = {}
     for form in FORMATS:
-        found.setdefault(_marks(re.sub("%[bBap]", "a", re.sub("%[^bBap]", "0", form))), []).append(form)
+        found.setdefault(_marks(re.sub("%[aAbBp]", "a", re.sub("%[^aAbBp]", "0", form))), []).append(form)
     return found
 
 
