@@ -19,6 +19,7 @@ from genwright.codecs.values import entries
 from genwright.constraints import Constraints
 from genwright.data.dataset import Dataset
 from genwright.data.like import read_partial
+from genwright.data.paths import existing, meant
 from genwright.data.read import Source
 from genwright.drawing import Conditions, Drawer, by_field, draw_given
 from genwright.errors import ArgumentError, StorageError, UnsupportedError
@@ -296,9 +297,10 @@ class Generator:
 
 def load(folder: str | Path, *, device: str = "auto") -> Generator:
     """Read what `Generator.save` wrote, after checking every hash; raises StorageError on anything amiss."""
-    folder = Path(folder)
+    folder = existing(folder) or Path(folder)
     if not os.path.isdir(folder):
-        raise StorageError("no such folder", where=str(folder), hint="give the folder that fit or run wrote")
+        hint = "; ".join(filter(None, (meant(folder), "give the folder that fit or run wrote")))
+        raise StorageError("no such folder", where=str(folder), hint=hint)
     recipe, raw = steadily(folder, RECIPE, lambda: _read(folder))
     described = parse_json(raw[CODEC], where=str(folder / CODEC))
     codec = codec_from_json(described)

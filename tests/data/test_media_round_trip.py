@@ -46,7 +46,7 @@ def values(data, name):
     return data.columns[name].tolist()
 
 
-@settings(max_examples=100, deadline=None)
+@settings(max_examples=60, deadline=None)
 @given(st.lists(words, min_size=1, max_size=8), st.sampled_from(["utf-8", "utf-8-sig", "utf-16", "cp1252", "latin-1"]))
 @example(["Ã©"], "cp1252")
 @example(["\x93", "ab"], "latin-1")
@@ -58,7 +58,7 @@ def test_texts(tmp_path_factory, texts, encoding):
     assert values(read_like(path, data), "text") == texts
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(
     st.lists(st.text("ab é.\n\r", max_size=900), min_size=1, max_size=4), st.sampled_from(["utf-8", "utf-16", "cp1252"])
 )
@@ -71,7 +71,7 @@ def test_running_texts(tmp_path_factory, parts, encoding):
     assert "".join(values(data, "text")) == text
 
 
-@settings(max_examples=50, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(st.lists(st.tuples(words, st.one_of(st.none(), names)), min_size=2, max_size=8))
 def test_labelled_texts(tmp_path_factory, rows):
     texts, labels = zip(*rows, strict=True)
@@ -84,7 +84,7 @@ def test_labelled_texts(tmp_path_factory, rows):
         assert values(back, "text") == list(texts) and values(back, "label") == list(labels)
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=25, deadline=None)
 @given(st.lists(st.one_of(st.none(), names), min_size=2, max_size=6), st.booleans())
 def test_labelled_images(tmp_path_factory, labels, with_captions):
     rng = np.random.default_rng(len(labels))
@@ -108,7 +108,7 @@ def test_labelled_images(tmp_path_factory, labels, with_captions):
 FOLDER = st.text(st.characters(exclude_characters="\0/", exclude_categories=["Cs"]), min_size=1, max_size=5)
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(st.sets(FOLDER.filter(lambda n: not n.startswith(".")), min_size=2, max_size=4))
 def test_classes_in_folders(tmp_path_factory, folders):
     root = tmp_path_factory.mktemp("f")

@@ -12,7 +12,7 @@ from PIL import Image as Pillow
 
 import genwright as gw
 from genwright.data.dataset import Image, Text
-from genwright.errors import ArgumentError, DataError
+from genwright.errors import ArgumentError, DataError, StorageError
 
 PIXELS = np.random.default_rng(0).integers(0, 256, (12, 4, 3), dtype=np.uint8)
 LABELS = ["NA", "b", "null", "b"] * 3
@@ -134,7 +134,10 @@ def test_near_matches_of_missing_files(tmp_path):
         assert meant in caught.value.hint
     with pytest.raises(DataError) as caught:
         gw.read("winde")
-    assert "did you mean wine?" in caught.value.hint
+    assert "did you mean wine;" in caught.value.hint
+    with pytest.raises(StorageError, match="no such folder") as failed:
+        gw.load(tmp_path / "Patient")
+    assert "did you mean patients;" in failed.value.hint
 
 
 def test_conditions_from_a_frame():

@@ -22,6 +22,7 @@ from genwright.app.options import (
     read_ruled,
     reading,
     ruling,
+    size_of,
     told_privacy,
 )
 from genwright.app.output import check_output, print_dataset, print_json
@@ -254,7 +255,9 @@ def inspect(data: str, other: tuple[str, ...], as_json: bool, **how: Any) -> Non
     from genwright.data.sql import without_password
 
     source = read_data(data, how)
-    others = {without_password(path): read_like(path, source, missing=how["missing"]) for path in other}
+    others = {
+        without_password(path): read_like(path, source, missing=how["missing"], size=size_of(how)) for path in other
+    }
     found, rules = look(source, others=others), [rule_to_json(rule) for rule in suggest(source)]
     if as_json:
         print_json(found.to_json() | {"suggested_constraints": rules})

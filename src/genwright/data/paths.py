@@ -31,26 +31,25 @@ def _form(name: str) -> str:
 
 
 def missing_path(source: str | os.PathLike[str], *, also: tuple[str, ...] = ()) -> DataError:
-    """The error for a path where nothing is: what is called alike there, or in the last folder on the way.
+    """The error for a path where nothing is; `also` are names that could be meant instead of a path."""
+    built_in = f"built in are {', '.join(also)}" if also else ""
+    hint = "; ".join(filter(None, (meant(source, also=also), built_in)))
+    return DataError("no such file or folder", where=str(source), hint=hint)
 
-    `also` are names that could be meant instead of a path.
-    """
+
+def meant(source: str | os.PathLike[str], *, also: tuple[str, ...] = ()) -> str:
+    """What is called like the first part of a path that is not there, or else some of what is there; for a hint."""
     path = Path(source).expanduser()
-    at, names = Path(path.anchor), list[str]()
-    wanted = path.name
+    at, names, wanted = Path(path.anchor), list[str](), path.name
     try:
         for part in path.parts[1 if path.anchor else 0 :]:
             if not (at / part).exists():
-                wanted, names = part, sorted(os.listdir(at))
+                wanted, names = part, sorted(name for name in os.listdir(at) if not name.startswith("."))
                 break
             at /= part
     except (OSError, ValueError):
         pass
     alike = {name.casefold(): name for name in (*names, *also)}
     near = [alike[name] for name in difflib.get_close_matches(wanted.casefold(), alike, n=3)]
-    shown = ", ".join(near or [name for name in names if not name.startswith(".")][:BESIDE])
-    there = f"did you mean {shown}?" if near else f"there is {shown}" if shown else ""
-    if wanted != path.name and there:
-        there += f" ({wanted!r} is not in {str(at)!r})"
-    built_in = f"built in are {', '.join(also)}" if also else ""
-    return DataError("no such file or folder", where=str(source), hint=" ".join(filter(None, (there, built_in))))
+    there = f"did you mean {', '.join(near)}" if near else f"there is {', '.join(names[:BESIDE])}" if names else ""
+    return f"{there} ({wanted!r} is not in {str(at)!r})" if there and wanted != path.name else there
