@@ -9,7 +9,7 @@ import pandas as pd
 import pytest
 
 from genwright.data.builtin import BUILTIN
-from genwright.data.dataset import Category, Image, Number
+from genwright.data.dataset import Category, Dataset, Image, Number
 from genwright.data.inspect import inspect
 from genwright.data.read import read
 from genwright.errors import ArgumentError
@@ -95,3 +95,36 @@ def test_importing_data_does_not_load_torch():
         "import sys, genwright.data.read, genwright.data.inspect, genwright.data.write; print('torch' in sys.modules)"
     )
     assert subprocess.check_output([sys.executable, "-c", code], text=True).strip() == "False"
+
+
+def pictures(*sizes: tuple[int, int], n: int = 1) -> Dataset:
+    """n images of each size, in colour."""
+    rng = np.random.default_rng(0)
+    drawn = [rng.integers(0, 255, (*size, 3)).astype(np.uint8) for size in sizes for _ in range(n)]
+    alike = len(set(sizes)) == 1
+    column = np.empty(len(drawn), dtype=object)
+    column[:] = drawn
+    shape = (*sizes[0], 3) if alike else None
+    field = Image("image", shape=shape, mode="RGB")
+    return Dataset((field,), {"image": np.stack(drawn) if alike else column}, name="pictures")
+
+
+@pytest.mark.parametrize(
+    ("size", "n", "peak"),  # MiB that FlowMatching was measured to take for a few steps on one core
+    [((96, 128), 12, 498), ((192, 256), 12, 633), ((384, 512), 4, 584), ((768, 1024), 12, 2001), ((64, 64), 200, 578)],
+)
+def test_memory_for_images_is_foretold_within_a_quarter(size, n, peak):
+    assert inspect(pictures(size, n=n)).memory_bytes / 2**20 == pytest.approx(peak, rel=0.25)
+
+
+def test_what_a_fit_will_refuse_is_foreseen_with_the_remedy(monkeypatch):
+    rows = read(pd.DataFrame({"x": [1.5, 2.25, 3.0, 4.5, 5.0], "y": [2.0, 1.0, 4.0, 3.0, 9.5]}))
+    assert any("5 rows are too few to compare families by" in note for note in inspect(rows).notes)
+    assert any("1 row is too few to fit: at least 10" in note for note in inspect(rows.take(slice(1))).notes)
+    assert any("1 image is too few to fit" in note for note in inspect(pictures((8, 8))).notes)
+    mixed = inspect(pictures((8, 8), (8, 8), (9, 12), n=5)).notes
+    assert any("images of 2 sizes: a fit takes one: read them with size=(8, 8), which 10 have" in n for n in mixed)
+    monkeypatch.setattr("genwright.data.forecast.machine_memory", lambda: 100.0 * 2**20)
+    assert any("of the 100 MiB here: read images with size=" in note for note in inspect(pictures((8, 8), n=20)).notes)
+    monkeypatch.undo()
+    assert not any("MiB here" in note or "too few" in note for note in inspect(read("wine")).notes)

@@ -8,7 +8,7 @@ import numpy as np
 import pandas as pd
 
 from genwright.data.dataset import Constant, Dataset, Field, Identifier, Image, Number, Text, Time
-from genwright.data.forecast import fit_memory, fit_seconds
+from genwright.data.forecast import fit_memory, fit_seconds, obstacles
 from genwright.data.personal import Finding, personal_data, suspicious_values
 from genwright.data.split import row_keys
 from genwright.data.write import cells
@@ -183,8 +183,8 @@ def _label_shares(data: Dataset) -> tuple[tuple[str, float], ...]:
 def _warnings(
     data: Dataset, fields: tuple[FieldSummary, ...], shares: tuple[tuple[str, float], ...], duplicates: int
 ) -> list[str]:
-    found = []
-    if len(data) < FEW_ROWS:
+    found = obstacles(data)
+    if not found and len(data) < FEW_ROWS:
         found.append(f"only {len(data)} rows: scores will be uncertain, and copying hard to avoid")
     if duplicates > len(data) // 10:
         found.append(f"{duplicates / len(data):.0%} of rows repeat another; repeats stay in one part of the split")

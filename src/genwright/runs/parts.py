@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from genwright.data.dataset import Dataset, Image, Text
+from genwright.data.forecast import FEWEST_COMPARED
 from genwright.data.split import Split, row_keys
 from genwright.errors import DataError
 
@@ -20,7 +21,6 @@ COMPARED_CHARACTERS, TESTED_CHARACTERS = 50_000, 200_000
 READ_PER_SECOND = 500_000  # values of a table that are encoded in a second on one core, rather less than more
 READING_SHARE = 0.25  # of the training time may go to encoding
 FOLDS = 5
-FEWEST = 10  # records, below which nothing can be compared
 
 
 def drawn(real: Dataset) -> int:
@@ -81,10 +81,10 @@ def fits_each(data: Dataset) -> int:
         characters = sum(map(len, data.columns[data.media.name]))
         what = f"{characters:,} characters of running text are too few to compare families"
         raise DataError(what, where=data.name, hint="some 20,000 are needed; fit takes less, or one record per line")
-    if len(data) < FEWEST:
+    if len(data) < FEWEST_COMPARED:
         what = f"{len(data)} records are too few to compare families"
-        raise DataError(what, where=data.name, hint=f"at least {FEWEST} are needed, better 200 or more")
-    return 1 if min(len(data.split.valid), len(data.split.test)) >= FEWEST else FOLDS
+        raise DataError(what, where=data.name, hint=f"at least {FEWEST_COMPARED} are needed, better 200 or more")
+    return 1 if min(len(data.split.valid), len(data.split.test)) >= FEWEST_COMPARED else FOLDS
 
 
 def folds(data: Dataset) -> list[Dataset]:
