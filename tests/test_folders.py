@@ -266,3 +266,13 @@ def test_what_is_set_aside_is_found_until_something_takes_its_place(tmp_path):
     assert found(tmp_path) == {"new"}
     let_go(tmp_path)
     assert set(names(tmp_path)) == {"a", "b", "table/c"}
+
+
+@pytest.mark.skipif(not FULL_DISK.exists(), reason="no /dev/full")
+def test_trying_a_place_leaves_nothing_behind(tmp_path, monkeypatch):
+    monkeypatch.setattr("genwright.folders.part_in", lambda _: FULL_DISK)
+    removed: list[Path] = []
+    monkeypatch.setattr("genwright.folders.remove", removed.append)
+    with pytest.raises(ResourceError):
+        probe(tmp_path / "a")
+    assert removed == [FULL_DISK]

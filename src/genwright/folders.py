@@ -55,13 +55,17 @@ def probe(path: Path) -> None:
         real = Path(os.path.realpath(path))
         if is_special(real):
             return
+        with suppress(FileNotFoundError):
+            real.lstat()  # a path that is too long in all
         there = next(each for each in (real, *real.parents) if os.path.exists(each))
         longest = max(len(os.fsencode(name)) for name in real.parts)
         if longest > NAME_BYTES:
             raise OSError(errno.ENAMETOOLONG, os.strerror(errno.ENAMETOOLONG))
         part = part_in(there if there != real or there.is_dir() else there.parent)
-        part.write_bytes(b"\0")
-        part.unlink()
+        try:
+            part.write_bytes(b"\0")
+        finally:
+            remove(part)
 
 
 def check_room(folder: Path, size: int) -> None:

@@ -169,3 +169,13 @@ def test_children_of_few_parents_are_split_on_their_own():
     for part, share in ((0, 0.8), (1, 0.1), (2, 0.1)):
         many = pd.Series(database.tables["sales"].columns["shop_id"])[parts["sales"] == part].value_counts()
         assert many.reindex(wide["id"]).to_numpy() == pytest.approx(share * np.bincount(own), abs=0.1 * 200)
+
+
+def test_a_table_whose_name_is_a_path_is_refused_before_anything_is_drawn(tmp_path):
+    frame = pd.DataFrame({"a": np.arange(30) % 7, "b": np.arange(30) % 3})
+    fit_database(read_database({"../outside": frame}), steps=1).save(tmp_path / "model")
+    done = CliRunner().invoke(main, ["sample-database", str(tmp_path / "model"), "--out", str(tmp_path / "out" / "in")])
+    assert done.exit_code == 3 and "cannot be the name of a file" in done.stderr
+    assert [p.name for p in tmp_path.iterdir()] == ["model"]
+    url = f"sqlite:///{tmp_path}/fake.db"
+    assert CliRunner().invoke(main, ["sample-database", str(tmp_path / "model"), "--out", url]).exit_code == 0

@@ -93,12 +93,17 @@ def sample_database(
     genwright sample-database runs/shop --out sqlite:///fake.db --scale 0.1
     genwright sample-database runs/shop --out fake/
     """
-    from genwright.data.sql import without_password
+    from genwright.data.sql import is_url, without_password
+    from genwright.folders import probe, safe_join
     from genwright.relational.files import write_database
     from genwright.relational.generator import load_database
 
     with shown() as listener:
-        fake = load_database(folder, device=device).sample(scale, seed=seed, listener=listener)
+        model = load_database(folder, device=device)
+        if not is_url(out):
+            for table in model.tables:
+                probe(safe_join(Path(out), f"{table}.csv"))
+        fake = model.sample(scale, seed=seed, listener=listener)
     write_database(fake, out, if_exists=if_exists)
     rows = {name: len(table) for name, table in fake.tables.items()}
     if as_json:

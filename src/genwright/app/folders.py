@@ -51,7 +51,7 @@ def claimed(out: Path | None, name: str, *, force: bool) -> Iterator[Path]:
         raise ArgumentError("there is a file of this name", where=str(folder), hint="give another --out")
     probe(folder)
     with locked(folder):
-        strangers = set(_entries(folder)) - set(filter(OURS.fullmatch, _entries(folder)))
+        strangers = [name for name in _entries(folder) if not OURS.fullmatch(name)]
         if strangers:
             what = f"the folder holds {min(strangers)!r}, which genwright did not write"
             raise ArgumentError(what, where=str(folder), hint="give a new or an empty folder with --out")
@@ -96,8 +96,9 @@ def _tidy(folder: Path) -> None:
     if finished(folder):
         let_go(folder)
     elif not _worth(folder) and holds_old(folder):
-        for name in filter(re.compile(UNFINISHED).fullmatch, _entries(folder)):
-            remove(folder / name)
+        for name in _entries(folder):
+            if re.fullmatch(UNFINISHED, name):
+                remove(folder / name)
         bring_back(folder)
 
 

@@ -11,7 +11,7 @@ from genwright.app.options import read_data, reading, size_of
 from genwright.app.output import print_json
 from genwright.app.wording import tell
 from genwright.errors import ArgumentError
-from genwright.folders import placed
+from genwright.folders import placed, probe
 
 if TYPE_CHECKING:
     from genwright.data.dataset import Dataset
@@ -82,6 +82,7 @@ def evaluate(
     the data it was fitted to, which its fit never saw; with all of any other data. A file is compared with all of the
     real data.
     """
+    _probe(out)
     tools = _tools(features, cache, embed)
     network = None if lpips is None else _lpips(lpips)
     source = read_data(real, how)
@@ -139,6 +140,7 @@ def compare(
 
     if len(set(systems)) < len(systems):
         raise ArgumentError("the same samples twice", where="compare", hint="give different files or folders")
+    _probe(out)
     tools = _tools(features, cache, embed)
     source = read_data(real, how)
     seen = None if train is None else _read_alike(train, source, how)
@@ -155,6 +157,12 @@ def compare(
         print_json(found.to_json())
     else:
         _tell_ranking(found)
+
+
+def _probe(out: Path | None) -> None:
+    """Raise now where `--out` cannot be written later."""
+    if out is not None:
+        probe(out / "scores.json")
 
 
 def _tools(features: str | None, cache: Path | None, embed: bool) -> dict[str, Any]:
