@@ -215,7 +215,7 @@ def test_imputation_says_what_it_cannot_do(mixture, vae):
         vae.impute(rows)
     with pytest.raises(ArgumentError, match="no field called 'nte'"):
         mixture.impute(rows, keep_missing=["nte"])
-    with pytest.raises(ArgumentError, match="0 completions"):
+    with pytest.raises(ArgumentError, match="n=0 is not a count"):
         mixture.impute(rows, 0)
     with pytest.raises(DataError, match="none of the columns"):
         mixture.impute(pd.DataFrame({"other": [1, 2]}))

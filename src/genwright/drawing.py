@@ -28,11 +28,14 @@ Draw = Callable[[Given, int], Encoded]  # so many records that agree with what i
 
 @dataclass(frozen=True)
 class Drawer:
-    """A fitted model as far as conditions need it: `restricts` says that `draw` follows `Given.allowed`."""
+    """A fitted model as far as conditions need it: `restricts` says that `draw` follows `Given.allowed`, `conditions`
+    that what is free in a row of a table is drawn from its exact law given all that is not.
+    """
 
     codec: Codec
     draw: Draw
     restricts: bool
+    conditions: bool
     family: str
     rng: torch.Generator
 
@@ -129,7 +132,7 @@ def _draw_restricted(drawer: Drawer, fixed: Mapping[str, Any], limits: Mapping[s
         if not len(wrong):
             break
         again = _decoded(drawer, partial.rows(torch.from_numpy(wrong)), len(wrong))
-        data = _put(data, wrong, scalars.settle(again, limits, rng=drawer.rng))
+        data = put(data, wrong, scalars.settle(again, limits, rng=drawer.rng))
     return scalars.hold(scalars.mend(data, limits, rng=drawer.rng), fixed)
 
 
@@ -147,12 +150,12 @@ def _draw_rejecting(drawer: Drawer, fixed: Mapping[str, Any], limits: Mapping[st
         fresh = _decoded(drawer, partial.rows(torch.from_numpy(rows)), len(rows))
         met = np.flatnonzero(scalars.meets(fresh, limits))
         first, place = np.unique(rows[met], return_index=True)
-        data = _put(data, first, fresh.take(met[place]))
+        data = put(data, first, fresh.take(met[place]))
         open_rows = np.setdiff1d(open_rows, first)
         tried += len(rows)
     if len(open_rows):
         accepted = np.setdiff1d(np.arange(n), open_rows)
-        data = _put(data, open_rows, _completed(drawer, plain, limits, data.take(accepted), open_rows, n, tried))
+        data = put(data, open_rows, _completed(drawer, plain, limits, data.take(accepted), open_rows, n, tried))
     return scalars.hold(data, fixed)
 
 
@@ -179,7 +182,7 @@ def _completed(
         raise UnsupportedError(f"{error.what}, and only {share}", where="given", hint=hint) from None
 
 
-def _put(data: Dataset, rows: Int[np.ndarray, " m"], new: Dataset) -> Dataset:
+def put(data: Dataset, rows: Int[np.ndarray, " m"], new: Dataset) -> Dataset:
     """`data` with `rows` replaced; keys stay, since each record has its own."""
     columns = {name: column.copy() for name, column in data.columns.items()}
     for field in data.fields:

@@ -20,16 +20,17 @@ from genwright.families.autoregressive import Autoregressive
 from genwright.families.copula import Copula
 from genwright.families.family import Family, Work
 from genwright.families.flow import FlowMatching
-from genwright.families.recipe import recipe_to_json
+from genwright.families.recipe import check_family, recipe_to_json
 from genwright.folders import locked
 from genwright.generator import Generator
 from genwright.privacy import Privacy, private_fit
+from genwright.randomness import checked_seed
 from genwright.spaces import Columns, Encoded, Reals, Space, Tokens
 from genwright.texts import TextColumns, token_model
 from genwright.train.correction import Correction, learn_correction, less_reserved, reserved_seconds
 from genwright.train.devices import choose_device
 from genwright.train.fit import Fitted, fit_family
-from genwright.train.limits import check_limits
+from genwright.train.limits import check_limits, checked_budget
 from genwright.train.prior import fit_prior
 from genwright.train.progress import Listener, Progress, silent
 from genwright.train.record import circumstances
@@ -66,6 +67,10 @@ def fit(
     if not isinstance(data, Dataset):
         what = f"fit takes a dataset, not a {type(data).__name__}"
         raise ArgumentError(what, where="fit", hint="read it first: gw.fit(gw.read(data))")
+    if family is not None:
+        check_family(family, where="fit")
+    minutes, steps = checked_budget(minutes, steps, where="fit")
+    seed = checked_seed(seed, where="fit")
     course = _Course(minutes, steps, seed, device, None if folder is None else Path(folder), listener)
     with nullcontext() if course.folder is None else locked(course.folder):
         return _fit(data, family, course, constraints, privacy)

@@ -17,24 +17,25 @@ from genwright.codecs.text import END, TextCodec
 from genwright.codecs.text_columns import TextColumnsCodec
 from genwright.codecs.values import entries
 from genwright.constraints import Constraints
-from genwright.data.dataset import Dataset
-from genwright.data.like import read_partial
+from genwright.data.dataset import Dataset, Field
+from genwright.data.like import read_partial, read_whole
 from genwright.data.paths import existing, meant
 from genwright.data.read import Source
 from genwright.drawing import Conditions, Drawer, by_field, draw_given
-from genwright.errors import ArgumentError, StorageError, UnsupportedError
+from genwright.errors import StorageError, UnsupportedError
 from genwright.families.family import Density, Encodes, Family, HasLatent
 from genwright.families.recipe import recipe_from_json, recipe_to_json
 from genwright.folders import placed, replacing, settle, steadily
-from genwright.imputation import impute, impute_ruled
+from genwright.imputation import arranged, impute, impute_ruled
 from genwright.maths.interpolation import slerp
-from genwright.randomness import seeded
+from genwright.randomness import checked_seed, seeded
 from genwright.spaces import Columns, Encoded, Given, Space
 from genwright.storage import parse_json, parse_tensors, read_file, read_json, sha256, write_json, write_tensors
 from genwright.texts import TextColumns
 from genwright.train.correction import Correction
 from genwright.train.devices import check_memory, choose_device
 from genwright.train.fit import Fitted
+from genwright.train.limits import checked_count
 from genwright.train.progress import Listener, Progress, silent
 from genwright.train.stages import forget
 
@@ -67,6 +68,12 @@ class Generator:
     correction: Correction | None = None
     texts: TextColumns | None = None
 
+    @property
+    def fields(self) -> tuple[Field, ...]:
+        """The fields that its records have; free-text columns of a table come last."""
+        fields = codec_fields(self.codec) if self.constraints is None else self.constraints.fields
+        return fields if self.texts is None else (*fields, *self.texts.codec.fields)
+
     @torch.no_grad()
     def sample(self, n: int, *, given: Conditions | None = None, seed: int = 0, listener: Listener = silent) -> Dataset:
         """Draw `n` records that agree with `given`, a mapping of field names to values, `Between`, `OneOf` or `Shares`.
@@ -77,10 +84,8 @@ class Generator:
         where the family cannot condition on what is given. With constraints, they hold in every record; the notes of
         the Dataset say how many were drawn again for that.
         """
-        if n < 1:
-            raise ArgumentError(f"cannot draw {n} records", where="n", hint="ask for at least 1")
+        n, fixed = checked_count(n, "n", "sample"), by_field(given)
         self._check_memory(n)
-        fixed = by_field(given)
         if self.texts is None:
             return self._rows(n, given=fixed, seed=seed, listener=listener)
         return self.texts.sample(self._rows, n, given=fixed, seed=seed, listener=listener)
@@ -90,8 +95,9 @@ class Generator:
         """Incomplete rows (a DataFrame, Dataset or file) completed: n draws of each, one after the other.
 
         Missing values are drawn given all others of the row, which stay as they are; columns that are not there at all
-        are missing. Fields in `keep_missing` stay missing where they are. Constraints hold. Raises UnsupportedError
-        where the family has no exact conditional laws.
+        are missing, further ones stay; so do the order of columns and the index of a DataFrame. Fields in
+        `keep_missing` stay missing where they are. Constraints hold. Raises UnsupportedError where the family has no
+        exact conditional laws, DataError for infinite numbers.
         """
 
         def rows(of: Source, n: int) -> Dataset:
@@ -102,10 +108,11 @@ class Generator:
             with seeded(seed):
                 return impute(drawer, of, n=n, keep_missing=keep_missing)
 
+        n = checked_count(n, "n", "impute")
+        whole = read_whole(data, self.fields)
         if self.texts is None:
-            return rows(data, n)
-        outer = codec_fields(self.codec) if self.constraints is None else self.constraints.fields
-        return self.texts.completed(rows, read_partial(data, (*outer, *self.texts.codec.fields)), n, seed=seed)
+            return arranged(rows(whole, n), whole, n)
+        return arranged(self.texts.completed(rows, read_partial(whole, self.fields), n, seed=seed), whole, n)
 
     def _rows(self, n: int, *, given: Mapping[str, Any], seed: int, listener: Listener = silent) -> Dataset:
         """n records that keep the constraints, without the free-text columns of a table."""
@@ -259,7 +266,7 @@ class Generator:
         check_memory(size, what=f"{n:,} records", hint="ask for fewer at a time, with another seed each time")
 
     def _rng(self, seed: int) -> torch.Generator:
-        return torch.Generator(_device_of(self.net)).manual_seed(seed)
+        return torch.Generator(_device_of(self.net)).manual_seed(checked_seed(seed, where="seed"))
 
     def _drawer(self, rng: torch.Generator, listener: Listener) -> Drawer:
         """What draws packed records; ranges and sets of columns are a matter of the prior where there is one."""
@@ -274,7 +281,7 @@ class Generator:
             return Encoded(torch.cat(packed), partial.context)
 
         restricts = self.prior is not None or self.family.restricts
-        return Drawer(self.codec, draw, restricts, self.family.name, rng)
+        return Drawer(self.codec, draw, restricts, self.family.marginalizes, self.family.name, rng)
 
     def _sample(self, n: int, given: Given, rng: torch.Generator) -> Tensor:
         if self.correction is None:

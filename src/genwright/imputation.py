@@ -1,7 +1,7 @@
 """Imputation: incomplete rows completed from the exact law of what is missing given what is there."""
 
 import warnings
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import replace
 from typing import Any, Protocol, runtime_checkable
 
@@ -17,8 +17,11 @@ from genwright.constraints import Constraints
 from genwright.data.dataset import Constant, Dataset, Field, Identifier, Number, Time
 from genwright.data.like import read_partial
 from genwright.data.read import Source
-from genwright.drawing import Drawer
-from genwright.errors import ArgumentError, UnsupportedError
+from genwright.drawing import Drawer, put
+from genwright.errors import UnsupportedError
+from genwright.spaces import Given
+
+MOST_TRIES = 1000  # draws of a row that is not to be missing anything, by families that cannot rule that out
 
 
 @runtime_checkable
@@ -37,20 +40,36 @@ def impute(drawer: Drawer, source: Source, *, n: int, keep_missing: Collection[s
     """
     codec = _codec(drawer)
     data = read_partial(source, codec.fields)
-    _check(n, keep_missing, [f.name for f, coder in zip(codec.fields, codec.coders, strict=True) if coder is not None])
+    _check(keep_missing, [f.name for f, coder in zip(codec.fields, codec.coders, strict=True) if coder is not None])
     gaps = {name: np.asarray(pd.isna(data.columns[name])) for name in data.columns}
     partial, replaced = codec.partial(data, keep_missing=keep_missing)
     if replaced:
         what = f"{data.name}: values unlike the rows the model was fitted to are conditioned on as the nearest known"
         warnings.warn(f"{what}, and kept as they are ({'; '.join(replaced[:5])})", stacklevel=3)
     rows = torch.arange(len(data)).repeat_interleave(n)
-    drawn = codec.decode(drawer.draw(partial.rows(rows), len(rows)), rng=drawer.rng)
+    wanted = [name for name in codec.sometimes_missing if name not in keep_missing]
+    drawn = _drawn(drawer, partial.rows(rows), len(rows), wanted)
     fields, columns = [], {}
     for field in codec.fields:
         own, gap = data.columns[field.name][rows.numpy()], gaps[field.name][rows.numpy()]
         columns[field.name] = own if field.name in keep_missing else _filled(own, drawn.columns[field.name], gap)
         fields.append(_widened(data.field(field.name), data.columns[field.name]))
     return Dataset(tuple(fields), columns, name=data.name, label=codec.label)
+
+
+def _drawn(drawer: Drawer, partial: Given, n: int, wanted: Sequence[str]) -> Dataset:
+    """n decoded rows, none of them missing a field in `wanted`: families that cannot rule that out draw again."""
+    given = partial if drawer.restricts else replace(partial, allowed=None)
+    data = drawer.codec.decode(drawer.draw(given, n), rng=drawer.rng)
+    for _ in range(MOST_TRIES):
+        gaps = [pd.isna(data.columns[name]) for name in wanted]
+        lacking = np.flatnonzero(np.any(gaps, axis=0)) if wanted else np.arange(0)
+        if not len(lacking):
+            return data
+        fresh = drawer.draw(given.rows(torch.from_numpy(lacking)), len(lacking))
+        data = put(data, lacking, drawer.codec.decode(fresh, rng=drawer.rng))
+    what = f"{drawer.family} drew {len(lacking)} rows without {' or '.join(wanted)} {MOST_TRIES:,} times"
+    raise UnsupportedError(what, where="impute", hint="fit a TreeMixture, Mixture or Autoregressive")
 
 
 def impute_ruled(
@@ -69,7 +88,7 @@ def impute_ruled(
     """
     codec = _codec(drawer)
     data = read_partial(source, rules.fields)
-    _check(n, keep_missing, data.columns)
+    _check(keep_missing, data.columns)
     made = {f.name for f in rules.fields if isinstance(f, (Identifier, Constant))} | {
         p.column for p in rules.shape.patterns
     }
@@ -90,9 +109,17 @@ def impute_ruled(
     return Dataset(data.fields, columns, name=data.name, label=rules.label)
 
 
-def _check(n: int, keep_missing: Collection[str], known: Collection[str]) -> None:
-    if n < 1:
-        raise ArgumentError(f"cannot draw {n} completions of each row", where="n", hint="ask for at least 1")
+def arranged(complete: Dataset, whole: Dataset, n: int) -> Dataset:
+    """Completed rows with all that `whole`, of which there are n for each row, has beside them, in its order."""
+    extra = {name: np.repeat(column, n) for name, column in whole.columns.items() if name not in complete.columns}
+    known = {f.name: f for f in complete.fields}
+    fields = tuple(known.get(f.name, f) for f in whole.fields)
+    index = None if whole.index is None else whole.index.repeat(n)
+    columns = {**complete.columns, **extra}
+    return replace(complete, fields=fields, columns=columns, notes=whole.notes, index=index)
+
+
+def _check(keep_missing: Collection[str], known: Collection[str]) -> None:
     for name in keep_missing:
         if name not in known:
             raise unknown_field(name, known, where="keep_missing")
@@ -102,8 +129,8 @@ def _codec(drawer: Drawer) -> ColumnsCodec:
     if not isinstance(drawer.codec, ColumnsCodec):
         hint = "prompts and parts of images are completed by sample(given=...)"
         raise UnsupportedError("only rows of tables are imputed", where="impute", hint=hint)
-    if not drawer.restricts:
-        hint = "fit a TreeMixture, Mixture or Autoregressive"
+    if not drawer.conditions:
+        hint = "fit a TreeMixture, Mixture, Copula or Autoregressive"
         raise UnsupportedError(f"{drawer.family} has no exact conditional laws", where="impute", hint=hint)
     return drawer.codec
 

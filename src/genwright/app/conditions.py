@@ -29,13 +29,9 @@ def parse_given(texts: Sequence[str], generator: "Generator") -> dict[str, Any]:
     levels mean themselves; so does "missing" where it is a level. Values with commas are put in double quotes within
     sets.
     """
-    from genwright.codecs import codec_fields
-
-    rules = generator.constraints
-    fields = codec_fields(generator.codec) if rules is None else rules.fields
     given: dict[str, Any] = {}
     for text in texts:
-        name, value = _parse(text, fields)
+        name, value = _parse(text, generator.fields)
         if name in given:
             raise ArgumentError(f"{name!r} is given twice", where="--given", hint="give one condition for each field")
         given[name] = value
@@ -129,15 +125,14 @@ def impute(
     Values that are there stay as they are; missing ones are drawn given all others of their row. For families with
     exact conditional laws: tree, mixture and autoregressive.
     """
-    from genwright.codecs import scalar_codec
-    from genwright.data.like import read_partial
+    from genwright.data.like import read_whole
     from genwright.data.sql import without_password
     from genwright.data.write import write
     from genwright.generator import load
 
     generator = load(folder, device=device)
     check_output(out, generator)
-    rows = read_partial(data, scalar_codec(generator.codec).fields, missing=missing)
+    rows = read_whole(data, generator.fields, missing=missing)
     for note in rows.notes:
         tell(f"note: {note}")
     complete = generator.impute(rows, draws, keep_missing=keep_missing, seed=seed)

@@ -85,6 +85,7 @@ class ColumnsCodec(Codec):
         x = np.empty((len(data), len(self.space.columns)), dtype=np.float32)
         replaced = []
         for field, coder in self._modelled:
+            data.field(field.name)  # raises where it is not there
             values = values_of(field, data.columns[field.name])
             known = coder.snap(values)
             replaced += _replaced(field, values, known)

@@ -143,7 +143,8 @@ class Dataset:
     """Rows of typed fields.
 
     `columns` maps each field's name to one array of n entries. `label` names the field that a classifier would
-    predict, if any: splits are stratified by it. `notes` says what reading left out or changed.
+    predict, if any: splits are stratified by it. `notes` says what reading left out or changed. `index` is that of the
+    DataFrame whose rows were completed.
 
     >>> import genwright as gw
     >>> data = gw.read("wine")
@@ -160,6 +161,7 @@ class Dataset:
     notes: tuple[str, ...] = ()
     split_seed: int = 0
     fixed_split: Split | None = field(default=None, repr=False)
+    index: pd.Index | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         lengths = {len(self.columns[f.name]) for f in self.fields}
@@ -198,7 +200,8 @@ class Dataset:
     def take(self, index: np.ndarray | slice) -> "Dataset":
         """The rows at `index` (positions, a boolean mask, or a slice)."""
         columns = {name: column[index] for name, column in self.columns.items()}
-        return replace(self, columns=columns, fixed_split=None)
+        own = None if self.index is None else self.index[index]
+        return replace(self, columns=columns, fixed_split=None, index=own)
 
     def select(self, names: Iterable[str]) -> "Dataset":
         """Only the fields called `names`, in that order; the rows stay in the parts they were in."""

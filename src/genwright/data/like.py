@@ -13,7 +13,7 @@ from genwright.data.dataset import Dataset, Field, Image, Number, Time
 from genwright.data.files import Stream, read_bytes
 from genwright.data.frames import from_frame, read_parquet
 from genwright.data.images import recast
-from genwright.data.kinds import Typed, as_identifier, conform
+from genwright.data.kinds import Typed, as_identifier, conform, is_infinite
 from genwright.data.objects import gathered
 from genwright.data.paths import existing, missing_path
 from genwright.data.read import Source, read
@@ -68,20 +68,48 @@ def _longest(table: RawTable) -> str:
 def read_partial(source: Source, fields: Sequence[Field], *, missing: Any = ()) -> Dataset:
     """Read rows of which not everything is there, with known `fields`: columns that are not there are missing in full.
 
-    Raises DataError where none of the fields is there, and for values of another type.
+    Raises DataError where none of the fields is there, for values of another type, and for infinite numbers.
     """
+    whole = read_whole(source, fields, missing=missing)
+    return Dataset(tuple(whole.field(f.name) for f in fields), whole.columns, whole.name, notes=whole.notes)
+
+
+def read_whole(source: Source, fields: Sequence[Field], *, missing: Any = ()) -> Dataset:
+    """`read_partial` that keeps further columns, and all in the order and with the index that they have."""
+    names = [f.name for f in fields]
     source = source if isinstance(source, str | os.PathLike) else gathered(source)
     if isinstance(source, Dataset):
-        typed = [_typed_partial(source, field) for field in fields]
-        notes = source.notes + tuple(note for t in typed for note in t.notes)
-        _some_known(fields, [f.name for f in source.fields], where=source.name)
-        return Dataset(tuple(t.field for t in typed), {t.field.name: t.column for t in typed}, source.name, notes=notes)
-    table = _raw_table(source, missing_marks(missing))
-    _some_known(fields, table.names, where=table.where)
-    lost = [f.name for f in fields if f.name not in table.names]
-    empty = tuple(RawColumn.of(name, [None] * len(table)) for name in lost)
-    blank = Dataset(tuple(fields), {f.name: np.empty(0, dtype=object) for f in fields}, name="the model")
-    return _table_like(RawTable(table.columns + empty, table.where, table.notes), blank)
+        there, name, index, notes = [f.name for f in source.fields], source.name, source.index, source.notes
+        typed = {f.name: Typed(f, source.columns[f.name]) for f in source.fields}
+        typed |= {f.name: _typed_partial(source, f) for f in fields}
+        notes += tuple(note for f in fields for note in typed[f.name].notes)
+    else:
+        table = _raw_table(source, missing_marks(missing))
+        there, name = table.names, Path(table.where).name
+        index = source.index if isinstance(source, pd.DataFrame) else None
+        _refuse_infinite(table, fields)
+        empty = tuple(RawColumn.of(name, [None] * len(table)) for name in names if name not in there)
+        schema: dict[str, str | Field] = {f.name: f for f in fields}
+        columns = RawTable(table.columns + empty, table.where)
+        found = type_columns(columns, schema=schema, label=None, free=as_identifier)
+        typed = {f.name: Typed(f, found.columns[f.name]) for f in found.fields}
+        notes = table.notes + found.notes
+    _some_known(fields, there, where=name)
+    order = [*there, *(name for name in names if name not in there)]
+    kept = {name: typed[name].column for name in order}
+    return Dataset(tuple(typed[name].field for name in order), kept, name, notes=notes, index=index)
+
+
+def _refuse_infinite(table: RawTable, fields: Sequence[Field]) -> None:
+    """Raise for infinite numbers: neither values that a model has, nor missing."""
+    numbers = {f.name for f in fields if isinstance(f, Number)}
+    for raw in table.columns:
+        infinite = [i for i, text in enumerate(raw.texts) if raw.name in numbers and is_infinite(text)]
+        if infinite:
+            row = int(np.isin(raw.codes, infinite).argmax())
+            what = f"{raw.texts[infinite[0]]} in row {row + 1} is neither a number to go by nor missing"
+            hint = "leave it empty to have it drawn, or give the number that it stands for"
+            raise DataError(what, where=f"{table.where}, column {raw.name!r}", hint=hint)
 
 
 def _typed_partial(data: Dataset, field: Field) -> Typed:

@@ -107,7 +107,7 @@ def to_frame(data: Dataset) -> pd.DataFrame:
     labels = [f.name if f.storage is None or f.storage.label is None else f.storage.label for f in fields]
     if any(label is not f.name for label, f in zip(labels, fields, strict=True)):
         frame.columns = pd.Index(labels, tupleize_cols=all(isinstance(label, tuple) for label in labels))
-    return frame
+    return frame if data.index is None else frame.set_axis(data.index, axis=0)
 
 
 def _series(field: Field, column: np.ndarray) -> Any:

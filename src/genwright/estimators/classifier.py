@@ -8,27 +8,30 @@ import pandas as pd
 import torch
 from jaxtyping import Float
 from scipy.special import logsumexp
-from sklearn.base import BaseEstimator, ClassifierMixin
+from sklearn.base import ClassifierMixin
 from sklearn.utils import Tags
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from genwright.errors import ArgumentError, UnsupportedError
 from genwright.estimators.correction import Correction
-from genwright.estimators.density import Learned, Yardstick, check_budget, check_density, hold_out, learn, takes
+from genwright.estimators.density import Learned, Yardstick, check_density, hold_out, learn, takes
 from genwright.estimators.features import Coded, Features, Standardised, Table
+from genwright.estimators.parameters import FamilyParameters
 from genwright.estimators.targets import NAME
-from genwright.estimators.validation import is_numeric, labels_of, table_of
+from genwright.estimators.validation import is_numeric, labels_of, table_of, weighted_rows
 from genwright.families.family import Family
 from genwright.families.mixture import Mixture
 from genwright.families.tree import TreeMixture
+from genwright.randomness import checked_seed
 from genwright.spaces import Columns, Discrete, Reals
+from genwright.train.limits import checked_count
 
 WAYS = ("auto", "per class", "joint")
 CORRECTION = 0.1  # strength of the correction where not all rows are labelled, unless told otherwise
 
 
-class Classifier(ClassifierMixin, BaseEstimator):
+class Classifier(ClassifierMixin, FamilyParameters):
     """A classifier from any family with a density, by Bayes' rule (Duda, Hart & Stork 2001, eq. 2.1).
 
     `X` is a matrix of numbers or a DataFrame of any columns that tables have; missing entries are marginalised, except
@@ -68,20 +71,25 @@ class Classifier(ClassifierMixin, BaseEstimator):
         self.steps = steps
         self.seed = seed
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit to rows X, a matrix (n, features) or DataFrame, and labels y (n,).
 
+        A row of weight 2 counts as two, of weight .5 as one in every other fit (see `seed`).
         Raises ArgumentError where there are fewer than two classes, UnsupportedError where the family has no density,
         or cannot leave out what is missing.
         """
         self._check()
         frame = table_of(self, X, reset=True)
         codes, self.classes_ = labels_of(frame, y, unlabelled=self.unlabelled)
-        rng = torch.Generator().manual_seed(self.seed)
+        rng = torch.Generator().manual_seed(int(self.seed))
         family, per_class, self.features_ = self._plan(frame, codes, rng)
         rows = self.features_.encode(frame, rng).rows
-        held_out = hold_out(codes, seed=self.seed)
-        counts = np.bincount(codes[~np.isnan(codes)].astype(int))
+        chosen = weighted_rows(frame, sample_weight, seed=self.seed)
+        rows, codes, held_out = rows[chosen], codes[chosen], hold_out(codes, seed=self.seed)[chosen]
+        counts = np.bincount(codes[~np.isnan(codes)].astype(int), minlength=len(self.classes_))
+        if not counts.all():
+            what = f"no row of class {self.classes_[counts.argmin()]} has weight"
+            raise ArgumentError(what, where="sample_weight", hint="leave such rows out, or weigh them above 0")
         self.log_prior_ = np.log(counts / counts.sum())
         self.densities_ = (
             self._fit_per_class(family, rows, codes, held_out)
@@ -116,7 +124,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         data in which the same entries are unknown. Below .01, say, x is unlike all that the classifier knows.
         """
         coded = self._encode(X)
-        penalty = self._constant(coded) - self.features_.log_volume
+        penalty = self._constant(coded) - coded.log_volume
         return self.yardstick_.p_values(coded.rows, self._log_density(coded.rows) + penalty, self._log_density)
 
     def predict_proba(self, X: Any) -> Float[np.ndarray, "n classes"]:
@@ -132,6 +140,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
     def sample(self, n: int, *, seed: int = 0) -> tuple[np.ndarray | pd.DataFrame, np.ndarray]:
         """n new pairs from p(x, y): X as it was given to `fit`, a matrix or a DataFrame, and y of shape (n,)."""
         check_is_fitted(self)
+        n, seed = checked_count(n, "n", "sample"), checked_seed(seed, where="sample")
         rng = torch.Generator().manual_seed(seed)
         if len(self.densities_) == 1:
             both = self.densities_[0].sample(n, rng)
@@ -147,7 +156,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
         return (frame.to_numpy(dtype=float) if self.is_array_ else frame), self.classes_[codes]
 
     def _check(self) -> None:
-        check_budget(self.minutes, self.steps)
+        self._check_parameters()
         if self.density not in WAYS:
             raise ArgumentError(f"density={self.density!r}", where="Classifier", hint=f"one of {', '.join(WAYS)}")
         if self.correction is not None and self.correction < 0:
@@ -229,7 +238,7 @@ class Classifier(ClassifierMixin, BaseEstimator):
 
     def _constant(self, coded: Coded) -> Float[np.ndarray, " n"]:
         """What log-densities of encoded rows need to be those of X: the volume, and the chance of what is strange."""
-        return self.features_.log_volume - coded.strange * np.log(self.n_fitted_ + 1)
+        return coded.log_volume - coded.strange * np.log(self.n_fitted_ + 1)
 
     def _log_joint(self, rows: Float[Tensor, "n w"]) -> Float[np.ndarray, "n classes"]:
         """log p(x) of the densities plus log P(y | x), corrected where that was asked for."""

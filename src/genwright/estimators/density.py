@@ -10,7 +10,7 @@ import torch
 from jaxtyping import Bool, Float
 from torch import Tensor
 
-from genwright.errors import ArgumentError, UnsupportedError
+from genwright.errors import UnsupportedError
 from genwright.families.family import ClosedFormFamily, Density, Family, Work
 from genwright.spaces import Columns, Encoded, Given, Reals
 from genwright.train.fit import Fitted, fit_family
@@ -59,6 +59,7 @@ def learn(
     seed: int,
 ) -> Learned:
     """Fit `family` to the rows that are not held out, stopping by those that are; to all if none or all are."""
+    seed, steps = int(seed), None if steps is None else int(steps)
     if minutes is None and steps is None:
         steps = PASSES if isinstance(family, ClosedFormFamily) else STEPS
     order = torch.randperm(len(rows), generator=torch.Generator().manual_seed(seed))
@@ -95,11 +96,6 @@ def check_density(family: Family) -> None:
     if family.density is Density.ABSENT:
         hint = "try TreeMixture, Mixture, Autoregressive or VAE"
         raise UnsupportedError(f"{family.name} has no density to predict with", where="family", hint=hint)
-
-
-def check_budget(minutes: float | None, steps: int | None) -> None:
-    if minutes is not None and steps is not None:
-        raise ArgumentError("both minutes and steps are given", where="fit", hint="give one of them")
 
 
 def takes(family: Family, space: Reals | Columns) -> bool:

@@ -21,22 +21,26 @@ from genwright.data.dataset import SCALARS, Category, Dataset, Field
 from genwright.data.like import read_partial
 from genwright.data.read import read
 from genwright.data.spellings import truth
+from genwright.estimators.line import Line
 from genwright.estimators.validation import is_number_column, numbers_of
 from genwright.spaces import Columns, Encoded, Reals
 
 
 class Coded(NamedTuple):
-    """Encoded rows, NaN where unknown, and how many entries of each are unlike any that were fitted to."""
+    """Encoded rows, NaN where unknown, and how many entries of each are unlike any that were fitted to.
+
+    The log-density of a row in units of X is that of the encoded one, plus `log_volume`.
+    """
 
     rows: Float[Tensor, "n w"]
     strange: Int[np.ndarray, " n"]
+    log_volume: Float[np.ndarray, " n"]
 
 
 class Features(abc.ABC):
     """A fitted map of the feature columns of a DataFrame to rows of `space`."""
 
     space: Reals | Columns
-    log_volume: float  # log-density in units of X is that of encoded rows, plus this
 
     @abc.abstractmethod
     def encode(self, frame: pd.DataFrame, rng: torch.Generator | None) -> Coded:
@@ -50,38 +54,36 @@ class Features(abc.ABC):
 @final
 @dataclass(frozen=True, eq=False)
 class Standardised(Features):
-    """Numbers less their mean, in units of their standard deviation. Nothing is strange: densities say how far off.
+    """Numbers in units of their spread (see `Line`). Nothing is strange: densities say how far off.
 
     Columns of zeros and ones (`binary`) also take other truth values.
     """
 
     names: tuple[str, ...]
     binary: tuple[str, ...]
-    mean: Float[np.ndarray, " w"]
-    scale: Float[np.ndarray, " w"]
+    lines: tuple[Line, ...]
 
     @classmethod
     def fit(cls, frame: pd.DataFrame) -> Self:
         x = numbers_of(frame)
         binary = tuple(frame.columns[((x == 0) | (x == 1)).all(axis=0)])
-        return cls(tuple(frame.columns), binary, x.mean(axis=0), np.maximum(x.std(axis=0), 1e-12))
+        return cls(tuple(frame.columns), binary, tuple(Line.fit(column) for column in x.T))
 
     @property
     def space(self) -> Reals:  # type: ignore[override]
         return Reals((len(self.names),))
 
-    @property
-    def log_volume(self) -> float:  # type: ignore[override]
-        return -float(np.log(self.scale).sum())
-
     def encode(self, frame: pd.DataFrame, rng: torch.Generator | None) -> Coded:
         words = [name for name in self.binary if not is_number_column(frame[name])]
         frame = frame.assign(**{name: frame[name].astype(object).map(_as_number) for name in words})
-        z = (numbers_of(frame) - self.mean) / self.scale
-        return Coded(torch.tensor(z, dtype=torch.float32), np.zeros(len(frame), dtype=np.int64))
+        columns = list(zip(self.lines, numbers_of(frame).T, strict=True))
+        z = np.stack([line.encode(x) for line, x in columns], axis=1)
+        log_volume = np.sum([line.log_slope(x) for line, x in columns], axis=0)
+        return Coded(torch.tensor(z, dtype=torch.float32), np.zeros(len(frame), dtype=np.int64), log_volume)
 
     def decode(self, rows: Float[Tensor, "n w"], rng: torch.Generator) -> pd.DataFrame:
-        return pd.DataFrame(rows.double().numpy() * self.scale + self.mean, columns=list(self.names))
+        columns = zip(self.names, self.lines, rows.double().numpy().T, strict=True)
+        return pd.DataFrame({name: line.decode(z) for name, line, z in columns})
 
 
 @final
@@ -114,10 +116,6 @@ class Table(Features):
     def space(self) -> Columns:  # type: ignore[override]
         return self.codec.space
 
-    @property
-    def log_volume(self) -> float:  # type: ignore[override]
-        return 0.0
-
     def encode(self, frame: pd.DataFrame, rng: torch.Generator | None) -> Coded:
         n = len(frame)
         parts, strange = [np.empty((n, 0), dtype=np.float32)], np.zeros(n, dtype=np.int64)
@@ -137,7 +135,7 @@ class Table(Features):
             part[~unknown] = coder.encode(coder.snap(values[~unknown]), rng)
             parts.append(part)
             strange += odd
-        return Coded(torch.from_numpy(np.concatenate(parts, axis=1)), strange)
+        return Coded(torch.from_numpy(np.concatenate(parts, axis=1)), strange, np.zeros(n))
 
     def decode(self, rows: Float[Tensor, "n w"], rng: torch.Generator) -> pd.DataFrame:
         return self.codec.decode(Encoded(rows), rng=rng).frame

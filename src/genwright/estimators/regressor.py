@@ -8,27 +8,30 @@ import pandas as pd
 import torch
 from jaxtyping import Float
 from scipy.special import logsumexp
-from sklearn.base import BaseEstimator, RegressorMixin
+from sklearn.base import RegressorMixin
 from sklearn.utils import Tags, check_consistent_length
 from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from genwright.errors import ArgumentError, UnsupportedError
-from genwright.estimators.density import Yardstick, check_budget, check_density, hold_out, learn, takes
+from genwright.estimators.density import Yardstick, check_density, hold_out, learn, takes
 from genwright.estimators.features import Coded as CodedFeatures
 from genwright.estimators.features import Features, Standardised, Table
 from genwright.estimators.laws import Laws
+from genwright.estimators.parameters import FamilyParameters
 from genwright.estimators.targets import Amounts, Coded, OnALine
-from genwright.estimators.validation import amounts_of, is_numeric, table_of
+from genwright.estimators.validation import amounts_of, is_numeric, table_of, weighted_rows
 from genwright.families.family import Family
 from genwright.families.mixture import Mixture
 from genwright.families.tree import TreeMixture
+from genwright.randomness import checked_seed
 from genwright.spaces import Columns, Reals
+from genwright.train.limits import checked_count
 
 ROWS_AT_ONCE = 500  # whose laws are found together
 
 
-class Regressor(RegressorMixin, BaseEstimator):
+class Regressor(RegressorMixin, FamilyParameters):
     """A regressor from any family with a density: p(y | x) is proportional to p(x, y) over all values y can take.
 
     `predict` is the mean of that law; `predict_quantiles`, `predict_std`, `sample` and `log_prob` say the rest. `X` is
@@ -59,19 +62,22 @@ class Regressor(RegressorMixin, BaseEstimator):
         self.steps = steps
         self.seed = seed
 
-    def fit(self, X: Any, y: Any) -> Self:
+    def fit(self, X: Any, y: Any, sample_weight: Any = None) -> Self:
         """Fit p(x, y) to rows X, a matrix (n, features) or DataFrame, and targets y (n,).
 
+        A row of weight 2 counts as two, of weight .5 as one in every other fit (see `seed`).
         Raises UnsupportedError where the family has no density, or cannot leave out what is missing.
         """
-        check_budget(self.minutes, self.steps)
+        self._check_parameters()
         frame = table_of(self, X, reset=True)
         amounts = amounts_of(frame, y)
-        rng = torch.Generator().manual_seed(self.seed)
+        rng = torch.Generator().manual_seed(int(self.seed))
         family, self.features_, self.target_ = self._plan(frame, amounts, rng)
         rows = self.features_.encode(frame, rng).rows
         both = torch.cat([rows, self.target_.encode(amounts, rng)], dim=1)
         held_out = hold_out(np.where(np.isnan(amounts), np.nan, 0.0), seed=self.seed)
+        chosen = weighted_rows(frame, sample_weight, seed=self.seed)
+        rows, both, held_out = rows[chosen], both[chosen], held_out[chosen]
         space = self._space()
         self.density_ = learn(family, space, both, held_out, minutes=self.minutes, steps=self.steps, seed=self.seed)
         self.cells_ = self.target_.candidates()
@@ -90,17 +96,16 @@ class Regressor(RegressorMixin, BaseEstimator):
 
     def predict_quantiles(self, X: Any, levels: Sequence[float] = (0.05, 0.5, 0.95)) -> Float[np.ndarray, "n q"]:
         """The values below which y lies with the chances `levels`, given x."""
-        if not len(levels) or not all(0.0 < level < 1.0 for level in levels):
+        if np.ndim(levels) != 1 or not len(levels) or not all(0.0 < level < 1.0 for level in levels):
             raise ArgumentError(f"levels={levels!r}", where="predict_quantiles", hint="chances between 0 and 1")
         laws = self._laws(X)
         return laws.quantiles(np.tile(np.array(levels, dtype=float), (len(laws.probability), 1)))
 
     def sample(self, X: Any, n: int = 1, *, seed: int = 0) -> Float[np.ndarray, "m n"]:
         """n targets for every row, from the law of y given x."""
-        if n < 1:
-            raise ArgumentError(f"cannot draw {n} targets", where="n", hint="ask for at least 1")
+        n, rng = checked_count(n, "n", "sample"), np.random.default_rng(checked_seed(seed, where="sample"))
         laws = self._laws(X)
-        chances = np.random.default_rng(seed).uniform(size=(len(laws.probability), n))
+        chances = rng.uniform(size=(len(laws.probability), n))
         return laws.quantiles(chances)
 
     def log_prob(self, X: Any, y: Any) -> Float[np.ndarray, " n"]:
@@ -117,7 +122,7 @@ class Regressor(RegressorMixin, BaseEstimator):
         encoded values; levels never seen and numbers beyond all those fitted to count as 1 / (rows fitted + 1) each.
         """
         coded = self._encode(X)
-        return self._log_density(coded.rows) + self._penalty(coded) + self.features_.log_volume
+        return self._log_density(coded.rows) + self._penalty(coded) + coded.log_volume
 
     def score_samples(self, X: Any) -> Float[np.ndarray, " n"]:
         """`log_density`, under the name that scikit-learn's density estimators and outlier detectors have for it."""

@@ -13,6 +13,7 @@ from torch import Tensor
 from genwright.codecs.coders import fit_number
 from genwright.codecs.scalars import Atoms
 from genwright.codecs.smooth import Smooth
+from genwright.estimators.line import Line
 from genwright.spaces import Continuous, Discrete
 
 CELLS = 160  # that the range of a continuous target is cut into
@@ -62,28 +63,23 @@ class Amounts(abc.ABC):
 @final
 @dataclass(frozen=True)
 class OnALine(Amounts):
-    """Less its mean, in units of its standard deviation."""
+    """In units of its spread (see `Line`)."""
 
-    mean: float
-    scale: float
-    low: float
-    high: float
+    line: Line
 
     @classmethod
     def fit(cls, y: Float[np.ndarray, " n"]) -> Self:
-        scale = max(float(y.std()), 1e-12 * max(1.0, float(np.abs(y).max())))
-        return cls(float(y.mean()), scale, float(y.min()), float(y.max()))
+        return cls(Line.fit(y))
 
     def columns(self, first: int) -> tuple[Discrete | Continuous, ...]:
         return (Continuous(NAME),)
 
     def encode(self, y: Float[np.ndarray, " n"], rng: torch.Generator) -> Float[Tensor, "n w"]:
-        return torch.tensor((y - self.mean) / self.scale, dtype=torch.float32)[:, None]
+        return torch.tensor(self.line.encode(y), dtype=torch.float32)[:, None]
 
     def candidates(self) -> Candidates:
-        spare = MARGIN * self.scale
-        edges = np.linspace(self.low - spare, self.high + spare, CELLS + 1)
-        z = (edges - self.mean) / self.scale
+        z = np.linspace(self.line.codes[0] - MARGIN, self.line.codes[-1] + MARGIN, CELLS + 1)
+        edges = self.line.decode(z)
         middle = torch.tensor((z[1:] + z[:-1]) / 2, dtype=torch.float32)[:, None]
         return Candidates(middle, np.log(np.diff(z)), edges[:-1], edges[1:])
 

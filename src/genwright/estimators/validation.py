@@ -4,13 +4,16 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from sklearn.base import BaseEstimator
 from sklearn.utils import assert_all_finite, check_consistent_length, column_or_1d
 from sklearn.utils.multiclass import check_classification_targets
-from sklearn.utils.validation import validate_data
+from sklearn.utils.validation import _check_sample_weight, validate_data
 
 from genwright.errors import ArgumentError
+
+TIMES = ("datetime", "datetime64", "date", "time", "timedelta", "timedelta64", "period")  # as pandas calls them
+MOST_REPEATS = 10  # times that whole weights may lengthen the data
 
 
 def table_of(estimator: BaseEstimator, X: Any, *, reset: bool) -> pd.DataFrame:
@@ -72,11 +75,37 @@ def amounts_of(frame: pd.DataFrame, y: Any) -> Float[np.ndarray, " n"]:
     column = _column(frame, y)
     absent = _absent(column)
     amounts = np.full(len(column), np.nan)
-    amounts[~absent] = column[~absent].astype(np.float64)
+    if pd.api.types.infer_dtype(column, skipna=True) in TIMES or column.dtype.kind in "mM":
+        hint = 'give numbers, for example (y - y.min()) / pandas.Timedelta("1D")'
+        raise ArgumentError("y holds times, and a regressor predicts numbers", where="y", hint=hint)
+    try:
+        amounts[~absent] = column[~absent].astype(np.float64)
+    except (TypeError, ValueError):
+        hint = "give numbers; a Classifier predicts levels"
+        raise ArgumentError(f"y is not numeric: it holds {column[~absent][0]!r}", where="y", hint=hint) from None
     assert_all_finite(amounts[~absent], input_name="y")
     if len(amounts) - absent.sum() < 2:
         raise ArgumentError("fewer than 2 rows (n_samples=1) have a target", where="y", hint="give at least 10 rows")
     return amounts
+
+
+def weighted_rows(frame: pd.DataFrame, weight: Any, *, seed: int) -> Int[np.ndarray, " m"]:
+    """The rows that stand for weighted ones: each as often as its weight says, fractions by systematic sampling.
+
+    Whole weights repeat rows, which then are so many more; others, and large ones, keep the number of rows that there
+    are. Raises ValueError for weights that are negative, not finite, or not one for each row.
+    """
+    if weight is None:
+        return np.arange(len(frame))
+    if not np.asarray(weight).any():
+        what = "Sample weights must contain at least one non-zero number"  # as scikit-learn says it
+        raise ArgumentError(what, where="sample_weight", hint="give some rows a weight above 0")
+    weights = _check_sample_weight(weight, frame, dtype=np.float64, ensure_non_negative=True)
+    if (weights == np.rint(weights)).all() and weights.sum() <= MOST_REPEATS * len(weights):
+        return np.repeat(np.arange(len(weights)), weights.astype(np.int64))
+    upto = np.cumsum(weights / weights.sum() * len(weights))
+    marks = np.floor(upto - upto[-1] + len(weights) + np.random.default_rng(seed).random())
+    return np.repeat(np.arange(len(weights)), np.diff(marks, prepend=0.0).astype(np.int64))
 
 
 def _column(frame: pd.DataFrame, y: Any) -> np.ndarray:

@@ -5,11 +5,28 @@ import importlib
 import inspect
 from typing import Any
 
-from genwright.errors import StorageError
+from genwright.errors import ArgumentError, StorageError
 from genwright.families import FAMILIES
 from genwright.families.family import Family
 
 FUNCTION_HOMES = ("genwright.maths.", "genwright.nets.", "genwright.families.")
+
+
+def check_family(family: Any, *, where: str) -> None:
+    """Raise unless `family` is a recipe, such as `Mixture()`: its class or its name is not.
+
+    >>> check_family("mixture", where="fit")
+    Traceback (most recent call last):
+    genwright.errors.ArgumentError: fit: family='mixture' is not a family of models
+      hint: give an object: family=genwright.Mixture()
+    """
+    if isinstance(family, Family):
+        return
+    name = family.lower() if isinstance(family, str) else getattr(family, "name", None)
+    meant = next((f.__name__ for key, f in FAMILIES.items() if name in (key, f.__name__.lower())), "Mixture")
+    shown = family.__name__ if isinstance(family, type) else repr(family)
+    hint = f"give an object: family=genwright.{meant}()"
+    raise ArgumentError(f"family={shown} is not a family of models", where=where, hint=hint)
 
 
 def recipe_to_json(family: Family) -> dict[str, Any]:

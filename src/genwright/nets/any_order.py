@@ -14,6 +14,7 @@ from genwright.spaces import Columns, Continuous, Discrete
 
 NATURAL_SHARE = 0.5  # of training rows use the order that unconditional sampling uses; the others a random one
 MOST_ROUNDS = 24  # of proposals for columns that are restricted to sets
+FARTHEST = 4.0  # standard deviations that a value may be from the middle to count as it is
 CHUNK = 2048  # rows drawn or scored at once
 
 
@@ -22,8 +23,10 @@ class AnyOrderColumns(nn.Module):
 
     Every known entry adds its embedding to a running sum; each column reads the sum of the columns before it through a
     perceptron of its own, all of them evaluated together by batched products. A discrete column has a categorical
-    law, a continuous one a `QuantileDensity`. A value comes after its state column, and is skipped where the state
-    says that there is none. Known context columns come first; unknown ones (NaN) are left out of the sum.
+    law, a continuous one a `QuantileDensity`. A continuous value is embedded on the line between its neighbouring
+    quantiles, which hardly tell values in the tails apart, and as a multiple of its column's slope. A value comes after
+    its state column, and is skipped where the state says that there is none. Known context columns come first; unknown
+    ones (NaN) are left out of the sum.
 
     The shared running sum is that of NADE (Uria et al. 2016, arXiv:1605.02226, eq. 9), trained over orders as in their
     section 6.
@@ -49,6 +52,8 @@ class AnyOrderColumns(nn.Module):
         self.register_buffer("rank", _natural_rank(space, len(beside)), persistent=False)
         self.register_buffer("fitted", torch.tensor(False))
         self.values = nn.Parameter(torch.randn(sum(rows), width))
+        self.slopes = nn.Parameter(torch.randn(len(rows), width) / 2)
+        self.register_load_state_dict_pre_hook(_without_slopes)
         self.layers = nn.ParameterList(
             nn.Parameter(torch.randn(self.targets, width, width) / math.sqrt(width)) for _ in range(depth)
         )
@@ -245,13 +250,17 @@ class AnyOrderColumns(nn.Module):
         if len(inner):
             above = F.embedding(rows[:, inner] + 1, self.values)
             lerped = torch.lerp(embedded[:, inner], above, share[:, inner, None])
-            embedded = embedded.index_copy(1, inner, lerped)
+            slope = x[:, inner, None].clamp(-FARTHEST, FARTHEST) * self.slopes[inner]
+            embedded = embedded.index_copy(1, inner, lerped + slope.to(lerped.dtype))
         return embedded, known
 
     def _embed_column(self, x: Float[Tensor, "n"], j: int) -> Float[Tensor, "n w"]:
         rows, share = self._rows(x, self.inner[j], self.starts[j])
         lower = F.embedding(rows, self.values)
-        return torch.lerp(lower, F.embedding(rows + 1, self.values), share[:, None]) if self.inner[j] else lower
+        if not self.inner[j]:
+            return lower
+        slope = x[:, None].clamp(-FARTHEST, FARTHEST) * self.slopes[j]
+        return torch.lerp(lower, F.embedding(rows + 1, self.values), share[:, None]) + slope
 
     def _rows(self, x: Tensor, inner: Tensor, starts: Tensor) -> tuple[Int[Tensor, "..."], Float[Tensor, "..."]]:
         """Row of each entry's embedding and, for continuous entries, how far the value is towards the next row."""
@@ -277,6 +286,11 @@ class AnyOrderColumns(nn.Module):
             counts = torch.bincount(known.long(), minlength=len(bias)).float() + 0.5
             bias.copy_((counts / counts.sum()).log())
         self.fitted.fill_(True)
+
+
+def _without_slopes(net: "AnyOrderColumns", weights: dict[str, Tensor], prefix: str, *_: object) -> None:
+    """Nets of before there were slopes have none."""
+    weights.setdefault(f"{prefix}slopes", torch.zeros_like(net.slopes))
 
 
 def _natural_rank(space: Columns, beside: int) -> Float[Tensor, "a"]:

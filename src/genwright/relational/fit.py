@@ -14,12 +14,14 @@ from jaxtyping import Int8
 
 from genwright.codecs.conditioned import ConditionedCodec
 from genwright.data.split import Split, content_hash
-from genwright.errors import ArgumentError, DataError
+from genwright.errors import DataError
 from genwright.families.autoregressive import Autoregressive
 from genwright.families.family import Family, Work
+from genwright.families.recipe import check_family
 from genwright.fitting import fingerprint, fit
 from genwright.folders import locked
 from genwright.generator import Generator, holds_generator, load
+from genwright.randomness import checked_seed
 from genwright.relational.children import training_rows
 from genwright.relational.database import Database
 from genwright.relational.generator import DatabaseGenerator
@@ -28,6 +30,7 @@ from genwright.spaces import Encoded
 from genwright.storage import claim, read_json, write_json
 from genwright.train.devices import choose_device
 from genwright.train.fit import Fitted, fit_family
+from genwright.train.limits import MINUTES, checked_budget
 from genwright.train.progress import Listener, Progress, silent
 from genwright.train.stages import NOWHERE, Kept, Stages
 
@@ -78,10 +81,11 @@ def fit_database(
     finished tables and the one that is being fitted are kept there, and an interrupted fit of the same database goes on
     where it stopped.
     """
-    if minutes is None and steps is None:
-        minutes = 5.0
-    if minutes is not None and (steps is not None or not 0 < minutes < 1e6):
-        raise ArgumentError(f"minutes={minutes}, steps={steps}", where="fit_database", hint="for example minutes=5")
+    minutes, steps = checked_budget(minutes, steps, where="fit_database")
+    seed = checked_seed(seed, where="fit_database")
+    if family is not None:
+        check_family(family, where="fit_database")
+    minutes = MINUTES if minutes is None and steps is None else minutes
     place = None if folder is None else Path(folder)
     with nullcontext() if place is None else locked(place):
         if place is not None:

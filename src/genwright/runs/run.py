@@ -7,15 +7,19 @@ from pathlib import Path
 from genwright.card import expression
 from genwright.constraints import Rule, check_rules
 from genwright.data.dataset import Category, Dataset, Image, Text
+from genwright.errors import ArgumentError
 from genwright.families.family import Family, HasLatent
+from genwright.families.recipe import check_family
 from genwright.generator import Generator
 from genwright.metrics.evaluate import Evaluation
+from genwright.randomness import checked_seed
 from genwright.report.report import Entry, Report, Walk
 from genwright.runs.arena import Arena, suitable
 from genwright.runs.budget import Budget, Stopwatch
 from genwright.runs.folder import claim, write_run
 from genwright.runs.parts import fits_each
 from genwright.runs.ranking import Contestant, choose, leaderboard, rule, settled
+from genwright.train.limits import checked_budget
 from genwright.train.progress import Listener, Progress, silent
 
 WALK_STEPS = 9
@@ -29,6 +33,18 @@ class Run:
     generator: Generator
     evaluation: Evaluation
     report: Report
+
+
+def _candidates(data: Dataset, minutes: float, seed: int, families: Sequence[Family] | None) -> list[Family]:
+    """The families to compare; raises for what is no time, no seed, and no list of families."""
+    checked_budget(minutes, None, where="run")
+    checked_seed(seed, where="run")
+    if families is not None and (not isinstance(families, Sequence) or isinstance(families, str) or not families):
+        what = f"families={families!r} is not a list of families"
+        raise ArgumentError(what, where="run", hint="give a list: families=[genwright.Mixture()], or None for all")
+    for family in families or ():
+        check_family(family, where="run")
+    return list(suitable(data) if families is None else families)
 
 
 def run(
@@ -53,7 +69,7 @@ def run(
     An interrupted run goes on where it stopped when called again with the same data and arguments; a folder with
     another run is an ArgumentError. All families keep the `constraints`. `command` is how to repeat the run.
     """
-    out, candidates = Path(out), list(suitable(data) if families is None else families)
+    out, candidates = Path(out), _candidates(data, minutes, seed, families)
     budget, fits, rules = Budget(minutes, len(candidates)), fits_each(data), check_rules(data, constraints)
     claim(out, data, minutes=minutes, seed=seed, families=candidates, rules=rules)
     listener(Progress("comparing families", message=budget.told))
