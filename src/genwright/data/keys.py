@@ -13,7 +13,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from genwright.data.checks import CHECKS, check_of, without_check
+from genwright.data.checks import CHECKS, MOST_READ, check_of, without_check
 from genwright.data.dataset import Identifier
 from genwright.data.regex import Node, parse
 
@@ -63,6 +63,7 @@ def as_numbered(name: str, texts: Sequence[str]) -> Identifier | None:
 
 def codes_of(texts: Sequence[str]) -> Codes | None:
     """What `texts`, all different, have in common where they are codes: few layouts of fixed length; None if not."""
+    texts = texts[:: 1 + len(texts) // MOST_READ]
     if all(ADDRESS.fullmatch(t) for t in texts):
         parts = zip(*(t.split(".") for t in texts), strict=True)
         return Codes((r"\.".join(_bytes(part) for part in parts),), (len(texts),), "")

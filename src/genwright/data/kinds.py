@@ -37,13 +37,14 @@ class Typed(NamedTuple):
     notes: tuple[str, ...] = ()
 
 
-def as_number(raw: RawColumn, *, mark: str = "", likely: str = "") -> Typed:
+def as_number(raw: RawColumn, *, mark: str = "", likely: str = "", found: Reading | Unclear | None = None) -> Typed:
     """Integers or decimals, also as people write them; raises DataError naming a value that is neither.
 
-    `mark` is the decimal mark where it is known, `likely` the one of other columns.
+    `mark` is the decimal mark where it is known, `likely` the one of other columns, `found` what was read already.
     """
     infinite = np.array([is_infinite(t) for t in raw.texts], dtype=bool)
-    plain, form, notes = _numerals(raw, [t for t, inf in zip(raw.texts, infinite) if not inf], mark=mark, likely=likely)
+    texts = [t for t, inf in zip(raw.texts, infinite) if not inf]
+    plain, form, notes = _numerals(raw, texts, mark=mark, likely=likely, found=found)
     values = np.full(len(infinite), np.nan)
     values[~infinite] = list(map(float, plain))
     infinite |= np.isinf(values)
@@ -63,12 +64,14 @@ def as_number(raw: RawColumn, *, mark: str = "", likely: str = "") -> Typed:
     return Typed(Number(raw.name, exact, low, high, _min_decimals(plain, exact), form), column, notes)
 
 
-def _numerals(raw: RawColumn, texts: Sequence[str], *, mark: str, likely: str) -> Reading:
+def _numerals(
+    raw: RawColumn, texts: Sequence[str], *, mark: str, likely: str, found: Reading | Unclear | None
+) -> Reading:
     """Texts that are not infinite as programs write them."""
     plain = all(map(NUMBER.fullmatch, texts))
     if plain and "," not in (mark, likely):
         return Reading(list(texts), "")
-    found = read_numerals(texts, mark=mark, likely=likely)
+    found = found or read_numerals(texts, mark=mark, likely=likely)
     if isinstance(found, Unclear):
         what = f"row {raw.row_of(found.text)} holds {found.text!r}: is that {found.pointed} or {found.comma}?"
         ways = ((found.pointed, "number,point"), (found.comma, "number,comma"))

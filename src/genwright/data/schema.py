@@ -153,8 +153,9 @@ def infer(raw: RawColumn, *, free: Callable[[RawColumn], Typed], likely: str = "
     if not any(numeric) and _are_times(raw):
         return as_time(raw)
     if not all(numeric):
-        if read_numerals([t for t in raw.texts if not is_infinite(t)], likely=likely) is not None:
-            return as_number(raw, likely=likely)
+        amounts = read_numerals([t for t in raw.texts if not is_infinite(t)], likely=likely)
+        if amounts is not None:
+            return as_number(raw, found=amounts)
         refuse_odd_times(raw)
     if raw.words:
         return _words(raw, free)
