@@ -11,8 +11,10 @@ def main() -> None:
 
         with handled_by(interrupt):
             from genwright.app.cli import main as verbs
+            from genwright.app.exits import without_misuse
 
-            verbs()
+            with without_misuse():
+                sys.exit(verbs(standalone_mode=False))
     except SystemExit as done:
         code = done.code
         leave_quietly()

@@ -10,7 +10,9 @@ import pytest
 from click.testing import CliRunner
 
 from genwright import __version__
-from genwright.app.cli import main
+from genwright.__main__ import main as program
+from genwright.app.cli import FAMILY_NAMES, FamilyName, main
+from genwright.families import FAMILIES
 
 VERBS = ["run", "fit", "sample", "impute", "evaluate", "inspect"]
 
@@ -140,8 +142,28 @@ def test_samples_are_written_by_suffix(wine, tmp_path):
     for name in ("fake.csv", "fake.parquet", "fake.jsonl"):
         assert answer("sample", wine, "-n", 5, "--out", tmp_path / name)["n"] == 5
         assert answer("inspect", tmp_path / name)["rows"] == 5
-    first, second = genwright("sample", wine, "-n", 2, "--json").stdout.splitlines()
-    assert set(json.loads(first)) == set(json.loads(second)) >= {"alcohol", "class"}
+    drawn = answer("sample", wine, "-n", 2, "--seed", 5)
+    assert (drawn["n"], drawn["seed"], len(drawn["records"])) == (2, 5, 2)
+    assert all(set(record) >= {"alcohol", "class"} for record in drawn["records"])
+
+
+@pytest.mark.parametrize("spelling", ["masked diffusion", "masked-diffusion", "MaskedDiffusion", "Masked_Diffusion"])
+def test_families_may_be_spelled_as_they_are_shown(spelling):
+    assert FamilyName(FAMILY_NAMES).convert(spelling, None, None) == "masked diffusion"
+    assert [FamilyName(FAMILY_NAMES).convert(cls.__name__, None, None) for cls in FAMILIES.values()] == [*FAMILIES]
+    refused = genwright("fit", "wine", "--family", "masked")
+    assert refused.exit_code == 2 and "choose from auto, mixture" in refused.stderr
+
+
+@pytest.mark.parametrize("words", [["inspect", "nothing.csv", "--json"], ["inspect", "--json", "--nonsense"]])
+def test_failures_are_json_too_where_json_was_asked_for(words, monkeypatch, capsys):
+    monkeypatch.setattr(sys, "argv", ["genwright", *words])
+    with pytest.raises(SystemExit) as ended:
+        program()
+    out, err = capsys.readouterr()
+    told = json.loads(out)["error"]
+    assert told["exit_code"] == ended.value.code != 0
+    assert told["what"] in err and told["what"]
 
 
 def test_evaluate_scores_a_folder_and_a_file(wine, tmp_path):

@@ -1,8 +1,10 @@
 """The command line: run, fit, sample, evaluate, inspect. Verbs only translate; torch is imported inside them."""
 
 import json
+import re
 import shlex
 import sys
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 from typing import Any, Literal
@@ -31,7 +33,29 @@ from genwright.app.rating import rate
 from genwright.app.ratings import ratings
 from genwright.app.wording import in_options, tell
 
-FAMILY_NAMES = ["auto", "mixture", "tree", "copula", "vae", "gan", "diffusion", "flow", "autoregressive"]
+FAMILY_NAMES = ["auto", "mixture", "tree", "copula", "vae", "gan", "diffusion", "masked diffusion", "flow"]
+FAMILY_NAMES += ["autoregressive"]
+
+
+class FamilyName(click.ParamType):
+    """One of `names` as reports write it, with hyphens for spaces, or as its Python class is called."""
+
+    name = "family"
+
+    def __init__(self, names: Sequence[str]) -> None:
+        self.names = names
+
+    def get_metavar(self, param: click.Parameter, ctx: click.Context) -> str:
+        """What stands after the option in --help."""
+        return f"[{'|'.join(name.replace(' ', '-') for name in self.names)}]"
+
+    def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """The name that `value` means, whatever its spelling; a usage error where it is none."""
+        meant = re.sub("[^a-z]", "", value.lower())
+        for name in self.names:
+            if meant in (short := name.replace(" ", ""), f"{short}matching", f"{short}mixture"):
+                return name
+        self.fail(f"{value!r} is no family: choose from {', '.join(self.names)}", param, ctx)
 
 
 @click.group(
@@ -45,7 +69,7 @@ def main() -> None:
     \b
     genwright run patients.csv              compare families, keep the best, write a report
     genwright fit digits --family vae       fit one family
-    genwright sample runs/digits -n 100     draw from what was fitted
+    genwright sample runs/digits -n 100 --out fake/   draw from what was fitted
     genwright evaluate fake.csv --real patients.csv
     genwright inspect patients.csv          what genwright sees in the data
     genwright fit-database sqlite:///shop.db    all tables of a database, and how they belong together
@@ -60,7 +84,7 @@ def main() -> None:
 @main.command()
 @click.argument("data")
 @click.option("--minutes", type=float, default=5.0, show_default=True, help="Training time in all, in minutes.")
-@click.option("--family", "families", multiple=True, type=click.Choice(FAMILY_NAMES[1:]), help="Compare only these.")
+@click.option("--family", "families", multiple=True, type=FamilyName(FAMILY_NAMES[1:]), help="Compare only these.")
 @click.option("--out", type=click.Path(path_type=Path), help="The folder to write.  [default: runs/NAME]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
 @click.option("--force", is_flag=True, help="Replace what is in the folder.")
@@ -112,7 +136,7 @@ def run(
 
 @main.command()
 @click.argument("data")
-@click.option("--family", type=click.Choice(FAMILY_NAMES), default="auto", show_default=True, help="What to fit.")
+@click.option("--family", type=FamilyName(FAMILY_NAMES), default="auto", show_default=True, help="What to fit.")
 @click.option("--minutes", type=float, help="Training time in minutes.  [default: 5]")
 @click.option("--steps", type=int, help="Training steps, instead of --minutes: the same result on any day.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="The folder to write.  [default: runs/NAME]")
@@ -206,7 +230,7 @@ def sample(
     genwright sample runs/patients -n 1000 --out fake.csv --given sex=F
     genwright sample runs/patients -n 1000 --given age=30..40 --given "country in {DE,FR}" --given note=missing
     genwright sample runs/adults -n 1000 --given "income: >50K=.5, <=50K=.5"
-    genwright sample runs/digits -n 100 --out fake/ --given digit=7
+    genwright sample runs/digits -n 100 --out fake/ --given label=7
     genwright sample runs/prose -n 1 --given text="It was a dark"
     genwright sample runs/orders -n 1000 --out postgresql://ann@host/shop --table orders_synthetic
 
@@ -222,14 +246,15 @@ def sample(
         check_output(out, generator)
         fake = generator.sample(n, given=parse_given(given, generator), seed=seed, listener=listener)
     _tell_notes(fake.notes)
+    facts = {"n": len(fake), "seed": seed, "given": list(given)}
     if out is None:
-        print_dataset(fake, as_json=as_json)
+        print_dataset(fake, facts=facts if as_json else None)
         return
     out, moved = held_at(fake, out)
     _tell_notes(moved + write(fake, out, table=table, if_exists=if_exists))
     out = without_password(out)
     if as_json:
-        print_json({"out": out, "n": len(fake), "seed": seed, "given": list(given)})
+        print_json({"out": out} | facts)
     else:
         click.echo(f"wrote {len(fake):,} records to {out}", err=True)
 

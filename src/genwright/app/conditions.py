@@ -136,11 +136,12 @@ def impute(
     for note in rows.notes:
         tell(f"note: {note}")
     complete = generator.impute(rows, draws, keep_missing=keep_missing, seed=seed)
+    facts = {"n": len(complete), "seed": seed}
     if out is None:
-        print_dataset(complete, as_json=as_json)
+        print_dataset(complete, facts=facts if as_json else None)
         return
     write(complete, out)
     if as_json:
-        print_json({"out": without_password(out), "n": len(complete), "seed": seed})
+        print_json({"out": without_password(out)} | facts)
     else:
         click.echo(f"wrote {len(complete):,} records to {without_password(out)}", err=True)

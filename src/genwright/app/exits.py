@@ -5,12 +5,13 @@ import functools
 import os
 import sys
 import warnings
-from collections.abc import Callable
-from contextlib import suppress
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from typing import Any
 
 import click
 
+from genwright.app.output import print_json
 from genwright.app.wording import tell, told
 from genwright.errors import GenwrightError, ResourceError
 from genwright.folders import FULL
@@ -48,38 +49,58 @@ def answering(verb: Callable[..., Any]) -> Callable[..., Any]:
             if debug:
                 raise
             with handled_by(lambda *_: None):  # the last words are not interrupted
-                code = last_words(failure)
+                code = last_words(failure, as_json=arguments.get("as_json", False))
             sys.exit(code)
 
     guarded = click.option("--debug", is_flag=True, help="Show the traceback of an error.")(guarded)
     return click.option("--json", "as_json", is_flag=True, help="Answer in JSON on standard output.")(guarded)
 
 
-def last_words(failure: BaseException) -> int:
-    """Say on standard error what went wrong, and return the exit code for it."""
-    code, words = _judged(failure)
+def last_words(failure: BaseException, *, as_json: bool = False) -> int:
+    """Say on standard error what went wrong, and as JSON where asked for; returns the exit code for it."""
+    error, code = _judged(failure)
     with suppress(OSError):  # standard error may be what cannot be written to
-        for line in words:
-            click.echo(f"genwright: {line}", err=True)
+        if error is not None:
+            click.echo(f"genwright: {error}", err=True)
+            if as_json:
+                _print_failure(error, code)
     return code
 
 
-def _judged(failure: BaseException) -> tuple[int, list[str]]:
-    """An exit code, and what to say."""
+def _print_failure(error: GenwrightError, code: int) -> None:
+    print_json({"error": {"what": error.what, "where": error.where, "hint": error.hint, "exit_code": code}})
+
+
+def _judged(failure: BaseException) -> tuple[GenwrightError | None, int]:
+    """What to say, unless nobody reads on, and an exit code."""
     if isinstance(failure, KeyboardInterrupt):
-        return exit_code(failure), ["stopped"]
+        return GenwrightError("stopped"), exit_code(failure)
     if isinstance(failure, OSError) and failure.filename is None and failure.errno in FULL | {errno.EPIPE}:
         give_up_output()
         if failure.errno == errno.EPIPE:
-            return CLOSED, []
+            return None, CLOSED
         failure = ResourceError(f"cannot write: {failure.strerror}", where="standard output", hint="make room there")
     elif isinstance(failure, MemoryError) or "not enough memory" in str(failure):  # torch raises a RuntimeError
         hint = "ask for fewer records at a time, with another --seed each time, or close other programs"
         failure = ResourceError("there is not enough memory", hint=hint)
     if isinstance(failure, GenwrightError):
-        return failure.exit_code, [str(told(failure))]
+        return told(failure), failure.exit_code
     what = " ".join(f"{type(failure).__name__}: {failure}".split())  # ours, not the user's
-    return BUG, [f"a bug in genwright ({what})\n  hint: --debug shows where; please report it"]
+    return GenwrightError(f"a bug in genwright ({what})", hint="--debug shows where; please report it"), BUG
+
+
+@contextmanager
+def without_misuse() -> Iterator[None]:
+    """Options that do not exist and the like told as click tells them, and as JSON too where JSON was asked for."""
+    try:
+        yield
+    except click.Abort:
+        sys.exit(last_words(KeyboardInterrupt()))
+    except click.ClickException as error:
+        error.show()
+        if "--json" in sys.argv:
+            _print_failure(GenwrightError(error.format_message()), error.exit_code)
+        sys.exit(error.exit_code)
 
 
 def give_up_output() -> None:

@@ -21,15 +21,19 @@ def print_json(value: Any) -> None:
     click.echo(text.encode("utf-8", "backslashreplace"))  # lone surrogates as JSON escapes them
 
 
-def print_dataset(data: "Dataset", *, as_json: bool) -> None:
-    """Tables as CSV, text as JSON lines, either as JSON lines if asked for; raises for images."""
+def print_dataset(data: "Dataset", *, facts: Mapping[str, Any] | None) -> None:
+    """Tables as CSV, text as JSON lines; with `facts`, these and the records as one JSON object; raises for images."""
     from genwright.data.dataset import Image, Text
     from genwright.data.write import written
 
     if isinstance(data.media, Image):
         raise ArgumentError("images do not go to standard output", where="--out", hint="give a folder: --out fake/")
-    suffix = ".jsonl" if as_json or isinstance(data.media, Text) else ".csv"
-    click.echo(written(data, suffix)[0].decode("utf-8", "surrogateescape"), nl=False)
+    suffix = ".jsonl" if facts is not None or isinstance(data.media, Text) else ".csv"
+    text = written(data, suffix)[0].decode("utf-8", "surrogateescape")
+    if facts is None:
+        click.echo(text, nl=False)
+    else:
+        print_json({**facts, "records": [json.loads(line) for line in text.split("\n") if line]})
 
 
 def _finite(value: Any) -> Any:

@@ -29,9 +29,9 @@ def ratings() -> None:
     """Analyse a rating study, export it, or plan one.
 
     \b
-    genwright ratings runs/digits-rated                     leaderboard, agreement, exclusions
-    genwright ratings runs/digits-rated --json
-    genwright ratings export runs/digits-rated --out export/
+    genwright ratings runs/rating                     leaderboard, agreement, exclusions
+    genwright ratings runs/rating --json
+    genwright ratings export runs/rating --out export/
     genwright ratings export/study.jsonl                    the same analysis, bit for bit
     genwright ratings power --win-rate 0.6 --per-rater 30   how many raters that takes
     """
@@ -46,7 +46,7 @@ def analyse(study: Path, store: str | None, seed: int, as_json: bool) -> None:
     """What the study in DIR found; DIR may also be an exported study.jsonl.
 
     \b
-    genwright ratings runs/digits-rated
+    genwright ratings runs/rating
     genwright ratings export/study.jsonl --json
 
     Systems are ranked by question, with 95 % intervals in which each rater counts as one sample of people, and
@@ -72,7 +72,7 @@ def export(study: Path, out: Path, store: str | None, as_json: bool) -> None:
     """Write the study in DIR as files that others can analyse.
 
     \b
-    genwright ratings export runs/digits-rated --out export/
+    genwright ratings export runs/rating --out export/
 
     study.jsonl holds every record and the hash of them all; ratings.csv is one row per answer; pairs.jsonl has the
     preferences, chosen and rejected, for preference optimisation; SHA256SUMS is for sha256sum -c.

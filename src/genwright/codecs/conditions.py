@@ -2,7 +2,7 @@
 
 import datetime
 import re
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any, final
 
@@ -44,17 +44,18 @@ class Between:
 @final
 @dataclass(frozen=True, init=False)
 class OneOf:
-    """Any of some values, as a Python set means too; None stands for missing.
+    """Any of some values, as a Python set means too, or any of one list; None stands for missing.
 
     >>> import genwright as gw
-    >>> gw.OneOf("DE", "FR", None)
-    OneOf(values=('DE', 'FR', None))
+    >>> gw.OneOf("DE", "FR", None) == gw.OneOf(["DE", "FR", None])
+    True
     """
 
     values: tuple[Any, ...]
 
     def __init__(self, *values: Any) -> None:
-        object.__setattr__(self, "values", tuple(dict.fromkeys(values)))
+        listed = len(values) == 1 and isinstance(values[0], Iterable) and not isinstance(values[0], str | bytes)
+        object.__setattr__(self, "values", tuple(dict.fromkeys(values[0] if listed else values)))
 
 
 @final
