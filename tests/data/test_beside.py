@@ -69,6 +69,14 @@ def test_marks_among_numbers_mean_missing_and_among_words_themselves(tmp_path):
     assert read(tmp_path, missing=("NA",)).columns["label"].tolist() == [None, *KINDS[1:]]
 
 
+def test_names_that_differ_in_case_alone(tmp_path):
+    pictures(tmp_path, ("A.png", "a.png"))
+    if len(os.listdir(tmp_path)) == 1:
+        pytest.skip("this file system does not tell capitals")
+    (tmp_path / "labels.csv").write_text("file,label\nA.png,large\na.png,small\n")
+    assert read(tmp_path).columns["label"].tolist() == ["large", "small"]
+
+
 def test_a_text_beside_each_image_is_its_caption(tmp_path):
     pictures(tmp_path)
     for i in (0, 1, 3):

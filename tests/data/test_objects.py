@@ -70,13 +70,20 @@ def test_texts():
         {"a": np.array([1, 2, None], dtype=object), "b": ("x", "y", "x")},
         [{"a": 1, "b": "x"}, {"a": 2, "b": "y"}, {"b": "x"}],
         pa.table({"a": [1, 2, None], "b": ["x", "y", "x"]}),
+        pd.DataFrame({"a": pd.array([1, 2, None], dtype="Int64"), "b": ["x", "y", "x"]}),
     ],
-    ids=["mapping", "arrays", "records", "arrow"],
+    ids=["mapping", "arrays", "records", "arrow", "frame"],
 )
 def test_tables(source):
     data = gw.read(source)
     assert [f.name for f in data.fields] == ["a", "b"] and data.columns["b"].tolist() == ["x", "y", "x"]
     assert data.frame["a"].tolist()[:2] == [1, 2] and pd.isna(data.frame["a"][2])
+
+
+def test_no_digit_of_whole_numbers_is_lost():
+    large = [2**53 + 1, None, 2**53 + 3] * 5
+    for source in ({"n": large}, [{"n": v} for v in large], pa.table({"n": large})):
+        assert gw.read(source).frame["n"].tolist()[:3:2] == large[:3:2]
 
 
 def test_rows_without_names():

@@ -106,7 +106,10 @@ def _spelled(column: RawColumn) -> RawColumn:
     if not marks or len(marks) == len(column.texts):
         return column
     bare = column.renamed([None if text in marks else text for text in column.texts])
-    field = infer(bare, free=as_text).field
+    try:
+        field = infer(bare, free=as_text).field
+    except DataError:  # it is said with the column's place when its type is told
+        return column
     clear = isinstance(field, Number | Time) or (isinstance(field, Category) and field.dtype == "bool")
     return bare if clear else column
 
@@ -117,7 +120,7 @@ class _Places:
     def __init__(self, names: Sequence[str]) -> None:
         self.size = len(names)
         self.forms: list[tuple[Callable[[str], str], dict[str, int | None]]] = []
-        for form in (_key, _name, _stem, lambda path: _stem(_name(path))):
+        for form in (readable, _key, _name, _stem, lambda path: _stem(_name(path))):
             level: dict[str, int | None] = {}
             for i, name in enumerate(names):
                 level[form(name)] = None if form(name) in level else i
@@ -130,7 +133,7 @@ class _Places:
         """
         paths = [posixpath.normpath(text.replace("\\", "/")) for text in column.texts]
         below = [posixpath.normpath(posixpath.join(folder, path)) for path in paths]
-        for form, level in self.forms if column.name.lower() in FILE_COLUMNS else self.forms[:2]:
+        for form, level in self.forms if column.name.lower() in FILE_COLUMNS else self.forms[:3]:
             for each in (below, paths):
                 found = [level.get(form(path)) for path in each]
                 if any(at is not None for at in found):

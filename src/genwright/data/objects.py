@@ -6,6 +6,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow as pa
 
 from genwright.data.arrays import image_arrays, image_dataset
 from genwright.data.dataset import Dataset, Text
@@ -29,8 +30,10 @@ def gathered(source: Any) -> Dataset | pd.DataFrame:
         return source.to_frame(source.name or "column_1")
     if isinstance(source, Mapping):
         return _of_mapping(source)
-    if hasattr(source, "to_pandas"):  # Arrow, Polars and their like
-        return pd.DataFrame(source.to_pandas())
+    if hasattr(source, "to_arrow"):  # Polars and its like
+        source = source.to_arrow()
+    if isinstance(source, pa.Table):
+        return source.to_pandas(types_mapper=pd.ArrowDtype)  # NumPy's types have no integers beside missing values
     if hasattr(source, "__array__"):
         return _of_array(np.asarray(source))
     if isinstance(source, Sequence) and not isinstance(source, str | bytes):
