@@ -10,6 +10,7 @@ from scipy.stats import ks_2samp
 from genwright.data.dataset import Category, Constant, Dataset, Number
 from genwright.errors import DataError
 from genwright.metrics.align import aligned
+from genwright.metrics.dependence import mutual_information_error
 from genwright.metrics.intervals import jackknife_error
 from genwright.metrics.tables import Binning, Missing, shape_error, shape_errors, trend_error, trend_errors
 from tests.metrics.records import independent, table
@@ -171,3 +172,15 @@ def test_mistakes_are_named():
         trend_error(real.select(["x"]), real)
     with pytest.raises(DataError, match="too few"):
         shape_error(real, real.take(slice(0, 1)))
+
+
+def test_of_wide_tables_the_pairs_of_some_columns_are_looked_at_and_that_is_said(monkeypatch):
+    monkeypatch.setattr("genwright.metrics.tables.MOST_PAIRED", 10)
+    rng = np.random.default_rng(0)
+    fields = tuple(Number(f"x{i}") for i in range(1200))
+    real, fake = (Dataset(fields, {f.name: rng.normal(size=60) for f in fields}, name="wide") for _ in range(2))
+    for metric in (trend_error, mutual_information_error):
+        score = metric(real, fake)
+        assert "all pairs of 10 of 1,200 columns" in score.signature and score.value > 0
+        assert metric(real, fake, seed=1).value != score.value
+        assert "all pairs, " in metric(real.select(["x0", "x1"]), fake.select(["x0", "x1"])).signature

@@ -88,3 +88,12 @@ def test_few_rows_are_judged_by_fits_that_have_not_seen_them(tmp_path):
     assert (tmp_path / "mixture" / "without-5" / "recipe.json").is_file()
     told = rule(found, choose(found), seconds=1.0, records=40, fits=5)
     assert "drew 40 records" in told and "5 fits that had not seen" in told
+
+
+def test_a_model_fitted_to_some_of_the_rows_says_so_and_knows_the_data_it_is_of(tmp_path, monkeypatch):
+    monkeypatch.setattr("genwright.runs.parts.READ_PER_SECOND", 1)
+    data = table(2000)
+    [one] = arena(tmp_path, data=data).compare([gw.Mixture(components=2)])
+    told = one.generator.record["data"]
+    assert told["rows"] == 2000 and told["split"]["test"] == len(data.test)
+    assert 800 < told["fitted_rows"] < 1000 and gw.load(tmp_path / "mixture").record["data"] == told

@@ -9,7 +9,7 @@ from torch import nn
 from genwright.families.mixture import Mixture
 from genwright.nets.oblivious import DEPTH, ObliviousTrees
 from genwright.spaces import Columns, Continuous, Discrete, Encoded, Given
-from genwright.train.correction import CAP, Correction, learn_correction, reserved_seconds
+from genwright.train.correction import CAP, Correction, _drawn, learn_correction, reserved_seconds
 
 SPACE = Columns((Discrete("a", 4), Continuous("z")))
 
@@ -93,3 +93,17 @@ def test_time_is_kept_only_for_tables_large_enough():
     assert reserved_seconds(SPACE, 10_000, 1.0) == pytest.approx(12.0)
     assert reserved_seconds(SPACE, 500, 1.0) == 0.0
     assert reserved_seconds(SPACE, 10_000, None) == 0.0
+
+
+def test_slow_draws_stop_in_time(monkeypatch):
+    drawn = []
+
+    def slowly(family, net, n, given, rng):
+        drawn.append(n)
+        time.sleep(n / 1000)
+        return torch.zeros(n, 2)
+
+    monkeypatch.setattr(Mixture, "sample", slowly)
+    began = time.monotonic()
+    rows = _drawn(Mixture(), nn.Linear(1, 1), 50_000, began + 2.0, torch.Generator())
+    assert time.monotonic() - began < 1.0 and drawn[0] == 64 and len(rows) == sum(drawn) < 1000

@@ -19,6 +19,8 @@ from genwright.metrics.score import Score, signature
 CHUNK_CELLS = 16_000_000  # distances held at once: 64 MB
 ALARM = 0.01  # false alarms allowed
 MAX_FAKE_ROWS = 3000  # whose nearest rows are looked for; the share is then known to -+1.8 points
+MIN_FAKE_ROWS = 500  # of large tables, to -+4.5 points; in between as many as keep to ...
+MOST_CELLS = 4_000_000_000  # ... so many differences of values
 
 
 def nearest_training_row(
@@ -31,7 +33,9 @@ def nearest_training_row(
     corrected for their sizes, which unlike thinning out the training rows does not hide copies of the thinned-out.
     """
     fake, held_out = aligned(fake, train), aligned(held_out, train)
-    rows = np.sort(np.random.default_rng(seed).permutation(len(fake))[:max_rows])
+    affordable = MOST_CELLS // max(1, (len(train) + len(held_out)) * len(train.scalars))
+    most = min(max_rows, max(MIN_FAKE_ROWS, affordable))
+    rows = np.sort(np.random.default_rng(seed).permutation(len(fake))[:most])
     encoded = _Rows.of(train, held_out, fake.take(rows))
     a, b = encoded.nearest(encoded.part(0)), encoded.nearest(encoded.part(1))
     return nearer_share(

@@ -23,6 +23,7 @@ from genwright.metrics.kinks import (
 from genwright.metrics.score import Score, signature
 
 BINS = 10  # equal-width bins of a number that is crossed with another column
+MOST_PAIRED = 100  # columns of which all pairs are looked at: 4,950; of wider tables so many are drawn
 CURVE_CELLS = 2000  # most cells of a cumulative curve when estimating its error (the value itself is exact)
 
 
@@ -71,7 +72,7 @@ def trend_errors(
     patterns.
     """
     fake = aligned(fake, real)
-    pairs, replicates = _trends(real, fake, binning, missing, row_groups(real, fake, 0))
+    pairs, replicates = _trends(real, fake, compared_columns(real), binning, missing, row_groups(real, fake, 0))
     frame = pd.DataFrame(pairs, columns=["first", "second", "kind"])
     return frame.assign(error=100 * replicates[:, 0])
 
@@ -84,12 +85,14 @@ def trend_error(
     missing: Missing = Missing.COUNTED,
     seed: int = 0,
 ) -> Score:
-    """Mean over all pairs of columns of `trend_errors`, in percent. A table with one column has no trend."""
-    if len(compared_columns(real)) < 2:
-        raise DataError("trend error needs two columns", where=real.name, hint="use the shape error")
+    """Mean over all pairs of columns (of 100 drawn of a wider table) of `trend_errors`, in percent.
+
+    A table with one column has no trend.
+    """
+    fields, pairs = paired_columns(real, seed)
     fake = aligned(fake, real)
-    _, replicates = _trends(real, fake, binning, missing, row_groups(real, fake, seed))
-    protocol = f"all pairs, {binning.value}" + ("" if missing is Missing.COUNTED else f", {missing.value}")
+    _, replicates = _trends(real, fake, fields, binning, missing, row_groups(real, fake, seed))
+    protocol = f"{pairs}, {binning.value}" + ("" if missing is Missing.COUNTED else f", {missing.value}")
     return percent_score("trend error", replicates.mean(axis=0), real, fake, protocol=protocol, seed=seed)
 
 
@@ -98,6 +101,17 @@ def compared_columns(real: Dataset) -> tuple[Field, ...]:
     if not real.scalars:
         raise DataError("no number, category or time column to compare", where=real.name)
     return real.scalars
+
+
+def paired_columns(real: Dataset, seed: int) -> tuple[tuple[Field, ...], str]:
+    """The columns of which all pairs are looked at, and these pairs in words; DataError if there is no pair."""
+    fields = compared_columns(real)
+    if len(fields) < 2:
+        raise DataError("pairs need two columns", where=real.name, hint="use the shape error")
+    if len(fields) <= MOST_PAIRED:
+        return fields, "all pairs"
+    some = np.sort(np.random.default_rng(seed).permutation(len(fields))[:MOST_PAIRED])
+    return tuple(fields[i] for i in some), f"all pairs of {MOST_PAIRED} of {len(fields):,} columns"
 
 
 Groups = tuple[Int[np.ndarray, "n"], Int[np.ndarray, "m"]]
@@ -251,10 +265,9 @@ Pair = tuple[str, str, str]
 
 
 def _trends(
-    real: Dataset, fake: Dataset, binning: Binning, missing: Missing, groups: Groups
+    real: Dataset, fake: Dataset, fields: Sequence[Field], binning: Binning, missing: Missing, groups: Groups
 ) -> tuple[list[Pair], Float[np.ndarray, "pairs r"]]:
     """Every pair of columns and the replicates of its error, as a share."""
-    fields = compared_columns(real)
     numbers = [f for f in fields if not isinstance(f, Category)]
     cells = {f.name: cell_numbers(f, real, fake, binning) for f in fields}
     position = {f.name: i for i, f in enumerate(numbers)}

@@ -38,6 +38,7 @@ from genwright.runs.parts import (
 from genwright.runs.ranking import Contestant, better, tied
 from genwright.spaces import Columns, Reals, Tokens
 from genwright.train.progress import Listener, Progress
+from genwright.train.record import circumstances
 
 DECIDING = ("C2ST", "C2ST cross-entropy", "bits per byte")  # the judge, and likelihood where there is one
 FEWEST_STEPS = 10  # in which anything is learned
@@ -104,8 +105,11 @@ class Arena:
             with self.watch("scoring on the validation part"):
                 found = self._deciding(fake, beside, None)
             if found.scores:
-                best = {"headline": headline(found), "scores": found.scores, "preview": fake}
-                entries.append(Entry(family=name, seconds=0.0, baseline=True, **best))
+                score = headline(found)
+                entry = Entry(
+                    family=name, seconds=0.0, headline=score, scores=found.scores, preview=fake, baseline=True
+                )
+                entries.append(entry)
         return entries
 
     def train_on(self, best: Contestant, minutes: float, out: Path) -> tuple[Generator, tuple[str, ...]]:
@@ -146,7 +150,7 @@ class Arena:
         low, n = judged(unseen)[0], drawn(unseen)
         each = best.pace + EVERY_SCORE * self.seconds_judged / self.records
         fitting = n if isinstance(unseen.media, Text) else max(low, min(n, int(0.8 * self.budget.left / each)))
-        notes = ()
+        notes: tuple[str, ...] = ()
         if fitting < n:
             of = min(n, len(unseen))
             notes = (f"Scored on {fitting:,} records of {of:,}, to be done within {clock(self.budget.limit)}.",)
@@ -283,6 +287,10 @@ class Arena:
                 folder=folder,
                 listener=tell,
             )
+        if len(data) < len(self.data):  # `evaluate` recognises the data by its name and size
+            whole = circumstances(self.data, started=began)["data"]
+            record = generator.record | {"data": whole | {"fitted_rows": len(data.train)}}
+            generator = replace(generator, record=record)
         generator.save(folder)
         return generator
 

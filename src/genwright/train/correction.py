@@ -19,6 +19,7 @@ MOST_SECONDS = 120.0
 FEWEST_ROWS = 2_000  # below, trees learn the rows rather than what sets them apart
 MOST_ROWS = 100_000  # real rows that it is learned from
 FAKES = 4  # generated rows for each real one, time allowing
+LEAST_DRAWN, MOST_DRAWN = 64, 4096  # rows at once: few at first, for a family that draws slowly
 RATE = 0.1  # of boosting
 SUBSAMPLE = 0.5  # share of the rows that each tree is grown from
 LOOK_EVERY = 5  # trees
@@ -112,8 +113,12 @@ def _drawn(family: Family, net: nn.Module, n: int, deadline: float, rng: torch.G
     """n generated rows, or as many as a quarter of the time that is left allows."""
     until = time.monotonic() + 0.25 * (deadline - time.monotonic())
     parts: list[Tensor] = []
-    while sum(map(len, parts)) < n and (not parts or time.monotonic() < until):
-        parts.append(family.sample(net, min(4096, n - sum(map(len, parts))), Given(), rng))
+    size = LEAST_DRAWN
+    while (left := n - sum(map(len, parts))) > 0 and (not parts or time.monotonic() < until):
+        before = time.monotonic()
+        parts.append(family.sample(net, min(size, left), Given(), rng))
+        now = time.monotonic()
+        size = min(2 * size, MOST_DRAWN) if 2 * (now - before) < until - now else size
     return torch.cat(parts)
 
 
