@@ -114,6 +114,15 @@ def test_identifiers_are_new_and_constants_restored():
     assert [f.name for f in back.fields] == ["id", "x", "c", "void"]
 
 
+def test_constant_columns_keep_their_type(tmp_path):
+    rows = "x,whole,part,truth,code,word\n" + "".join(f"{i % 9}.5,7,2.50,True,007,k\n" for i in range(30))
+    (tmp_path / "t.csv").write_text(rows)
+    data = read(tmp_path / "t.csv")
+    back = fit_codec(data, rng=rng()).decode(Encoded(torch.zeros(2, 1)), rng=rng()).frame
+    assert [back[name].dtype.kind for name in ("whole", "part", "truth")] == ["i", "f", "b"]
+    assert back.iloc[0].tolist()[1:] == [7, 2.5, True, "007", "k"]
+
+
 @pytest.mark.parametrize(
     "values",
     [

@@ -4,6 +4,7 @@ import json
 import math
 
 import numpy as np
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 
@@ -79,6 +80,16 @@ def test_with_a_huge_epsilon_a_private_fit_is_as_good_as_any():
     private = fitted(data=data, epsilon=1.0, steps=300).sample(3000)
     assert shape_error(fresh, free).value < 3.5 < shape_error(fresh, private).value
     assert trend_error(fresh, free).value < trend_error(fresh, private).value
+
+
+@pytest.mark.parametrize("beside", [{}, {"g": ["a", "b"] * 400}], ids=["alone", "beside another"])
+@pytest.mark.parametrize("name", FAMILIES)
+def test_a_public_range_is_kept_and_one_column_is_enough(name, beside):
+    draw = np.random.default_rng(0)
+    for age in (draw.integers(18, 60, 800), draw.uniform(18, 60, 800).round(3), draw.choice([20, 30, 50], 800)):
+        data = gw.read(pd.DataFrame({"age": age, **beside}))
+        made = fitted(name, data=data, steps=2, public={"age": gw.Between(18, 40)}).sample(400).frame["age"]
+        assert made.min() >= 18 and made.max() <= 40
 
 
 def test_what_is_public_is_used_and_not_paid_for():

@@ -13,8 +13,8 @@ POWERS = (-8.0, 4.0)  # of Yeo-Johnson transformations
 GRID = 512  # points at which the estimate is evaluated
 KNOTS = 61
 WIDTHS = (0.02, 0.1, 0.25, 0.5)  # quantiles of the distances from an origin within which a scale stays about linear
-GAIN = 5.0  # nats of likelihood that a logarithmic scale has to gain,
 LEAST_SPREAD = 0.1  # standard deviations that the middle half of the values is taken to spread, at least
+GAIN = 5.0  # nats of likelihood that a logarithmic scale has to gain,
 FEWEST = 20  # values at least: of fewer, some are always close together
 
 

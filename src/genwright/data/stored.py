@@ -10,10 +10,11 @@ import pyarrow as pa
 
 from genwright.data.arrow import JSON, arrow_type, json_value, moments_as, values_of_texts
 from genwright.data.cells import cells
-from genwright.data.dataset import Category, Dataset, Field, Identifier, Image, Number, Storage, Time
+from genwright.data.dataset import Category, Constant, Dataset, Field, Identifier, Image, Number, Storage, Time
 from genwright.data.spellings import truth
 from genwright.data.times import has_day, zone_of
 
+PLAIN = re.compile(r"-?(0|[1-9][0-9]{0,17})(\.[0-9]{1,15})?")  # numbers that are written so, and no codes
 INTERVAL = re.compile(r"[\[(](.+), (.+)[\])]")
 ISO_TIMES = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S.%f")
 ZONED = re.compile(r"%Y-%m-%d %H:%M:%S(\.%f)?([+-]\d\d:\d\d|%:z\[.+\])")  # moments with a zone, as they are read
@@ -167,6 +168,10 @@ def _untyped(field: Field, column: np.ndarray) -> Any:
             return np.array([np.nan if v is None else float(v) for v in column])
         case Category(dtype="bool"):
             return pd.array([None if v is None else truth(v) for v in column], dtype="boolean")
+        case Constant(value=str(value)) if len(column) and PLAIN.fullmatch(value):
+            return np.full(len(column), float(value) if "." in value else int(value))
+        case Constant(value="True" | "False" as value):
+            return np.full(len(column), value == "True")
         case Time() if has_day(field.format) and (zone := zone_of(field.format)) is not None:
             return pd.DatetimeIndex(column).tz_localize("UTC").tz_convert(zone)
     return column

@@ -53,6 +53,8 @@ class Budget:
 
         A row counts once in each table at most, so that one more changes all of them by sqrt(tables) in L2 norm.
         """
+        if not tables:  # as of pairs where there is one column: nothing is told, so nothing is spent
+            return [], 0.0
         scale = self.scale(len(tables), share=share)
         self._spend(Gaussian(what, scale / math.sqrt(len(tables))))
         return [table + scale * self.rng.standard_normal(table.shape) for table in tables], scale

@@ -57,6 +57,8 @@ def private_codec(data: Dataset, budget: Budget, public: Mapping[str, Between | 
     fields = tuple(_blank(f) for f in data.fields if isinstance(f, (*SCALARS, Identifier, Constant)))
     columns = {f.name: values_of(f, data.columns[f.name]) for f in fields if isinstance(f, SCALARS)}
     known = known_of(public, fields)
+    for name, (low, high) in ((name, k.range) for name, k in known.items() if k.range):
+        columns[name] = np.clip(columns[name], low, high)  # the rows' own ends are nobody's business
     named = _names(columns, known, budget)
     wanting = [f for f in fields if isinstance(f, (Number, Time)) and named[f.name].rest]
     rest = {f.name: _unnamed(columns[f.name], named[f.name]) for f in wanting}
