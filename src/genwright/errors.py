@@ -34,6 +34,10 @@ class DataError(GenwrightError):
     exit_code = 3
 
 
+class NoRowsError(DataError):
+    """A table without a single row."""
+
+
 class ArgumentError(GenwrightError, ValueError):
     """An argument outside what it may be."""
 

@@ -20,6 +20,12 @@ from genwright.app.wording import tell
 @click.option("--steps", type=int, help="Training steps for each table, instead of --minutes.")
 @click.option("--missing", metavar="MARK", multiple=True, help="A mark that also means “missing”. Repeatable.")
 @click.option("--keys", type=click.Path(exists=True, dir_okay=False, path_type=Path), help="A keys.json of your own.")
+@click.option(
+    "--keep",
+    metavar="TABLE",
+    multiple=True,
+    help="A table that samples have as it is; repeatable, 'none' for none.  [default: small ones, lists of names]",
+)
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--force", is_flag=True, help="Replace what is in the folder.")
@@ -31,6 +37,7 @@ def fit_database(
     steps: int | None,
     missing: tuple[str, ...],
     keys: Path | None,
+    keep: tuple[str, ...],
     seed: int,
     device: str,
     force: bool,
@@ -50,14 +57,22 @@ def fit_database(
     from genwright.relational.fit import fit_database as fit
     from genwright.storage import read_json
 
-    database = read_database(source, keys=None if keys is None else read_json(keys), missing=missing)
+    kept = None if not keep else () if keep == ("none",) else keep
+    database = read_database(source, keys=None if keys is None else read_json(keys), keep=kept, missing=missing)
     with claimed(out, database.name, force=force) as folder, shown() as listener:
         unfitted(folder)
         how: dict[str, Any] = {"minutes": minutes, "steps": steps, "seed": seed, "device": device}
         model = afresh(folder, partial(fit, database, **how, folder=folder, listener=listener), force=force)
         model.save(folder)
     if as_json:
-        print_json({"folder": str(folder), "tables": dict(model.sizes), "record": dict(model.record)})
+        print_json(
+            {
+                "folder": str(folder),
+                "tables": dict(model.sizes),
+                "record": dict(model.record),
+                "notes": list(database.notes),
+            }
+        )
         return
     for note in database.notes:
         tell(f"note: {note}")
@@ -104,10 +119,12 @@ def sample_database(
             for table in model.tables:
                 probe(safe_join(Path(out), f"{table}.csv"))
         fake = model.sample(scale, seed=seed, listener=listener)
-    write_database(fake, out, if_exists=if_exists)
+    notes = [*fake.notes, *write_database(fake, out, if_exists=if_exists)]
     rows = {name: len(table) for name, table in fake.tables.items()}
     if as_json:
-        print_json({"out": without_password(out), "rows": rows, "seed": seed, "scale": scale})
+        print_json({"out": without_password(out), "rows": rows, "seed": seed, "scale": scale, "notes": notes})
         return
+    for note in notes:
+        tell(f"note: {note}")
     told = ", ".join(f"{n:,} {name}" for name, n in rows.items())
     click.echo(f"wrote {told} to {without_password(out)}", err=True)

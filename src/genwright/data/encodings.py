@@ -7,7 +7,7 @@ from collections.abc import Iterable, Iterator
 import numpy as np
 
 from genwright.data.files import Stream
-from genwright.errors import DataError
+from genwright.errors import DataError, NoRowsError
 
 MARKS = (  # byte-order marks; that of UTF-32 begins like that of UTF-16, so it comes first
     (codecs.BOM_UTF32_LE, "utf-32"),
@@ -33,7 +33,7 @@ def encoding_of(stream: Stream) -> str:
     """
     first = next(stream.blocks(), b"")
     if not first:
-        raise DataError("the file is empty", where=stream.where)
+        raise NoRowsError("the file is empty", where=stream.where)
     encoding = unicode_encoding(first)
     if encoding is not None:
         try:

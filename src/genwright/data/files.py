@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
-from genwright.errors import DataError
+from genwright.errors import DataError, NoRowsError
 
 MAX_BYTES = 4 << 30  # of one file after decompression that is read at once; tables are streamed
 BLOCK = 1 << 20  # bytes of a stream decoded at a time
@@ -205,7 +205,7 @@ class Stream:
             with path.open("rb") as stream:
                 zipped = stream.read(2) == GZIP_MAGIC
                 if not stream.seek(0, io.SEEK_END):
-                    raise DataError("the file is empty", where=str(path))
+                    raise NoRowsError("the file is empty", where=str(path))
         except OSError as error:
             raise DataError(error.strerror or str(error), where=str(path)) from None
         return cls(str(path), lambda: gzip.open(path) if zipped else path.open("rb"))  # type: ignore[arg-type,return-value]
@@ -231,5 +231,5 @@ def _checked_size(raw: bytes, where: str) -> bytes:
     if len(raw) > MAX_BYTES:
         raise DataError(f"larger than {MAX_BYTES >> 30} GiB", where=where, hint="give a sample of the data")
     if not raw:
-        raise DataError("the file is empty", where=where)
+        raise NoRowsError("the file is empty", where=where)
     return raw

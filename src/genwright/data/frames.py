@@ -14,7 +14,7 @@ import pyarrow.parquet as pq
 from genwright.data.arrow import JSON, has_nanoseconds, is_nested, json_text, texts_of, type_name
 from genwright.data.dataset import Storage
 from genwright.data.table import ALL, MissingMarks, Part, RawColumn, RawTable, column_names, without_named
-from genwright.errors import DataError
+from genwright.errors import DataError, NoRowsError
 
 BATCH = 2**16  # rows of a Parquet file decoded at a time
 INDEX = re.compile(r"__index_level_\d+__")  # what pandas calls an index without a name in a Parquet file
@@ -64,7 +64,7 @@ def from_frame(frame: pd.DataFrame, *, where: str, missing: MissingMarks) -> Raw
 
 def _refuse_empty(rows: int, columns: int, where: str) -> None:
     if not rows or not columns:
-        raise DataError("the table is empty", where=where)
+        raise NoRowsError("the table is empty", where=where)
 
 
 def _kept(

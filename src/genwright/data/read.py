@@ -29,7 +29,7 @@ from genwright.data.table import (
     read_delimited,
 )
 from genwright.data.text import Records, parse_text, read_text_files, text_dataset, text_fields
-from genwright.errors import ArgumentError, DataError
+from genwright.errors import ArgumentError, DataError, NoRowsError
 
 MAX_ROWS = 1_000_000  # of a table that are used unless told otherwise: more hardly teach a model more
 Source = str | os.PathLike[str] | pd.DataFrame | Dataset | Any  # and what `gathered` takes: arrays, lists, mappings
@@ -102,7 +102,7 @@ def read(
     options = Options(label, marks, schema or {}, size, records, field, table, query, _part(max_rows, seed), given)
     data = _read_source(source, options)
     if not len(data):
-        raise DataError("there are no rows", where=data.name)
+        raise NoRowsError("there are no rows", where=data.name)
     if label is not None:
         _check_label(data, label)
     data = _sized(data, size)

@@ -5,7 +5,8 @@ import decimal
 import difflib
 import json
 import re
-from collections.abc import Iterator, Sequence
+import warnings
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -13,7 +14,7 @@ from typing import Any
 from uuid import UUID
 
 from genwright.data.table import ALL, CHUNK, MissingMarks, Part, RawColumn, RawTable, raw_columns, text_table
-from genwright.errors import ArgumentError, DataError, MissingDependencyError
+from genwright.errors import ArgumentError, DataError, MissingDependencyError, NoRowsError
 
 URL = re.compile(r"[A-Za-z][A-Za-z0-9_+]*://")
 PASSWORD = re.compile(r"(?<=[?&])((?:ssl)?password)=[^&#\s]*", re.IGNORECASE)
@@ -105,7 +106,10 @@ def connected(address: Address, *, writing: bool = False) -> Iterator[Any]:
     if engine.dialect.name == "sqlite":
         _begin_for_real(engine)
     try:
-        with engine.connect() as connection, connection.begin() as transaction:
+        with warnings.catch_warnings(), engine.connect() as connection, connection.begin() as transaction:
+            warnings.simplefilter(
+                "ignore", sqlalchemy.exc.SAWarning
+            )  # of types and constraints that it cannot describe
             if not writing and engine.dialect.name in READ_ONLY:
                 connection.exec_driver_sql(READ_ONLY[engine.dialect.name])
             yield connection
@@ -160,11 +164,11 @@ def read_sql(address: Address, *, missing: MissingMarks, part: Part = ALL) -> Ra
             cells = list(zip(*chunk, strict=True))
             for kind, column in zip(kinds, cells, strict=True):
                 kind.update(map(type, column))
-            pool.add(text_table(names, [[_text(value) for value in column] for column in cells]))
+            pool.add(text_table(names, [[as_text(value) for value in column] for column in cells]))
         dialect = connection.dialect.name
     where = f"{address.shown}, {address.table or 'query'}"
     if not pool.seen:
-        raise DataError("there are no rows", where=where)
+        raise NoRowsError("there are no rows", where=where)
     words = [kind <= {str, UUID, type(None)} for kind in kinds]
     untyped = dialect == "sqlite" and all(words)
     binary = [name for name, kind in zip(names, kinds) if kind & {bytes, memoryview}]
@@ -177,6 +181,13 @@ def read_sql(address: Address, *, missing: MissingMarks, part: Part = ALL) -> Ra
     if untyped and columns:
         notes += ("every column is text: types are inferred from the values, as in a CSV",)
     return RawTable(columns, where, notes)
+
+
+def named(name: str, names: Iterable[str]) -> str | None:
+    """`name` as it is among `names`, else the one that differs in nothing but upper and lower case."""
+    known = list(names)
+    alike = [each for each in known if each == name] or [each for each in known if each.lower() == name.lower()]
+    return alike[0] if len(alike) == 1 else None
 
 
 def tables_in(connection: Any, schema: str | None = None) -> list[str]:
@@ -216,7 +227,7 @@ def _select(connection: Any, address: Address) -> Any:
     return streaming.execute(sqlalchemy.select(*columns).select_from(sqlalchemy.table(name, schema=schema)))
 
 
-def _text(value: Any) -> str | None:
+def as_text(value: Any) -> str | None:
     """A driver's value as text that reads back as the same value and type."""
     match value:
         case None | bytes() | memoryview():

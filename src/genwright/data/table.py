@@ -19,7 +19,7 @@ from genwright.data.encodings import decode_table, encoding_notes, encoding_of
 from genwright.data.files import Stream
 from genwright.data.numerals import readings
 from genwright.data.reservoir import Reservoir
-from genwright.errors import DataError
+from genwright.errors import DataError, NoRowsError
 
 MISSING = frozenset({"", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "?"})
 CHUNK = 4096  # rows taken at a time, so that columns are filled by C code rather than cell by cell
@@ -175,7 +175,7 @@ def read_delimited(stream: Stream, *, missing: MissingMarks, part: Part = ALL) -
             at = f"{where}, line {lines.line_num}"
             raise DataError(str(error), where=at, hint="check its quotation marks") from None
     if not names or not pool.seen:
-        raise DataError("no rows below the header line", where=where, hint=HEADER_HINT)
+        raise NoRowsError("no rows below the header line", where=where, hint=HEADER_HINT)
     columns = raw_columns(pool)
     _refuse_data_as_header(header, columns, where)
     bare = [_stripped(c) for c in columns]
@@ -274,7 +274,7 @@ def parse_json_lines(raw: bytes, *, where: str, missing: MissingMarks) -> RawTab
             values.setdefault(name, {})[rows] = value
         rows += 1
     if not values:
-        raise DataError("no records", where=where, hint='each line must be an object, for example {"age": 39}')
+        raise NoRowsError("no records", where=where, hint='each line must be an object, for example {"age": 39}')
     names, more = column_names(list(values), where)
     columns = [_of_json(name, found, rows) for name, found in zip(names, values.values(), strict=True)]
     nested = [c.name for c in columns if c.storage and c.storage.type == JSON]

@@ -1,18 +1,22 @@
 """Database: tables joined by keys, and the order in which one is made after the other."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Bool
 
-from genwright.data.dataset import Dataset
+from genwright.data.dataset import Dataset, Identifier
+from genwright.data.keys import EXACT_DIGITS
 from genwright.data.kinds import as_identifier
 from genwright.data.table import RawColumn
 from genwright.data.write import cells
 from genwright.errors import ArgumentError, DataError
+
+WHOLE = re.compile(r"0|-?[1-9][0-9]{0,18}")  # fits 64 bits, or nearly
 
 
 @dataclass(frozen=True)
@@ -22,6 +26,41 @@ class ForeignKey:
     table: str
     column: str
     parent: str
+
+
+@dataclass(frozen=True)
+class Unique:
+    """No two rows of `table` have the same in all of `columns`; `primary`: these are its primary key."""
+
+    table: str
+    columns: tuple[str, ...]
+    primary: bool = False
+
+
+@dataclass(frozen=True)
+class Keys:
+    """What joins tables: the key column of each that has one, foreign keys, and sets of columns that must differ."""
+
+    primary: Mapping[str, str]
+    foreign: tuple[ForeignKey, ...] = ()
+    unique: tuple[Unique, ...] = ()
+
+    def of(self, table: str) -> list[str]:
+        """Columns of `table` that are keys of any kind, each by itself."""
+        own = [self.primary[table]] if table in self.primary else []
+        return list(dict.fromkeys([*own, *(f.column for f in self.foreign if f.table == table)]))
+
+    def among(self, tables: Collection[str]) -> "Keys":
+        """Those between `tables` alone."""
+        foreign = tuple(f for f in self.foreign if f.table in tables and f.parent in tables)
+        primary = {table: key for table, key in self.primary.items() if table in tables}
+        return Keys(primary, foreign, tuple(u for u in self.unique if u.table in tables))
+
+    @property
+    def tables(self) -> list[str]:
+        """All tables that are named."""
+        foreign = [name for f in self.foreign for name in (f.table, f.parent)]
+        return [*self.primary, *foreign, *(u.table for u in self.unique)]
 
 
 @dataclass(frozen=True)
@@ -41,6 +80,7 @@ class Database:
 
     Keys are text, whatever they look like. Of several foreign keys of a table the first one that leads to no circle
     says whose children its rows are; the order of children is that of their first time column, else of their rows.
+    Tables in `kept` are not modelled: samples have them as they are. `unique` names sets of columns that must differ.
 
     Raises DataError for keys that are missing, come twice, or refer to a row that is not there.
 
@@ -57,6 +97,8 @@ class Database:
     foreign: tuple[ForeignKey, ...]
     name: str = "database"
     notes: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    unique: tuple[Unique, ...] = ()
 
     def __post_init__(self) -> None:
         for table, key in self.keys.items():
@@ -66,6 +108,21 @@ class Database:
                 hint = "name its primary key in keys.json"
                 raise DataError(f"{foreign.parent} has no key to refer to", where=_place(self, foreign), hint=hint)
             self.parent_rows(foreign)
+        for unique in self.unique:
+            self._check_unique(unique)
+
+    def _check_unique(self, unique: Unique) -> None:
+        names = ", ".join(unique.columns)
+        twice = np.flatnonzero(self.repeats(unique))
+        if len(twice):
+            what = f"row {twice[0] + 1} has the same {names} as a row before; {len(twice)} rows come again"
+            hint = "leave these rows out, or do not name these columns as a key"
+            raise DataError(what, where=f"{self.name}, {unique.table}", hint=hint)
+
+    def repeats(self, unique: Unique) -> Bool[np.ndarray, " n"]:
+        """Which rows have the same in the columns of `unique` as a row before; never those with a missing value."""
+        frame = pd.DataFrame({i: self.column(unique.table, name) for i, name in enumerate(unique.columns)})
+        return (frame.duplicated() & ~frame.isna().any(axis=1)).to_numpy()
 
     def __len__(self) -> int:
         return sum(map(len, self.tables.values()))
@@ -92,6 +149,10 @@ class Database:
         """The foreign keys in `table`."""
         return tuple(f for f in self.foreign if f.table == table)
 
+    def drawn_of(self, table: str) -> tuple[ForeignKey, ...]:
+        """The foreign keys in `table` that lead to tables whose rows are made anew; none where it is kept itself."""
+        return tuple(f for f in self.foreign_of(table) if f.parent not in self.kept and table not in self.kept)
+
     def foreign_to(self, table: str) -> tuple[ForeignKey, ...]:
         """The foreign keys that refer to `table`."""
         return tuple(f for f in self.foreign if f.parent == table)
@@ -100,11 +161,11 @@ class Database:
         """The part of each table, parents before their children."""
         chosen: dict[str, ForeignKey | None] = {}
         for table in self.tables:
-            first = sorted(self.foreign_of(table), key=lambda f: f.column != self.keys.get(table))
+            first = sorted(self.drawn_of(table), key=lambda f: f.column != self.keys.get(table))
             usable = (f for f in first if table not in _line(f.parent, chosen))
             chosen[table] = next(usable, None)
         roles = [
-            Role(table, parent, tuple(f for f in self.foreign_of(table) if f is not parent))
+            Role(table, parent, tuple(f for f in self.drawn_of(table) if f is not parent))
             for table, parent in chosen.items()
         ]
         return tuple(sorted(roles, key=lambda role: len(list(_line(role.table, chosen)))))
@@ -114,6 +175,11 @@ class Database:
         described: dict[str, Any] = {}
         for table in self.tables:
             described[table] = {"primary": self.keys[table]} if table in self.keys else {}
+            several = [u for u in self.unique if u.table == table]
+            together = [list(u.columns) for u in several if u.primary]
+            described[table] |= {"primary": together[0]} if together else {}
+            further = [list(u.columns) for u in several if not u.primary]
+            described[table] |= {"unique": further} if further else {}
             foreign = {f.column: f.parent for f in self.foreign_of(table)}
             described[table] |= {"foreign": foreign} if foreign else {}
         return described
@@ -142,10 +208,19 @@ def _check_key(column: np.ndarray, where: str) -> None:
 
 
 def as_key(data: Dataset, name: str) -> Dataset:
-    """With the column `name` as texts of keys; whole numbers written as decimals (7.0) lose their point."""
+    """With the column `name` as texts of keys; whole numbers written as decimals (7.0) lose their point.
+
+    Keys that are whole numbers go on as whole numbers of 64 bits, whatever their form.
+    """
     raw = RawColumn.of(name, key_texts(data, name))
     typed = as_identifier(raw)
-    fields = tuple(typed.field if f.name == name else f for f in data.fields)
+    whole = bool(raw.texts) and all(map(WHOLE.fullmatch, raw.texts))
+    field = typed.field
+    if whole and isinstance(field, Identifier) and (not field.codes or max(map(len, raw.texts)) > EXACT_DIGITS):
+        numbers = list(map(int, raw.texts))
+        above = max(numbers) + 1
+        field = Identifier(name, "{}", 0, above if above < 2**63 - 2**40 else min(-(2**62), min(numbers) - 2**40))
+    fields = tuple(field if f.name == name else f for f in data.fields)
     notes = tuple(note for note in data.notes if not note.startswith(f"{name!r}: different in"))
     return replace(data, fields=fields, columns={**data.columns, name: typed.column}, notes=notes)
 
@@ -156,25 +231,35 @@ def key_texts(data: Dataset, name: str) -> list[str | None]:
     return [None if t is None else re.sub(r"^(-?[0-9]+)\.0+$", r"\1", t) for t in texts]
 
 
-def keys_from_json(described: Mapping[str, Any], *, where: str) -> tuple[dict[str, str], tuple[ForeignKey, ...]]:
-    """Primary and foreign keys as `Database.keys_to_json` describes them; raises DataError where it makes no sense."""
-    keys: dict[str, str] = {}
+def keys_from_json(described: Mapping[str, Any], *, where: str) -> Keys:
+    """Keys as `Database.keys_to_json` describes them; raises DataError where it makes no sense."""
+    primary: dict[str, str] = {}
     foreign: list[ForeignKey] = []
+    unique: list[Unique] = []
     hint = 'write {"orders": {"primary": "id", "foreign": {"customer_id": "customers"}}}'
     if not isinstance(described, Mapping):
         raise DataError("not an object", where=where, hint=hint)
     for table, entry in described.items():
-        if not isinstance(entry, Mapping) or set(entry) - {"primary", "foreign"}:
+        if not isinstance(entry, Mapping) or set(entry) - {"primary", "foreign", "unique"}:
             raise DataError(f"cannot understand the entry of {table!r}", where=where, hint=hint)
-        if entry.get("primary") is not None:
-            keys[table] = str(entry["primary"])
-        if not isinstance(entry.get("foreign", {}), Mapping):
-            raise DataError(f"cannot understand the foreign keys of {table!r}", where=where, hint=hint)
-        foreign += [ForeignKey(table, column, parent) for column, parent in entry.get("foreign", {}).items()]
-    return keys, tuple(foreign)
+        own = _names(entry.get("primary", []), f"the primary key of {table!r}", where)
+        if len(own) == 1:
+            primary[table] = own[0]
+        elif own:
+            unique.append(Unique(table, own, primary=True))
+        sets = entry.get("unique", [])
+        if not isinstance(sets, list | tuple) or not isinstance(entry.get("foreign", {}), Mapping):
+            raise DataError(f"cannot understand the keys of {table!r}", where=where, hint=hint)
+        unique += [Unique(table, _names(each, f"unique columns of {table!r}", where)) for each in sets]
+        foreign += [ForeignKey(table, column, str(parent)) for column, parent in entry.get("foreign", {}).items()]
+    return Keys(primary, tuple(foreign), tuple(unique))
 
 
-def key_columns(table: str, keys: Mapping[str, str], foreign: Sequence[ForeignKey]) -> list[str]:
-    """Columns of `table` that are keys of any kind."""
-    own = [keys[table]] if table in keys else []
-    return list(dict.fromkeys([*own, *(f.column for f in foreign if f.table == table)]))
+def _names(given: Any, what: str, where: str) -> tuple[str, ...]:
+    """One name, or several."""
+    names = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, list | tuple) else None
+    if given is None or names == ():
+        return ()
+    if names is None or not all(isinstance(name, str) for name in names):
+        raise DataError(f"cannot understand {what}", where=where, hint='write "id", or ["order_id", "product_id"]')
+    return names

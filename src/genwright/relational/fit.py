@@ -24,6 +24,7 @@ from genwright.generator import Generator, holds_generator, load
 from genwright.randomness import checked_seed
 from genwright.relational.children import training_rows
 from genwright.relational.database import Database
+from genwright.relational.distinct import running_numbers
 from genwright.relational.generator import DatabaseGenerator
 from genwright.relational.layout import Clock, Layout, is_modelled, own_rows
 from genwright.spaces import Encoded
@@ -97,7 +98,8 @@ def fit_database(
 def _asked(database: Database) -> dict[str, Any]:
     """What tells a database from others."""
     tables = {name: content_hash(data.columns) for name, data in database.tables.items()}
-    return {"database": database.name, "keys": database.keys_to_json(), "content": tables}
+    kept = {"kept": list(database.kept)} if database.kept else {}
+    return {"database": database.name, "keys": database.keys_to_json(), "content": tables} | kept
 
 
 def _fit_tables(database: Database, family: Family | None, how: Effort) -> DatabaseGenerator:
@@ -152,6 +154,9 @@ def _complete(
         orphans={table: int((database.parent_rows(f) < 0).sum()) for table, f in parents.items()},
         starts={layout.table: Clock.of(layout, database.tables[layout.table]).start for layout in layouts},
         record=record,
+        kept={table: database.tables[table] for table in database.kept},
+        unique=database.unique,
+        numbered=running_numbers(database),
     )
 
 
@@ -159,7 +164,7 @@ def _fit_table(
     database: Database, layout: Layout, parts: Mapping[str, np.ndarray], family: Family | None, how: Effort
 ) -> Generator | None:
     """The model of one table's rows; None for a table of nothing but keys."""
-    if not is_modelled(database, layout):
+    if layout.table in database.kept or not is_modelled(database, layout):
         return None
     if layout.parent is not None:
         return _fit_children(database, layout, parts, how)

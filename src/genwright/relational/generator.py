@@ -1,7 +1,7 @@
 """DatabaseGenerator: one model per table, drawn parents first, so that whole databases come out with their keys."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -9,12 +9,17 @@ import numpy as np
 from jaxtyping import Int
 
 from genwright.codecs.columns import restored
+from genwright.codecs.schema import field_from_json, field_to_json
+from genwright.data.cells import cells
 from genwright.data.dataset import Constant, Dataset, Field, Identifier
+from genwright.data.kinds import conform
+from genwright.data.table import RawColumn
 from genwright.errors import ArgumentError, StorageError
 from genwright.folders import placed, replacing, steadily
 from genwright.generator import Generator, load
 from genwright.relational.children import draw_children
-from genwright.relational.database import Database, ForeignKey
+from genwright.relational.database import Database, ForeignKey, Unique
+from genwright.relational.distinct import Columns, Rows, left_out, settled
 from genwright.relational.layout import NO, Clock, Layout, count_name, link_name, taken
 from genwright.relational.matching import features, match, rooms
 from genwright.storage import read_json, sha256, write_json
@@ -28,7 +33,9 @@ DATABASE = "database.json"
 class DatabaseGenerator:
     """A fitted generative model of a Database: `layouts` of its tables, parents first, and the `models` of their rows.
 
-    `sizes` are the rows of the tables fitted to, `orphans` the rows that had no parent, `starts` the earliest times.
+    `sizes` are the rows of the tables fitted to, `orphans` the rows that had no parent, `starts` the earliest times,
+    `kept` the tables that samples have as they are, `unique` columns that must differ together, `numbered` those of
+    them that count rows, and from where.
     """
 
     name: str
@@ -41,6 +48,9 @@ class DatabaseGenerator:
     orphans: Mapping[str, int]
     starts: Mapping[str, float]
     record: Mapping[str, Any]
+    kept: Mapping[str, Dataset] = field(default_factory=dict)
+    unique: tuple[Unique, ...] = ()
+    numbered: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
 
     def sample(self, scale: float = 1.0, *, seed: int = 0, listener: Listener = silent) -> Database:
         """A database: tables without parents have `scale` times as many rows, each row as many children as befits it.
@@ -49,12 +59,14 @@ class DatabaseGenerator:
         """
         if not 0 < scale < 1e6:
             raise ArgumentError(f"scale={scale}", where="sample", hint="1.0 is the size of the database fitted to")
-        columns: dict[str, dict[str, np.ndarray]] = {}
-        rows: dict[ForeignKey, np.ndarray] = {}
+        columns: Columns = {}
+        rows: Rows = {}
         sizes: dict[str, int] = {}
         for number, layout in enumerate(self.layouts):
             listener(Progress("sampling", number, len(self.layouts), message=layout.table))
-            if layout.parent is None:
+            if layout.table in self.kept:
+                sizes[layout.table], columns[layout.table] = len(self.kept[layout.table]), {}
+            elif layout.parent is None:
                 sizes[layout.table] = max(1, round(scale * self.sizes[layout.table]))
                 columns[layout.table] = self._roots(layout, sizes[layout.table], seed + number)
             else:
@@ -63,7 +75,24 @@ class DatabaseGenerator:
                 sizes[layout.table] = len(owner)
         for layout in self.layouts:
             rows |= {link[0]: _matched(link, columns, sizes, seed) for link in layout.links}
-        return self._joined(columns, rows, sizes)
+        notes = self._told_apart(columns, rows, sizes, seed)
+        return self._joined(columns, rows, sizes, notes)
+
+    def _told_apart(self, columns: Columns, rows: Rows, sizes: dict[str, int], seed: int) -> tuple[str, ...]:
+        """Have rows differ where they must; what cannot is left out, with all that refers to it, and told."""
+        notes = []
+        for unique in self.unique:
+            if unique.table in self.kept:
+                continue
+            parent = next(layout.parent for layout in self.layouts if layout.table == unique.table)
+            numbered, n = self.numbered.get(unique.table, {}), sizes[unique.table]
+            fits = settled(unique, columns[unique.table], rows, n=n, parent=parent, numbered=numbered, seed=seed)
+            if not fits.all():
+                names, before = ", ".join(unique.columns), dict(sizes)
+                left_out(columns, rows, sizes, {unique.table: ~fits})
+                fewer = ", ".join(f"{before[t] - n} rows of {t}" for t, n in sizes.items() if n < before[t])
+                notes.append(f"{fewer} are left out: no two rows of {unique.table} may have the same {names}")
+        return tuple(notes)
 
     def _roots(self, layout: Layout, n: int, seed: int) -> dict[str, np.ndarray]:
         model = self.models[layout.table]
@@ -94,21 +123,30 @@ class DatabaseGenerator:
         columns: Mapping[str, Mapping[str, np.ndarray]],
         rows: Mapping[ForeignKey, np.ndarray],
         sizes: Mapping[str, int],
+        notes: tuple[str, ...],
     ) -> Database:
         """Tables as users know them, with new keys."""
         keys: dict[str, np.ndarray] = {}
         for layout in self.layouts:
-            if layout.table in self.keys:
-                keys[layout.table] = self._new_keys(layout, sizes[layout.table], keys, rows)
+            if layout.table in self.kept and layout.table in self.keys:
+                keys[layout.table] = self.kept[layout.table].columns[self.keys[layout.table]]
+            elif layout.table in self.keys:
+                name = self.keys[layout.table]
+                drawn = columns[layout.table].get(name)  # a key of a kept table
+                keys[layout.table] = self._new_keys(layout, sizes[layout.table], keys, rows) if drawn is None else drawn
         tables = {}
         for layout in self.layouts:
             table, n = layout.table, sizes[layout.table]
+            if table in self.kept:
+                tables[table] = self.kept[table]
+                continue
             made = {f.name: restored(f, n) for f in layout.fields if isinstance(f, (Identifier, Constant))}
             made |= {f.name: columns[table][f.name] for f in layout.scalars}
-            made |= {f.column: taken(keys[f.parent], rows[f]) for f in self.foreign if f.table == table}
+            made |= {f.column: taken(keys[f.parent], rows[f]) for f in self.foreign if f in rows and f.table == table}
             made |= {self.keys[table]: keys[table]} if table in self.keys else {}
             tables[table] = Dataset(layout.fields, {f.name: made[f.name] for f in layout.fields}, table)
-        return Database({t: tables[t] for t in self.tables}, dict(self.keys), self.foreign, self.name)
+        ordered = {t: tables[t] for t in self.tables}
+        return Database(ordered, dict(self.keys), self.foreign, self.name, notes, tuple(self.kept), self.unique)
 
     def _new_keys(
         self,
@@ -144,8 +182,22 @@ class DatabaseGenerator:
                 "starts": dict(self.starts),
                 "sha256": hashes,
                 "record": dict(self.record),
+                "kept": {table: _kept_to_json(data) for table, data in self.kept.items()},
+                "unique": [vars(u) for u in self.unique],
+                "numbered": {table: dict(each) for table, each in self.numbered.items()},
             }
             write_json(new / DATABASE, described)
+
+
+def _kept_to_json(data: Dataset) -> dict[str, Any]:
+    columns = {f.name: cells(f, data.columns[f.name]) for f in data.fields}
+    return {"fields": [field_to_json(f) for f in data.fields], "columns": columns}
+
+
+def _kept_from_json(described: Mapping[str, Any], table: str) -> Dataset:
+    fields = tuple(map(field_from_json, described["fields"]))
+    columns = {f.name: conform(RawColumn.of(f.name, described["columns"][f.name]), f).column for f in fields}
+    return Dataset(fields, columns, table)
 
 
 def _matched(
@@ -198,6 +250,9 @@ def _read(folder: Path, device: str) -> DatabaseGenerator:
             orphans=described["orphans"],
             starts=described["starts"],
             record=described["record"],
+            kept={table: _kept_from_json(each, table) for table, each in described.get("kept", {}).items()},
+            unique=tuple(Unique(u["table"], tuple(u["columns"]), u["primary"]) for u in described.get("unique", [])),
+            numbered=described.get("numbered", {}),
         )
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         what = f"not the description of a database ({type(error).__name__}: {error})"

@@ -46,7 +46,8 @@ class Layout:
         links = tuple((f, _scalars(database, f.parent)) for f in role.links)
         scalars = _scalars(database, role.table)
         fields = tuple(f for f in data.fields if isinstance(f, (*SCALARS, Identifier, Constant)))
-        layout = cls(role.table, fields, scalars, database.foreign_to(role.table), links)
+        counted = () if role.table in database.kept else database.foreign_to(role.table)
+        layout = cls(role.table, fields, scalars, counted, links)
         if role.parent is None:
             return layout
         beside = _scalars(database, role.parent.parent)
@@ -82,8 +83,11 @@ class Layout:
 
 
 def _scalars(database: Database, table: str) -> tuple[Field, ...]:
-    """The modelled fields of a table: no keys, no single values, no free text."""
-    keys = {f.column for f in database.foreign_of(table)} | {database.keys.get(table)}
+    """The modelled fields of a table: no keys but those of kept tables, no single values, no free text."""
+    if table in database.kept:
+        return ()
+    drawn, foreign = ({f.column for f in each(table)} for each in (database.drawn_of, database.foreign_of))
+    keys = drawn | {database.keys.get(table)} - (foreign - drawn)
     return tuple(f for f in database.tables[table].scalars if f.name not in keys)
 
 
