@@ -48,12 +48,7 @@ def made_ready(connection: Any, data: Dataset, address: Address, *, if_exists: I
         hint = "say if_exists='append' or if_exists='replace', or another table"
         raise ArgumentError(f"there is a table {name!r} already", where=address.shown, hint=hint)
     if there and if_exists == "append":
-        table = sa.Table(name, sa.MetaData(), schema=schema, autoload_with=connection)
-        lost = [f.name for f in data.fields if named(f.name, table.columns.keys()) is None]
-        if lost:
-            hint = f"it has {', '.join(c.name for c in table.columns)}"
-            raise ArgumentError(f"table {name!r} has no column {lost[0]!r}", where=address.shown, hint=hint)
-        return table
+        return sa.Table(name, sa.MetaData(), schema=schema, autoload_with=connection)
     table = sa.Table(name, sa.MetaData(), *described(data, connection.dialect), schema=schema)
     if there:
         table.drop(connection)
