@@ -25,6 +25,7 @@ def main() -> None:
     except KeyboardInterrupt as stop:  # before a verb had begun
         print("genwright: stopped before anything was done", file=sys.stderr)
         code = getattr(stop, "exit_code", code)
+        leave_quietly()
     sys.exit(code)
 
 

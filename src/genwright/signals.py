@@ -22,9 +22,18 @@ def exit_code(stop: KeyboardInterrupt) -> int:
     return stop.exit_code if isinstance(stop, Interrupted) else 128 + signal.SIGINT
 
 
+_come: list[int] = []  # to `interrupt`, in the life of the program
+
+
 def interrupt(number: int, frame: FrameType | None) -> None:
     """The handler that stops what is going on at once."""
+    _come.append(number)
     raise Interrupted(number)
+
+
+def swallowed() -> Interrupted | None:
+    """What `interrupt` raised, for where something else was made of it, as modules do that are just being imported."""
+    return Interrupted(_come[-1]) if _come else None
 
 
 @contextmanager
@@ -59,6 +68,7 @@ def held_back() -> Iterator[list[int]]:
 
 def leave_quietly() -> None:
     """Let the system's own answer, an end without a word, be that to signals from now on."""
+    _come.clear()
     for number in STOPPING:
         if signal.getsignal(number) != signal.SIG_IGN:
             signal.signal(number, signal.SIG_DFL)

@@ -48,6 +48,20 @@ def test_a_signal_before_a_verb_has_begun_is_answered(monkeypatch, capsys, handl
     assert left.value.code == code and capsys.readouterr().err == "genwright: stopped before anything was done\n"
 
 
+def test_a_signal_that_something_else_was_made_of_is_answered_still(monkeypatch, capsys, handlers):
+    def importing(*arguments, **more):
+        try:
+            signal.raise_signal(signal.SIGTERM)
+        except KeyboardInterrupt:
+            raise ImportError("an extension could not be loaded") from None
+
+    monkeypatch.setattr("genwright.data.inspect.inspect", importing)
+    monkeypatch.setattr("sys.argv", ["genwright", "inspect", "wine"])
+    with pytest.raises(SystemExit) as left:
+        program()
+    assert left.value.code == 143 and capsys.readouterr().err == "genwright: stopped\n"
+
+
 def stopped(number: int, *, at: str, cwd: Path) -> tuple[int, str]:
     """The exit code and the last words of a fit that a signal comes to once it says `at`; SIGHUP it is not to hear."""
     words = ["fit", "wine", "--family", "autoregressive", "--steps", "100000", "--out", "a"]

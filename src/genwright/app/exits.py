@@ -15,7 +15,7 @@ from genwright.app.output import print_json
 from genwright.app.wording import tell, told
 from genwright.errors import GenwrightError, ResourceError
 from genwright.folders import FULL
-from genwright.signals import exit_code, handled_by
+from genwright.signals import exit_code, handled_by, swallowed
 
 BUG = 70  # EX_SOFTWARE of sysexits.h
 CLOSED = 141  # as of programs that SIGPIPE ends
@@ -73,6 +73,7 @@ def _print_failure(error: GenwrightError, code: int) -> None:
 
 def _judged(failure: BaseException) -> tuple[GenwrightError | None, int]:
     """What to say, unless nobody reads on, and an exit code."""
+    failure = swallowed() or failure
     if isinstance(failure, KeyboardInterrupt):
         return GenwrightError("stopped"), exit_code(failure)
     if isinstance(failure, OSError) and failure.filename is None and failure.errno in FULL | {errno.EPIPE}:

@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from genwright.signals import swallowed
+
 if TYPE_CHECKING:
     from genwright.train.progress import Listener, Progress
 
@@ -19,7 +21,7 @@ _PLAIN_SECONDS = 10.0  # between two lines where there is no terminal to redraw
 def shown() -> Iterator["Listener"]:
     """A listener that shows what it hears while the body runs."""
     if not sys.stderr.isatty():
-        yield _plain()
+        yield _heedful(_plain())
         return
     from rich.console import Console
     from rich.progress import BarColumn, TextColumn
@@ -35,7 +37,18 @@ def shown() -> Iterator["Listener"]:
             total = heard.steps or None
             bars.update(line, description=heard.stage, completed=heard.step, total=total, told=_told(heard))
 
-        yield listen
+        yield _heedful(listen)
+
+
+def _heedful(listen: "Listener") -> "Listener":
+    """The listener, which stops what tells it of progress where a signal to stop was swallowed before."""
+
+    def heed(heard: "Progress") -> None:
+        if (stop := swallowed()) is not None:
+            raise stop
+        listen(heard)
+
+    return heed
 
 
 def _plain() -> Callable[["Progress"], None]:
