@@ -42,7 +42,7 @@ def handlers():
 
 @pytest.mark.parametrize(("number", "code"), [("SIGINT", 130), ("SIGTERM", 143), ("SIGHUP", 129)])
 def test_a_signal_before_a_verb_has_begun_is_answered(monkeypatch, capsys, handlers, number, code):
-    monkeypatch.setattr("genwright.app.cli.main", lambda: signal.raise_signal(getattr(signal, number)))
+    monkeypatch.setattr("genwright.app.cli.main", lambda **_: signal.raise_signal(getattr(signal, number)))
     with pytest.raises(SystemExit) as left:
         program()
     assert left.value.code == code and capsys.readouterr().err == "genwright: stopped before anything was done\n"
