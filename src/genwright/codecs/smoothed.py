@@ -42,8 +42,8 @@ class Scale(NamedTuple):
         """Values from `low` to `high` that are evenly spaced before the power transformation."""
         if np.isinf(self.width):
             return np.linspace(low, high, GRID)
-        ends = _bend(np.array([low, high]), self.origin, self.width)
-        inner = self.origin + self.width * np.sinh(np.linspace(*ends, GRID)[1:-1])
+        first, last = _bend(np.array([low, high]), self.origin, self.width).tolist()
+        inner = self.origin + self.width * np.sinh(np.linspace(first, last, GRID)[1:-1])
         return np.concatenate([[low], inner.clip(low, high), [high]])
 
 
@@ -80,7 +80,7 @@ def _best_scale(values: Float[np.ndarray, " n"]) -> Scale:
     bent = [(float(o), float(w)) for o in origins for w in np.quantile(np.abs(values - o), WIDTHS) if w > 0]
     if not bent or len(values) < FEWEST:
         return linear
-    logarithmic = _scale(values, *max(bent, key=lambda each: _log_likelihood(values, *each, 1.0)))
+    logarithmic = _scale(values, *max(bent, key=lambda each: _log_likelihood(values, each[0], each[1], 1.0)))
     return logarithmic if logarithmic.log_likelihood > linear.log_likelihood + GAIN else linear
 
 
