@@ -132,6 +132,13 @@ def test_kinds_are_not_what_storage_is():
     assert data.columns["w"].tolist() == [3600, 7200, 32400]
 
 
+def test_words_like_numbers_are_changed_with_a_word_only():
+    frame = pd.DataFrame({"version": ["1.10", "1.9", "2"], "plain": ["5", "12", "7"]})
+    data = read(frame)
+    assert sum("words that look like numbers" in note for note in data.notes) == 1
+    pd.testing.assert_frame_equal(read(frame, schema={"version": "category"}).frame, frame)
+
+
 def test_what_does_not_fit_is_written_otherwise_and_said(tmp_path):
     data = read(pd.DataFrame({"n": pd.Series([1, 2, 3], dtype="int8"), "b": [True, False, None]}))
     wider = Dataset(data.fields, {**data.columns, "n": np.array([1.0, 300.0, 5.0])})

@@ -8,11 +8,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from genwright.data.dataset import Category, Field, Number, Time
+from genwright.data.delimited import parse_delimited
 from genwright.data.encodings import decode_table, decode_text
 from genwright.data.files import Files, readable, shown
 from genwright.data.kinds import as_text
 from genwright.data.schema import infer, is_wordy, type_columns
-from genwright.data.table import MISSING, MissingMarks, RawColumn, RawTable, parse_delimited, parse_json_lines
+from genwright.data.table import MISSING, MissingMarks, RawColumn, RawTable, parse_json_lines
 from genwright.errors import DataError
 
 SIDE_FILES = ("labels.csv", "labels.jsonl", "captions.jsonl", "metadata.csv", "metadata.jsonl")

@@ -280,6 +280,8 @@ def conform(raw: RawColumn, field: Field) -> Typed:
             return Typed(field, column)
         case Text():
             return Typed(field, as_text(raw).column)
+        case Constant(value=str(value)) if are_truths([value]):
+            raw = raw.renamed(list(map(level_finder([value], "bool"), raw.texts)))
     return Typed(field, raw.spread(np.array(raw.texts, dtype=object), None))
 
 

@@ -10,6 +10,7 @@ import numpy as np
 import pandas as pd
 
 from genwright.data.dataset import Dataset, Field, Image, Number, Time
+from genwright.data.delimited import read_delimited
 from genwright.data.files import Stream, read_bytes
 from genwright.data.frames import from_frame, read_parquet
 from genwright.data.images import recast
@@ -25,7 +26,6 @@ from genwright.data.table import (
     RawTable,
     missing_marks,
     parse_json_lines,
-    read_delimited,
 )
 from genwright.data.text import text_fields
 from genwright.data.write import cells

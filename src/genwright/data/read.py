@@ -12,6 +12,7 @@ from genwright.data import images as image_files
 from genwright.data.arrays import idx_images_in, is_idx, read_idx, read_npz
 from genwright.data.builtin import BUILTIN
 from genwright.data.dataset import SCALARS, Constant, Dataset, Field, Identifier, Image, Text
+from genwright.data.delimited import read_delimited
 from genwright.data.files import Stream, files_in, read_bytes, readable, shown
 from genwright.data.frames import from_frame, read_parquet
 from genwright.data.images import read_images, resized
@@ -26,7 +27,6 @@ from genwright.data.table import (
     RawTable,
     missing_marks,
     parse_json_lines,
-    read_delimited,
 )
 from genwright.data.text import Records, parse_text, read_text_files, text_dataset, text_fields
 from genwright.errors import ArgumentError, DataError, NoRowsError

@@ -7,6 +7,7 @@ from typing import NamedTuple
 
 import numpy as np
 
+from genwright.data.cells import cells
 from genwright.data.dataset import Category, Field, Identifier, Image, Number, Storage, Text, Time
 from genwright.data.keys import codes_of
 from genwright.data.kinds import (
@@ -124,11 +125,25 @@ def _type(
     if kind is not None:
         return conform(raw, kind)
     inferred = infer(raw, free=as_category if is_label else free, likely=likely)
+    if isinstance(inferred.field, Number) and not _spelled_alike(raw, inferred):
+        note = (
+            f'words that look like numbers become such, written alike; schema={{{raw.name!r}: "category"}} keeps each'
+        )
+        inferred = inferred._replace(notes=(note, *inferred.notes))
     if raw.storage is not None and raw.storage.levels is not None and isinstance(inferred.field, Number | Time):
         return as_category(raw)
     if is_label and isinstance(inferred.field, Number | Identifier) and _few_whole_numbers(raw):
         return as_category(raw)
     return inferred
+
+
+def _spelled_alike(raw: RawColumn, number: Typed) -> bool:
+    """Whether words that look like numbers, such as 1.10 and 1.9, would all be written again as they are."""
+    if raw.storage is None or "string" not in raw.storage.type:
+        return True
+    written = cells(number.field, number.column)
+    known = zip(raw.codes.tolist(), written, strict=True)
+    return all(text is None or raw.texts[code] == text for code, text in known)
 
 
 def _few_whole_numbers(raw: RawColumn) -> bool:

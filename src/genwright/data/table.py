@@ -1,11 +1,9 @@
 """Tables from files and data frames, as columns of text that `schema.py` gives their types."""
 
-import csv
 import json
-import math
-from collections.abc import Iterable, Iterator, Sequence
+import re
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
-from itertools import islice
 from types import NoneType
 from typing import Any
 
@@ -15,8 +13,7 @@ from jaxtyping import Int
 
 from genwright.data.arrow import JSON, json_text
 from genwright.data.dataset import Storage
-from genwright.data.encodings import decode_table, encoding_notes, encoding_of
-from genwright.data.files import Stream
+from genwright.data.encodings import decode_table
 from genwright.data.numerals import readings
 from genwright.data.reservoir import Reservoir
 from genwright.errors import DataError, NoRowsError
@@ -147,43 +144,6 @@ class Part:
 ALL = Part()
 
 
-def parse_delimited(raw: bytes, *, where: str, missing: MissingMarks) -> RawTable:
-    """`read_delimited` of bytes in memory."""
-    return read_delimited(Stream.of(raw, where), missing=missing)
-
-
-def read_delimited(stream: Stream, *, missing: MissingMarks, part: Part = ALL) -> RawTable:
-    """A CSV or TSV table with a header line; its delimiter is the commonest of , ; tab | in that line.
-
-    Rows are streamed. Raises DataError, with the line number, for a row of another length or a broken quotation.
-    """
-    where, encoding = stream.where, encoding_of(stream)
-    notes = encoding_notes(encoding)
-    with stream.text(encoding) as text:
-        first = next((line for line in text if line.strip()), "")
-    delimiter = max(DELIMITERS, key="".join(first.split('"')[::2]).count)
-    pool = part.reservoir()
-    with stream.text(encoding) as text:
-        lines = csv.reader(text, delimiter=delimiter, strict=True)
-        try:
-            header = next((row for row in lines if row), [])
-            names, more = column_names([cell.strip() for cell in header], where)
-            rows = _rows(lines, width=len(names), where=where)
-            while chunk := list(islice(rows, CHUNK)):
-                pool.add(text_table(names, list(zip(*chunk, strict=True))))
-        except csv.Error as error:
-            at = f"{where}, line {lines.line_num}"
-            raise DataError(str(error), where=at, hint="check its quotation marks") from None
-    if not names or not pool.seen:
-        raise NoRowsError("no rows below the header line", where=where, hint=HEADER_HINT)
-    columns = raw_columns(pool)
-    _refuse_data_as_header(header, columns, where)
-    bare = [_stripped(c) for c in columns]
-    if any(a is not b for a, b in zip(columns, bare)):
-        notes += ("blanks around values were left out",)
-    return RawTable(tuple(marked(c, missing) for c in bare), where, notes + more + part.notes(pool))
-
-
 def text_table(names: Sequence[str], columns: Sequence[Sequence[str | None]]) -> pa.Table:
     """Columns of texts as an Arrow table, which holds them in a fraction of the memory of Python's strings."""
     return pa.table([pa.array(cells, pa.large_string()) for cells in columns], names=list(names))
@@ -200,61 +160,15 @@ def raw_columns(pool: Reservoir) -> list[RawColumn]:
     return columns
 
 
-def _rows(lines: Any, *, width: int, where: str) -> Iterator[list[str]]:
-    """Rows of a csv reader, all as wide as the header; blank lines, most often the last, are passed over."""
-    for row in lines:
-        if len(row) == width:
-            yield row
-        elif row:
-            raise DataError(
-                f"{_count(len(row), 'cell')}, but the header has {_count(width, 'column')}",
-                where=f"{where}, line {lines.line_num}",
-                hint='add or remove cells there; put values that hold the delimiter in "quotation marks"',
-            )
-
-
-def _count(n: int, noun: str) -> str:
-    return f"{n} {noun}" if n == 1 else f"{n} {noun}s"
-
-
 def column_names(header: Sequence[str], where: str) -> tuple[list[str], tuple[str, ...]]:
     """Column names; ones left empty are numbered, repeated ones refused."""
     names = [name or f"column_{i}" for i, name in enumerate(header, start=1)]
     twice = [name for name in names if names.count(name) > 1]
     if twice:
-        hint = "rename one of them" if not _is_number(twice[0]) else HEADER_HINT
+        hint = HEADER_HINT if re.fullmatch(r"[0-9.+-]+", twice[0]) else "rename one of them"
         raise DataError(f"two columns are called {twice[0]!r}", where=f"{where}, line 1", hint=hint)
     empty = [i for i, name in enumerate(header, start=1) if not name]
     return names, tuple(f"column {i} has no name; it is called 'column_{i}'" for i in empty)
-
-
-def _refuse_data_as_header(header: Sequence[str], columns: Sequence[RawColumn], where: str) -> None:
-    """Raise if line 1 is a row of data: it holds a decimal number, or a word that its own column holds again."""
-    if all(name in column.texts for name, column in zip(header, columns, strict=True)) and len(columns) > 1:
-        raise DataError("the header line comes up again below", where=where, hint="remove its copies")
-    for name, column in zip(header, columns, strict=True):
-        decimal = _is_number(name) and not name.strip().isdigit()
-        again = bool(name.strip()) and not _is_number(name) and name in column.texts and len(columns) > 1
-        if decimal or again:
-            raise DataError(f"line 1 looks like data ({name.strip()!r})", where=where, hint=HEADER_HINT)
-
-
-def _is_number(text: str) -> bool:
-    try:
-        return math.isfinite(float(text))
-    except ValueError:
-        return False
-
-
-def _stripped(column: RawColumn) -> RawColumn:
-    """Without blanks around values; the same object if there were none."""
-    bare = [t.strip() for t in column.texts]
-    return column.renamed(bare) if tuple(bare) != column.texts else column
-
-
-def marked(column: RawColumn, missing: MissingMarks) -> RawColumn:
-    """With missing marks taken out of the texts."""
-    return column.renamed([None if missing.matches(t) else t for t in column.texts])
 
 
 def without_named(column: RawColumn, missing: MissingMarks) -> RawColumn:

@@ -1,6 +1,5 @@
 """write: a Dataset to files in the formats it was read from; reading them back gives the same Dataset."""
 
-import csv
 import gzip
 import io
 import json
@@ -20,7 +19,9 @@ from PIL.PngImagePlugin import PngInfo
 from genwright.data.arrow import json_as
 from genwright.data.cells import cells
 from genwright.data.dataset import Category, Dataset, Field, Identifier, Image, Number, Text, Time
-from genwright.data.encodings import encode_text
+from genwright.data.delimited import write_delimited
+from genwright.data.encodings import encode_text, encoding_of
+from genwright.data.files import Stream
 from genwright.data.images import LEVELS_KEY, scale_levels
 from genwright.data.sql import Address, is_url
 from genwright.data.stored import arrow_array
@@ -96,11 +97,16 @@ def _formats(media: Field | None) -> Mapping[str, "Writer"]:
 
 
 def _delimited(data: Dataset, delimiter: str) -> tuple[bytes, tuple[str, ...]]:
-    stream = io.StringIO(newline="")
-    writer = csv.writer(stream, delimiter=delimiter, lineterminator="\n")
-    writer.writerow([f.name for f in data.fields])
-    writer.writerows(zip(*(cells(f, data.columns[f.name]) for f in data.fields), strict=True))
-    return stream.getvalue().encode("utf-8", "surrogateescape"), ()
+    columns = [cells(f, data.columns[f.name]) for f in data.fields]
+    raw = write_delimited([f.name for f in data.fields], columns, delimiter=delimiter).encode("utf-8", "surrogatepass")
+    try:
+        held = encoding_of(Stream.of(raw, "")) == "utf-8"
+    except DataError:
+        held = False
+    if not held:
+        what = "holds control characters, halves of characters or zero bytes, which a text file does not keep"
+        raise ArgumentError(what, hint="write .jsonl or .parquet")
+    return raw, ()
 
 
 def _json_lines(data: Dataset) -> tuple[bytes, tuple[str, ...]]:
