@@ -48,7 +48,7 @@ def test_a_share_of_few_steps_is_refused_with_the_minutes_that_would_do(tmp_path
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("genwright.runs.arena.fit", fit)
         told = place.compare([gw.Autoregressive()])
-    assert "its share of 15 s is too short: 4 steps; 25 minutes in all would do" in told[0].entry.failure
+    assert "its share of 15 s is too short: 4 steps; from 2.5 minutes in all it takes part" in told[0].entry.failure
 
 
 def test_all_are_judged_by_as_many_records_as_fit_the_time(tmp_path, monkeypatch):

@@ -271,8 +271,9 @@ class Arena:
             self.listener(replace(progress, stage=f"{family.name}: {progress.stage}"))
             took, told = time.monotonic() - began, clock(60 * minutes)
             if np.isfinite(most) and progress.stage == "training" and 0 < progress.steps < FEWEST_STEPS:
-                enough = self.budget.minutes * FEWEST_STEPS * 10 / progress.steps
-                what = f"its share of {told} is too short: {progress.steps} steps; {enough:.2g} minutes in all would do"
+                enough = self.budget.minutes * FEWEST_STEPS / progress.steps
+                steps = "1 step" if progress.steps == 1 else f"{progress.steps} steps"
+                what = f"its share of {told} is too short: {steps}; from {enough:.2g} minutes in all it takes part"
                 raise TrainingError(what)
             if took > most and progress.stage != "done":
                 raise TrainingError(f"cut off after {clock(took)}: its share was {told}")
