@@ -8,9 +8,9 @@ import numpy as np
 from genwright.data.dataset import Dataset, Text
 from genwright.errors import DataError
 from genwright.metrics.align import aligned, shared
+from genwright.metrics.evaluate import MIN_ROWS
 
-FEWEST = 10  # records of a system, and ...
-LEAST_BYTES = 1000  # ... bytes of running text, below which it is not compared
+LEAST_BYTES = 1000  # of running text, below which a system is not compared
 
 
 def equal_amounts(
@@ -43,7 +43,7 @@ def _enough(data: Dataset, real: Dataset) -> Dataset:
     if isinstance(real.media, Text) and real.media.running:
         if _bytes(read) < LEAST_BYTES:
             raise DataError(f"{_bytes(read):,} bytes of text are too few to compare", where=data.name)
-    elif len(data) < FEWEST:
+    elif len(data) < MIN_ROWS:
         raise DataError(f"{len(data)} records are too few to compare", where=data.name)
     return read if isinstance(real.media, Text) else data
 

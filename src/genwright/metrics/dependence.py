@@ -16,7 +16,7 @@ from genwright.metrics.align import aligned
 from genwright.metrics.intervals import Replicates
 from genwright.metrics.kinks import lined_up, replicate_error, smoothed_absolute
 from genwright.metrics.score import Score, signature
-from genwright.metrics.tables import Binning, cell_numbers, paired_columns, percent_score, row_groups
+from genwright.metrics.tables import Binning, cell_numbers, compared_columns, paired_columns, percent_score, row_groups
 
 MAX_PAIRS = 780  # all of 40 columns; of more columns, so many pairs are drawn
 

@@ -65,8 +65,8 @@ def thinned(data: Dataset, *, minutes: float, seed: int) -> Dataset:
     rng = np.random.default_rng(seed)
     kept = [np.sort(rng.permutation(each)[: max(1, len(each) * rows // total)]) for each in parts]
     index = np.concatenate(kept)
-    ends = np.cumsum([0, *map(len, kept)])
-    split = Split(*(np.arange(*ends[i : i + 2]) for i in range(2)), np.arange(0))
+    train = np.arange(len(kept[0]))
+    split = Split(train, len(train) + np.arange(len(kept[1])), np.arange(0))
     return replace(data.take(index), fixed_split=split)
 
 
