@@ -131,6 +131,7 @@ class Image:
     shape: tuple[int, int, int] | None = None
     mode: str = "L"
     levels: int = 256
+    storage: Storage | None = field(default=None, compare=False, repr=False)
 
 
 Field = Number | Category | Time | Identifier | Constant | Text | Image

@@ -110,7 +110,7 @@ def _coded(name: str, codes: np.ndarray, texts: Sequence[str | None]) -> RawColu
     return RawColumn(name, codes, tuple(map(str, range(len(texts))))).renamed(texts)
 
 
-def _from_series(name: str, series: pd.Series) -> Read:
+def _from_series(name: str, series: Any) -> Read:
     """A column of a frame, with the type it has, and notes."""
     dtype = series.dtype
     if isinstance(dtype, pd.CategoricalDtype):

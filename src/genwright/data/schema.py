@@ -8,7 +8,7 @@ from typing import NamedTuple
 import numpy as np
 
 from genwright.data.cells import cells
-from genwright.data.dataset import Category, Field, Identifier, Image, Number, Storage, Text, Time
+from genwright.data.dataset import Category, Field, Identifier, Number, Storage, Text, Time
 from genwright.data.keys import codes_of
 from genwright.data.kinds import (
     CODE,
@@ -103,7 +103,7 @@ def type_columns(
 
 def _held(field: Field, storage: Storage | None, kind: str | Field | None) -> Field:
     """The field with how the source held it; of fields that are told, as they hold it themselves."""
-    if storage is None or isinstance(field, Image) or (kind is not None and not isinstance(kind, str)):
+    if storage is None or (kind is not None and not isinstance(kind, str)):
         return field
     return replace(field, storage=storage if isinstance(field, Category) else replace(storage, levels=None))
 

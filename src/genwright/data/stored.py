@@ -91,13 +91,14 @@ def _inferred(field: Field, column: np.ndarray) -> pa.Array:
 def _of_pandas(texts: Sequence[str | None], name: str) -> Any:
     """Periods and intervals, which Arrow has no types for."""
     dtype = pd.api.types.pandas_dtype(name)
+    unit: Any = dtype  # pandas' stubs know less than it does
     if isinstance(dtype, pd.PeriodDtype):
-        return pd.array([pd.NaT if t is None else pd.Period(t, freq=dtype.freq) for t in texts], dtype=dtype)
+        return pd.array([pd.NaT if t is None else pd.Period(t, freq=unit.freq) for t in texts], dtype=dtype)
     assert isinstance(dtype, pd.IntervalDtype)
     kind = str(dtype.subtype)
     end = pd.Timestamp if kind.startswith("datetime") else pd.Timedelta if kind.startswith("timedelta") else float
     ends = [None if t is None else INTERVAL.fullmatch(t) for t in texts]
-    found = [np.nan if m is None else pd.Interval(end(m[1]), end(m[2]), closed=dtype.closed) for m in ends]
+    found = [np.nan if m is None else pd.Interval(end(m[1]), end(m[2]), closed=unit.closed) for m in ends]
     return pd.array(found, dtype=dtype)
 
 

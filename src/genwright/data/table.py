@@ -230,7 +230,7 @@ class _Decimal(float):
     text: str
 
 
-JSON_TYPES = {"bool": {bool}, "int64": {int}, "double": {int, float, _Decimal}, "string": {str}}
+JSON_TYPES: dict[str, set[type]] = {"bool": {bool}, "int64": {int}, "double": {int, float, _Decimal}, "string": {str}}
 
 
 def _json_object(line: str, where: str) -> dict[str, Any]:
