@@ -183,6 +183,15 @@ def _replicated_information(a: _Levels, b: _Levels, normalisation: Normalisation
     return _normalised(a.entropy, b.entropy, _entropy(_left_out(codes, count, a.group)), normalisation)
 
 
+def _left_out_counts(
+    a: Int[np.ndarray, "n"], b: Int[np.ndarray, "n"], group: Int[np.ndarray, "n"]
+) -> Int[np.ndarray, "k r s"]:
+    """Joint counts of all rows, then with each group left out."""
+    rows, columns = (np.unique(v, return_inverse=True)[1] for v in (a, b))
+    shape = int(rows.max()) + 1, int(columns.max()) + 1
+    return _left_out(rows * shape[1] + columns, shape[0] * shape[1], group).reshape(-1, *shape)
+
+
 def _joint_counts(rows: Int[np.ndarray, "n"], columns: Int[np.ndarray, "n"]) -> Int[np.ndarray, "r s"]:
     shape = int(rows.max()) + 1, int(columns.max()) + 1
     return np.bincount(rows * shape[1] + columns, minlength=shape[0] * shape[1]).reshape(shape)
