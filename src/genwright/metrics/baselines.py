@@ -53,9 +53,12 @@ def baseline(train: Dataset, n: int, *, seed: int) -> Dataset | None:
 def unusable(scores: Sequence[Score]) -> list[Score]:
     """The decisive scores by which a model is not measurably better than its baseline, though it might be.
 
-    A baseline that is as good as real data itself, as where columns are independent, can be equalled.
+    A baseline that is as good as real data itself, as where columns are independent, can be equalled. The Frechet
+    distance decides only where the judge tells nearly all apart.
     """
-    return [score for score in scores if score.name in DECISIVE and _no_better(score)]
+    seen = next((score.value for score in scores if score.name == "C2ST"), 0.0)
+    deciding = DECISIVE if seen < SATURATED else DECISIVE[:2]
+    return [score for score in scores if score.name in deciding and _no_better(score)]
 
 
 def _no_better(score: Score) -> bool:
@@ -80,7 +83,7 @@ def _by_class(train: Dataset, n: int, rng: np.random.Generator) -> tuple[Dataset
         return train.take(rows), [(np.arange(n), np.arange(len(train)))]
     of_all = train.columns[train.label].astype(str)
     return train.take(rows), [
-        (np.flatnonzero(of_all[rows] == k), np.flatnonzero(of_all == k)) for k in set(of_all[rows])
+        (np.flatnonzero(of_all[rows] == k), np.flatnonzero(of_all == k)) for k in sorted(set(of_all[rows]))
     ]
 
 

@@ -118,7 +118,7 @@ def near_copies(train: Features, fake: Features, *, held_out: Features, features
     if both come from one law, at most j of the k + j nearest of all are unseen ones with a hypergeometric probability.
     The note says "copies" where one of these p-values is below its part of 1 %: nine tenths for j = 0, half of the rest
     for the next, and so on; the value is the excess at that j. Natural near-duplicates hide a few copies, few unseen
-    records more.
+    records more. Where no p-value is that small, the interval begins at 0: the excess may be nothing.
     """
     train, fake = checked(train, fake, fewest=2)
     held_out = checked(train, held_out, fewest=2)[1]
@@ -142,7 +142,7 @@ def near_copies(train: Features, fake: Features, *, held_out: Features, features
         direction="lower",
         n=n,
         signature=signature("near copies", protocol=f"{features}, train={len(train)}", n=(m, n), seed=seed),
-        interval=(100 * max(low - j / m, 0.0), 100 * max(high - j / m, 0.0)),
+        interval=(100 * max(low - j / m, 0.0) if adjusted < ALARM else 0.0, 100 * max(high - j / m, 0.0)),
         floor=0.0,
         floor_error=0.0,
         unit="%",

@@ -67,6 +67,7 @@ _AT_THE_FLOOR: dict[Group, str] = {
     "likelihood": "No model can be expected to do better.",
     "human": "Raters are not found to see a difference.",
 }
+_CAPPED = "No difference here, but a classifier sees one."
 JUDGE = "C2ST"  # what a classifier can tell apart is not good, whatever other scores say
 _JUDGED: tuple[Group, ...] = ("fidelity", "diversity", "utility")
 
@@ -82,7 +83,8 @@ def read(score: Score, *, judge: Grade = "good") -> Reading:
 
 def read_all(scores: Sequence[Score]) -> list[Reading]:
     """All scores judged, in the order given, none better than the classifier allows that tells real from generated."""
-    judge = next((read(score).grade for score in scores if score.name == JUDGE), "good")
+    judges: list[Grade] = [read(score).grade for score in scores if score.name == JUDGE]
+    judge = judges[0] if judges else "good"
     return [read(score, judge=judge) for score in scores]
 
 
@@ -109,7 +111,7 @@ def _headline(readings: Sequence[Reading]) -> str:
     judge = next((reading for reading in readings if reading.score.name == JUDGE), None)
     if judge is None:
         return ""
-    told = f"a classifier that looks for the difference is right in {_rightly(judge.score)} of pairs (50 % is guessing)"
+    told = f"a classifier that looks for the difference is right in {_rightly(judge.score)} (50 % is guessing)"
     return {
         "good": "Not to be told from real data by a classifier that looks for the difference.",
         "fair": f"Usable, with a measurable distance from real data: {told}.",
@@ -119,14 +121,13 @@ def _headline(readings: Sequence[Reading]) -> str:
 def _rightly(judge: Score) -> str:
     """AUC: in how many pairs of a real and a generated record the classifier sees which is which."""
     share = 100 * (1 - judge.value / 2)
-    return f"{share:.0f} %" if share < 99 else "99 % or more" if share < 99.95 else "all"
+    return f"{share:.0f} % of pairs" if share < 99.5 else "all pairs" if share >= 99.95 else "nearly all pairs"
 
 
 def _rest(by_grade: Mapping[str, Sequence[Reading]]) -> str:
     """What the other scores add."""
-    poor, fair = (
-        ", ".join(r.score.name for r in by_grade[grade] if r.score.name != JUDGE) for grade in ("poor", "fair")
-    )
+    seen = {grade: [r.score.name for r in each if r.remark != _CAPPED] for grade, each in by_grade.items()}
+    poor, fair = (", ".join(name for name in seen[grade] if name != JUDGE) for grade in ("poor", "fair"))
     if poor:
         return f"Weak in {poor}."
     if fair:
@@ -237,7 +238,7 @@ def _remark(score: Score, place: _Place, grade: Grade, meaning: Meaning) -> str:
     """What follows from where the score stands."""
     if place == "at the floor" and grade != "fact":
         capped = grade == "fair" and meaning.best == "good"
-        return "No difference here, but a classifier sees one." if capped else _AT_THE_FLOOR[score.group]
+        return _CAPPED if capped else _AT_THE_FLOOR[score.group]
     if grade == "fact":
         novelty = score.group == "novelty" and score.floor is not None
         return ("Reported, not graded" + ": no proof of privacy" * novelty + ".") if score.floor is not None else ""
