@@ -6,8 +6,10 @@ import warnings
 import numpy as np
 import pandas as pd
 import pytest
+import sqlalchemy as sa
 
 from genwright.errors import ArgumentError, DataError, NoRowsError
+from genwright.relational.database import Database, Unique
 from genwright.relational.distinct import exchanged
 from genwright.relational.files import read_database, write_database
 from genwright.relational.fit import fit_database
@@ -222,6 +224,79 @@ def test_tables_that_refer_to_themselves_are_suggested():
         assert (found.column, found.parent) == (column, "employees")
     head = pd.DataFrame({"id": range(1, 31), "head": [1, 2, 3] * 10, "source": [4, 5] * 15})
     assert not read_database({"pipes": head}).foreign
+
+
+def test_postgresql_numbers_rows_refers_and_computes_as_it_did(postgres_url):
+    """Numbering goes on after the new rows, references of a table to itself hold, types of keys are the server's."""
+    script = """
+        CREATE TABLE unit (code uuid PRIMARY KEY DEFAULT gen_random_uuid(), size int NOT NULL);
+        CREATE TABLE staff (id bigint GENERATED ALWAYS AS IDENTITY PRIMARY KEY, boss_id bigint REFERENCES staff(id),
+            unit uuid NOT NULL REFERENCES unit(code), pay int, yearly int GENERATED ALWAYS AS (12 * pay) STORED);
+        CREATE TABLE badge (id serial PRIMARY KEY, staff_id bigint UNIQUE REFERENCES staff(id), colour text);
+        INSERT INTO unit (size) SELECT 3 + i % 7 FROM generate_series(1, 30) i;
+        INSERT INTO staff (unit, pay) SELECT (array(SELECT code FROM unit))[1 + i % 30], 20 + i % 50
+            FROM generate_series(1, 90) i;
+        UPDATE staff SET boss_id = 1 + id / 4 WHERE id > 1;
+        INSERT INTO badge (staff_id, colour) SELECT i, (array['red', 'blue'])[1 + i % 2]
+            FROM generate_series(1, 60) i"""
+    engine = sa.create_engine(postgres_url.replace("postgresql://", "postgresql+psycopg://"))
+    tables = ("badge", "staff", "unit")
+    try:
+        with engine.begin() as connection:
+            connection.exec_driver_sql(script.replace("%", "%%"))
+        source = read_database(postgres_url)
+        real = Database({t: source.tables[t] for t in tables}, source.keys, source.foreign, unique=source.unique)
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")
+            fake = fit_database(real, steps=3).sample(seed=1)
+        for _ in range(2):
+            write_database(fake, postgres_url, if_exists="append")
+        with engine.begin() as connection:
+            assert connection.exec_driver_sql("SELECT count(*) FROM staff WHERE yearly = 12 * pay").scalar() == 270
+            found = connection.exec_driver_sql("INSERT INTO staff (unit) SELECT code FROM unit LIMIT 1 RETURNING id")
+            assert found.scalar() == 271
+            connection.exec_driver_sql("INSERT INTO badge (staff_id) VALUES (271)")
+        described = sa.inspect(engine)
+        assert described.get_columns("staff")[0]["identity"]["always"]
+        assert not any(f["options"].get("deferrable") for f in described.get_foreign_keys("staff"))
+    finally:
+        with engine.begin() as connection:
+            connection.exec_driver_sql("DROP TABLE IF EXISTS badge, staff, unit")
+        engine.dispose()
+
+
+def test_keys_of_several_columns_are_refused_until_single_ones_are_named(tmp_path):
+    with sqlite3.connect(tmp_path / "a.db") as connection:
+        connection.executescript(
+            "CREATE TABLE o(shop INT, nr INT, total REAL, PRIMARY KEY(shop, nr));"
+            "CREATE TABLE line(shop INT, nr INT, n INT, FOREIGN KEY(shop, nr) REFERENCES o(shop, nr));"
+        )
+        connection.executemany("INSERT INTO o VALUES (?, ?, ?)", [(i % 4, i // 4, NORMAL[i]) for i in range(80)])
+        connection.executemany("INSERT INTO line VALUES (?, ?, ?)", [(i % 4, i // 8, i % 5) for i in range(80)])
+    url = f"sqlite:///{tmp_path / 'a.db'}"
+    with pytest.raises(DataError, match=r"line has a foreign key of several columns \(shop, nr\)"):
+        read_database(url)
+    assert read_database(url, keys={}).unique == (Unique("o", ("shop", "nr"), primary=True),)
+
+
+@pytest.mark.parametrize("rows", [1, 3])
+def test_a_few_rows_of_another_are_modelled_and_calendars_kept(rows):
+    days = pd.date_range("2024-01-01", periods=40).strftime("%Y-%m-%d")
+    calendar = pd.DataFrame({"day": days, "holiday": [i % 7 == 0 for i in range(40)]})
+    sales = pd.DataFrame({"id": range(60), "calendar_day": days[:20].repeat(3), "amount": NORMAL[:60]})
+    notes = pd.DataFrame({"id": range(rows), "sale_id": range(rows), "size": NORMAL[:rows]})
+    keys = {
+        "calendar": {"primary": "day"},
+        "sales": {"primary": "id", "foreign": {"calendar_day": "calendar"}},
+        "notes": {"primary": "id", "foreign": {"sale_id": "sales"}},
+    }
+    real = read_database({"calendar": calendar, "sales": sales, "notes": notes}, keys=keys)
+    assert real.kept == ("calendar",)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        fake = fit_database(real, steps=3).sample(seed=1)
+    assert fake.tables["calendar"].frame.equals(real.tables["calendar"].frame)
+    assert set(fake.column("sales", "calendar_day")) <= set(days)
 
 
 def test_nothing_at_all_is_said():

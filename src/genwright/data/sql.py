@@ -172,6 +172,8 @@ def read_sql(address: Address, *, missing: MissingMarks, part: Part = ALL) -> Ra
     words = [kind <= {str, UUID, type(None)} for kind in kinds]
     untyped = dialect == "sqlite" and all(words)
     binary = [name for name, kind in zip(names, kinds) if kind & {bytes, memoryview}]
+    if len(binary) == len(names):
+        raise NoRowsError("there is nothing but binary data", where=where)
     columns = tuple(
         _column(raw, missing, words=is_words and not untyped)
         for raw, is_words in zip(raw_columns(pool), words, strict=True)

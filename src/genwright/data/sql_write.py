@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from dataclasses import replace
 from decimal import Decimal
 from typing import Any
+from uuid import UUID
 
 import numpy as np
 
@@ -18,7 +19,7 @@ from genwright.data.write import IfExists, cells
 from genwright.errors import ArgumentError
 
 BATCH = 5000  # rows sent at a time
-WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,17})")  # fits 64 bits
+WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,18})")
 EXACT_DIGITS = 15  # of a number kept in float64
 
 
@@ -35,7 +36,9 @@ def write_sql(data: Dataset, address: Address, *, if_exists: IfExists = "fail") 
     if address.table is None:
         raise ArgumentError("which table?", where=address.shown, hint="say table=, or add ?table=NAME to the URL")
     with connected(address, writing=True) as connection:
-        insert(connection, data, made_ready(connection, data, address, if_exists=if_exists))
+        table = made_ready(connection, data, address, if_exists=if_exists)
+        with numbering_by_us(connection, table):
+            insert(connection, data, table)
 
 
 def made_ready(connection: Any, data: Dataset, address: Address, *, if_exists: IfExists) -> Any:
@@ -89,9 +92,14 @@ def column_type(field: Field, column: np.ndarray, dialect: Any) -> Any:
             return sa.Boolean()
         case Time():
             return _time_type(field, dialect)
-        case Identifier() | Constant() if column.size and all(v is None or WHOLE.fullmatch(v) for v in column):
+        case Identifier() | Constant() if column.size and all(v is None or is_int64(v) for v in column):
             return sa.BigInteger()
     return sa.Text()
+
+
+def is_int64(text: str) -> bool:
+    """Whether a text is a whole number of 64 bits."""
+    return WHOLE.fullmatch(text) is not None and -(2**63) <= int(text) < 2**63
 
 
 def _time_type(field: Time, dialect: Any) -> Any:
@@ -116,9 +124,8 @@ def insert(connection: Any, data: Dataset, table: Any) -> None:
     """
     targets: dict[Field, Any] = {f: _column_of(table, f.name) for f in data.fields if not isinstance(f, Image)}
     targets = {f: column for f, column in targets.items() if column.computed is None}
-    with _numbering_by_us(connection, table):
-        for rows in _batches(data, targets):
-            connection.execute(table.insert(), rows)
+    for rows in _batches(data, targets):
+        connection.execute(table.insert(), rows)
 
 
 def _column_of(table: Any, name: str) -> Any:
@@ -130,7 +137,7 @@ def _column_of(table: Any, name: str) -> Any:
 
 
 @contextmanager
-def _numbering_by_us(connection: Any, table: Any) -> Iterator[None]:
+def numbering_by_us(connection: Any, table: Any) -> Iterator[None]:
     """PostgreSQL's numbering of rows takes our numbers meanwhile, and goes on after them."""
     if connection.dialect.name != "postgresql":
         yield
@@ -177,7 +184,17 @@ def sql_values(field: Field, column: np.ndarray, kind: Any) -> list[Any]:
             return [None if t is None else float(t) for t in texts]
         case sa.Numeric():
             return [None if t is None else Decimal(t) if kind.asdecimal else float(t) for t in texts]
+        case sa.Date() | sa.DateTime() | sa.Time() | sa.Uuid():  # of keys, which are held as texts
+            return [None if t is None else _read_as(kind.python_type, t) for t in texts]
     return texts
+
+
+def _read_as(kind: type[datetime.date] | type[datetime.time] | type[UUID], text: str) -> Any:
+    """A key as the database's type; texts that are none as they are, for the database to refuse."""
+    try:
+        return UUID(text) if issubclass(kind, UUID) else kind.fromisoformat(text)
+    except ValueError:
+        return text
 
 
 def _whole(text: str) -> int | str:

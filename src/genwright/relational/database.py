@@ -1,7 +1,7 @@
 """Database: tables joined by keys, and the order in which one is made after the other."""
 
 import re
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -55,6 +55,13 @@ class Keys:
         foreign = tuple(f for f in self.foreign if f.table in tables and f.parent in tables)
         primary = {table: key for table, key in self.primary.items() if table in tables}
         return Keys(primary, foreign, tuple(u for u in self.unique if u.table in tables))
+
+    def also(self, unique: Iterable[Unique]) -> "Keys":
+        """With further sets of columns that must differ."""
+        known = {(u.table, frozenset(u.columns)) for u in self.unique}
+        known |= {(table, frozenset([key])) for table, key in self.primary.items()}
+        more = tuple(u for u in unique if (u.table, frozenset(u.columns)) not in known)
+        return replace(self, unique=self.unique + more)
 
     @property
     def tables(self) -> list[str]:

@@ -49,7 +49,9 @@ def read_database(
             "there are no tables", where=found.name, hint="known are .csv, .tsv, .parquet, .csv.gz, .tsv.gz"
         )
     read_one = partial(_table, found, missing=missing, seed=seed)
-    chosen = keys_from_json(keys, where="keys") if keys is not None else found.declared
+    if found.trouble is not None and keys is None:
+        raise found.trouble
+    chosen = found.declared if keys is None else keys_from_json(keys, where="keys").also(found.own.unique)
     notes = list(found.notes)
     if chosen is None:
         chosen, hints = suggest_keys(_present(found, partial(read_one, keys=Keys({})), []), found.own)
@@ -69,15 +71,15 @@ def read_database(
 
 def _present(found: Found, read_one: Callable[[str], Dataset], notes: list[str]) -> dict[str, Dataset]:
     """The tables that have rows; the others are added to `notes`. Raises DataError where there are none at all."""
-    tables, empty = {}, []
+    tables, empty = {}, {}
     for name in found.sources:
         try:
             tables[name] = read_one(name)
-        except NoRowsError:
-            empty.append(name)
+        except NoRowsError as error:
+            empty[name] = error.what
     if not tables:
         raise NoRowsError("no table has rows", where=found.name)
-    notes += [f"{name}: passed over, since it has no rows; samples do not have it" for name in empty]
+    notes += [f"{name}: passed over, {why}; samples do not have it" for name, why in empty.items()]
     return tables
 
 

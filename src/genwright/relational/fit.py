@@ -14,7 +14,6 @@ from jaxtyping import Int8
 
 from genwright.codecs.conditioned import ConditionedCodec
 from genwright.data.split import Split, content_hash
-from genwright.errors import DataError
 from genwright.families.autoregressive import Autoregressive
 from genwright.families.family import Family, Work
 from genwright.families.recipe import check_family
@@ -253,9 +252,8 @@ def _encoded(
     part = parts[layout.table][order]
     train = data.take(part == TRAIN)
     valid = data.take(part == VALID) if (part == VALID).any() else train
-    if len(train) < 2:
-        what = f"{len(data)} rows are too few to fit"
-        raise DataError(what, where=f"{database.name}, {layout.table}", hint="give more rows, or leave the table out")
+    if len(train) < 2:  # of a table of a few rows, all are needed
+        train = valid = data.take(np.arange(max(2, len(data))) % len(data))
     rng = torch.Generator().manual_seed(seed)
     own = len(own_rows(database, layout).fields)
     codec = ConditionedCodec.fit(train, beside=[f.name for f in data.fields[own:]], rng=rng)

@@ -1,5 +1,6 @@
 """Tables kept as they are, such as lists of countries: which ones, and how rows that refer to them are modelled."""
 
+import re
 from collections.abc import Collection, Mapping
 from dataclasses import replace
 
@@ -10,6 +11,7 @@ from genwright.data.table import RawColumn
 from genwright.errors import ArgumentError
 from genwright.relational.database import Keys, key_texts
 
+DAY = re.compile(r"[0-9]{4}-[01][0-9]-[0-3][0-9]([ T].*)?")
 FEW_ROWS = 10  # below which a table is kept
 MANY_TIMES = 10  # as many rows as a table of mere keys and names has must refer to it
 
@@ -17,7 +19,7 @@ MANY_TIMES = 10  # as many rows as a table of mere keys and names has must refer
 def kept_tables(
     tables: Mapping[str, Dataset], keys: Keys, *, keep: Collection[str] | None
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """The tables to keep, in order, and notes on them; `keep` None: those that are small, or nothing but names.
+    """The tables to keep, in order, and notes on them; `keep` None: small ones, calendars and lists of names.
 
     A table that refers to one whose rows are made anew cannot be kept. Raises ArgumentError where one was asked for.
     """
@@ -41,9 +43,14 @@ def kept_tables(
 
 
 def _is_lookup(table: str, tables: Mapping[str, Dataset], keys: Keys) -> bool:
-    if len(tables[table]) < FEW_ROWS:
+    if len(tables[table]) < FEW_ROWS or _is_calendar(tables[table], keys.primary.get(table)):
         return True
     return _only_referenced(table, tables, keys) and not personal_data(tables[table])
+
+
+def _is_calendar(data: Dataset, key: str | None) -> bool:
+    """Whether the keys are days, of which no new ones can be made up."""
+    return key is not None and all(DAY.fullmatch(text or "") for text in key_texts(data, key))
 
 
 def _only_referenced(table: str, tables: Mapping[str, Dataset], keys: Keys) -> bool:

@@ -11,11 +11,13 @@ from genwright.data.sql import Address, connected, named
 from genwright.errors import DataError
 from genwright.relational.database import ForeignKey, Keys, Unique
 
+HINT = "say with keys= which single columns are keys"
+
 
 @dataclass(frozen=True)
 class Found:
     """A database before it is read: its tables, what is declared of their keys (None: no foreign ones, but those in
-    `own`), columns that the database computes, and notes.
+    `own`), columns that the database computes, notes, and what only keys of the user's own can remedy.
     """
 
     name: str
@@ -24,6 +26,7 @@ class Found:
     own: Keys = field(default_factory=lambda: Keys({}))
     computed: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     notes: tuple[str, ...] = ()
+    trouble: DataError | None = None
 
 
 def reflected(source: str) -> Found:
@@ -43,17 +46,23 @@ def reflected(source: str) -> Found:
     notes = [f"{t}.{c}: left out, since the database computes it" for t, each in computed.items() for c in each]
     keys = {name: key[0] for name, key in primary.items() if len(key) == 1}
     foreign: list[ForeignKey] = []
+    trouble: DataError | None = None
     for name, link in links:
         parent = named(link["referred_table"], names)
         if parent is None:
             notes.append(f"{name}: refers to {link['referred_table']!r}, which is not there; taken for plain columns")
             continue
-        each, referred = _foreign(name, parent, link, columns, keys.get(parent), address)
+        try:
+            each, referred = _foreign(name, parent, link, columns, keys.get(parent), address)
+        except DataError as error:
+            trouble = error
+            continue
         if keys.setdefault(parent, referred) != referred:
             only = not any(f.parent == parent for f in foreign)
             if not only:
                 what = f"{name}.{each.column} refers to {parent}.{referred}, other keys to {parent}.{keys[parent]}"
-                raise DataError(what, where=address.shown, hint="say with keys= which columns are keys")
+                trouble = DataError(what, where=address.shown, hint=HINT)
+                continue
             unique[parent].append([keys[parent]])
             keys[parent] = referred
         foreign.append(each)
@@ -65,7 +74,7 @@ def reflected(source: str) -> Found:
     plain = address.url.render_as_string(hide_password=False)
     sources: dict[str, Source] = {t: f"{plain}{'&' if '?' in plain else '?'}table={quote_plus(t)}" for t in names}
     name = Path(address.url.database or "database").stem
-    return Found(name, sources, found if foreign else None, found, computed, tuple(notes))
+    return Found(name, sources, found if foreign else None, found, computed, tuple(notes), trouble)
 
 
 def _unique_columns(inspector: Any, table: str) -> list[list[str]]:
@@ -89,11 +98,10 @@ def _foreign(
     """A foreign key, and the column of the parent that it refers to; names as the tables have them."""
     if len(link["constrained_columns"]) != 1:
         told = ", ".join(link["constrained_columns"])
-        hint = "say with keys= which single columns are keys"
-        raise DataError(f"{table} has a foreign key of several columns ({told})", where=address.shown, hint=hint)
+        raise DataError(f"{table} has a foreign key of several columns ({told})", where=address.shown, hint=HINT)
     column = named(link["constrained_columns"][0], columns[table])
     referred = named(next(iter(link["referred_columns"]), key or ""), columns[parent])
     if column is None or referred is None:
         what = f"{table} has a foreign key to columns of {parent} that are not there"
-        raise DataError(what, where=address.shown, hint="say with keys= which columns are keys")
+        raise DataError(what, where=address.shown, hint=HINT)
     return ForeignKey(table, column, parent), referred

@@ -1,20 +1,20 @@
 """Databases into SQL servers: new tables with their keys, or rows beside those that are there, all or none."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 
-from genwright.data.cells import cells
 from genwright.data.dataset import Dataset, Identifier
 from genwright.data.keys import new_keys
 from genwright.data.sql import Address, as_text, connected, named
-from genwright.data.sql_write import column_type, described, insert
+from genwright.data.sql_write import column_type, described, insert, numbering_by_us
 from genwright.data.write import IfExists
 from genwright.errors import ArgumentError
-from genwright.relational.database import Database, ForeignKey, Unique
+from genwright.relational.database import Database, ForeignKey, Unique, key_texts
 from genwright.relational.distinct import is_whole
 
 MOST = 2**63 - 1  # of whole numbers in databases
@@ -34,7 +34,7 @@ def write_tables(database: Database, address: Address, if_exists: IfExists) -> t
         tables: dict[str, Any] = {}
         added = there if if_exists == "append" else {}
         for name, found in added.items():
-            tables[name] = sa.Table(found, meta, autoload_with=connection)
+            tables[name] = sa.Table(found, meta, autoload_with=connection, resolve_fks=False)
         for name in database.tables:
             if name not in added:
                 tables[name] = _new_table(database, name, meta, connection.dialect)
@@ -44,11 +44,35 @@ def write_tables(database: Database, address: Address, if_exists: IfExists) -> t
             old.drop_all(connection)
         meta.create_all(connection, tables=[table for name, table in tables.items() if name not in added])
         rows = _Continued(database, connection, {name: tables[name] for name in added}).rows()
-        for name in parents_first(database):
-            if len(rows[name]):
-                insert(connection, rows[name], tables[name])
+        with ExitStack() as meanwhile:
+            for name in added:
+                meanwhile.enter_context(numbering_by_us(connection, tables[name]))
+            meanwhile.enter_context(_references_later(connection, [tables[name] for name in added]))
+            for name in parents_first(database):
+                if len(rows[name]):
+                    insert(connection, rows[name], tables[name])
     there_already = {name: len(data) - len(rows[name]) for name, data in database.tables.items()}
     return tuple(f"{name}: {n} rows are there already, and left as they are" for name, n in there_already.items() if n)
+
+
+@contextmanager
+def _references_later(connection: Any, tables: Sequence[Any]) -> Iterator[None]:
+    """PostgreSQL looks up references after all rows are there, so that rows may refer to those that are yet to come."""
+    import sqlalchemy as sa
+
+    quote, places = connection.dialect.identifier_preparer, list[tuple[str, str]]()
+    if connection.dialect.name == "postgresql":
+        inspector = sa.inspect(connection)
+        found = [(t, key) for t in tables for key in inspector.get_foreign_keys(t.name)]
+        at_once = [(t, key["name"]) for t, key in found if not key["options"].get("deferrable")]
+        places = [(quote.format_table(t), quote.quote(name)) for t, name in at_once]
+    for table, name in places:
+        connection.exec_driver_sql(f"ALTER TABLE {table} ALTER CONSTRAINT {name} DEFERRABLE INITIALLY DEFERRED")
+    yield
+    if connection.dialect.name == "postgresql":
+        connection.exec_driver_sql("SET CONSTRAINTS ALL IMMEDIATE")
+    for table, name in places:
+        connection.exec_driver_sql(f"ALTER TABLE {table} ALTER CONSTRAINT {name} NOT DEFERRABLE")
 
 
 def _new_table(database: Database, name: str, meta: Any, dialect: Any) -> Any:
@@ -96,27 +120,28 @@ class _Continued:
                 if column not in linked and isinstance(self.tables[name].field(column), Identifier):
                     self._go_on(name, column)
             for unique in self.database.unique:
-                if unique.table == name and not set(unique.columns) <= {*own, *alone}:
+                if unique.table == name:
                     self._differ(unique)
         return self.tables | kept
 
     def _found(self, table: str, names: tuple[str, ...]) -> set[tuple[str | None, ...]]:
-        """What stands in columns of a table, as texts."""
+        """What stands in columns of a table, as texts of keys."""
         import sqlalchemy as sa
 
         columns = [self.there[table].columns[named(n, self.there[table].columns.keys()) or n] for n in names]
-        return {tuple(map(as_text, row)) for row in self.connection.execute(sa.select(*columns))}
+        return {tuple(map(_key_text, row)) for row in self.connection.execute(sa.select(*columns))}
 
     def _texts(self, table: str, names: tuple[str, ...]) -> list[tuple[str | None, ...]]:
-        data = self.tables[table]
-        return list(zip(*(cells(data.field(n), data.columns[n]) for n in names), strict=True))
+        return list(zip(*(key_texts(self.tables[table], name) for name in names), strict=True))
 
     def _not_there(self, table: str) -> Dataset:
         """The rows of a kept table whose key is not there; all or none where it has no key."""
         data, keys = self.tables[table], self.database.keys
         several = [u.columns for u in self.database.unique if u.table == table]
-        names = (keys[table],) if table in keys else next(iter(several), tuple(f.name for f in data.fields))
-        found = self._found(table, names)
+        names = (keys[table],) if table in keys else next(iter(several), ())
+        found = self._found(table, names or (data.fields[0].name,))
+        if not names:
+            return data.take(slice(0, 0)) if found else data
         return data.take(np.array([text not in found for text in self._texts(table, names)], dtype=bool))
 
     def _go_on(self, table: str, column: str) -> None:
@@ -157,6 +182,12 @@ class _Continued:
         if column.dtype.kind != "f":
             shifted = np.array([None if v != v else str(int(v)) for v in shifted], dtype=object)
         self.tables[unique.table] = replace(data, columns={**data.columns, whole[-1]: shifted})
+
+
+def _key_text(value: Any) -> str | None:
+    """A value of a database as the text of a key: 7.0 as 7."""
+    text = as_text(value)
+    return None if text is None else re.sub(r"^(-?[0-9]+)\.0+$", r"\1", text)
 
 
 def keys_after(field: Identifier, there: set[str], n: int) -> list[str]:
