@@ -62,8 +62,8 @@ def test_text_and_series_are_measured():
 
 
 def test_what_cannot_be_measured_says_why():
-    found = sanity.battery(limited(table_subject(table(200), n=60), {("C2ST",)}, {"noise"}), draws=1)
-    assert "C2ST needs 100 rows" in found.curves[0].problem
+    found = sanity.battery(limited(table_subject(table(200), n=8), {("C2ST",)}, {"noise"}), draws=1)
+    assert "C2ST needs 10 records" in found.curves[0].problem
     assert not found.curves[0].passed and not found.failed
 
 
