@@ -7,7 +7,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import sqlalchemy as sa
+from click.testing import CliRunner
+from scipy.stats import chi2_contingency
 
+from genwright.app.cli import main
 from genwright.errors import ArgumentError, DataError, NoRowsError
 from genwright.relational.database import Database, Unique
 from genwright.relational.distinct import exchanged
@@ -84,6 +87,14 @@ SCHEMAS = {
     "staff": (
         "CREATE TABLE staff(id INTEGER PRIMARY KEY, boss_id INT REFERENCES staff(id), pay REAL)",
         {"staff": [(i, max(1, i // 4), NORMAL[i]) for i in range(1, 101)]},
+    ),
+    "one year": (
+        "CREATE TABLE student(id INTEGER PRIMARY KEY, age INT, photo BLOB UNIQUE);"
+        "CREATE TABLE mark(student_id INT REFERENCES student(id), year INT, mark INT, PRIMARY KEY(student_id, year))",
+        {
+            "student": [(*row, b"\x00" + bytes([row[0]])) for row in STUDENTS],
+            "mark": [(i, 2024, i % 6) for i in range(1, 50)],
+        },
     ),
     "computed": (
         "CREATE TABLE box(id INTEGER PRIMARY KEY, a INT, b INT, area INT AS (a * b), twice INT AS (a + a) STORED)",
@@ -297,6 +308,33 @@ def test_a_few_rows_of_another_are_modelled_and_calendars_kept(rows):
         fake = fit_database(real, steps=3).sample(seed=1)
     assert fake.tables["calendar"].frame.equals(real.tables["calendar"].frame)
     assert set(fake.column("sales", "calendar_day")) <= set(days)
+
+
+def test_binary_keys_are_refused_by_name(tmp_path):
+    with sqlite3.connect(tmp_path / "a.db") as connection:
+        connection.executescript(
+            "CREATE TABLE a(id BLOB PRIMARY KEY, x INT); CREATE TABLE b(a_id BLOB REFERENCES a(id), y INT);"
+            "INSERT INTO a VALUES (x'01', 2); INSERT INTO b VALUES (x'01', 3)"
+        )
+    with pytest.raises(DataError, match=r"b\.a_id refers to a\.id, which is binary"):
+        read_database(f"sqlite:///{tmp_path / 'a.db'}")
+
+
+def test_shares_of_kept_rows_are_those_of_the_data():
+    shops = pd.DataFrame({"id": list("abcdef"), "area": [3, 9, 4, 7, 5, 8]})
+    own = np.random.default_rng(0).choice(list("abcdef"), 1200, p=[0.4, 0.3, 0.1, 0.1, 0.05, 0.05])
+    real = read_database({"shops": shops, "sales": pd.DataFrame({"id": range(1200), "shop_id": own, "amount": 2})})
+    assert real.kept == ("shops",)
+    fake = fit_database(real, steps=150).sample(seed=1)
+    both = [pd.Series(d.column("sales", "shop_id")).value_counts().reindex(shops["id"]) for d in (real, fake)]
+    assert chi2_contingency(both).pvalue > 1e-3
+
+
+def test_tables_to_keep_on_the_command_line(tmp_path):
+    filled(tmp_path / "real.db", "lookup")
+    wrong = [str(tmp_path / "m"), "--keep", "cust"]
+    done = CliRunner().invoke(main, ["fit-database", f"sqlite:///{tmp_path / 'real.db'}", "-o", *wrong])
+    assert done.exit_code == 2 and "cust cannot be kept as it is: it refers to country" in done.output
 
 
 def test_nothing_at_all_is_said():

@@ -54,7 +54,8 @@ def settled(
 ) -> Bool[np.ndarray, " n"]:
     """Have the n rows of a table differ as `unique` says; `columns` and `rows` are changed. Returns which rows do.
 
-    Columns of foreign keys are known by the rows they refer to in `rows`; columns that are in neither are new keys.
+    Columns of foreign keys are known by the rows they refer to in `rows`; columns that are in neither are new keys, all
+    different.
     """
     links = {f.column: f for f in rows if f.table == unique.table}
     known = columns | {name: rows[foreign] for name, foreign in links.items()}

@@ -4,6 +4,7 @@ import json
 import os
 import re
 from collections.abc import Callable, Collection, Mapping
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -98,6 +99,8 @@ def _table(found: Found, name: str, *, keys: Keys, missing: Any, seed: int) -> D
     free = [f.name for f in data.texts]  # made up anew like keys: rows of databases have no free text
     for key in [*free, *keys.of(name)]:
         data = as_key(data, data.field(key).name)
+    made = tuple(note for note in data.notes if not note.endswith("dropped, as told"))  # nobody told; it is noted
+    data = replace(data, notes=made)
     for name in alone:
         field = data.field(name)
         if isinstance(field, Category) or (isinstance(field, Number) and field.decimals == 0):

@@ -1,7 +1,7 @@
 """DatabaseGenerator: one model per table, drawn parents first, so that whole databases come out with their keys."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -84,9 +84,13 @@ class DatabaseGenerator:
         for unique in self.unique:
             if unique.table in self.kept:
                 continue
-            parent = next(layout.parent for layout in self.layouts if layout.table == unique.table)
             numbered, n = self.numbered.get(unique.table, {}), sizes[unique.table]
-            fits = settled(unique, columns[unique.table], rows, n=n, parent=parent, numbered=numbered, seed=seed)
+            layout = next(each for each in self.layouts if each.table == unique.table)
+            single = {f.name for f in layout.fields if isinstance(f, Constant)}
+            within = replace(unique, columns=tuple(c for c in unique.columns if c not in single))
+            if not within.columns:
+                continue
+            fits = settled(within, columns[unique.table], rows, n=n, parent=layout.parent, numbered=numbered, seed=seed)
             if not fits.all():
                 names, before = ", ".join(unique.columns), dict(sizes)
                 left_out(columns, rows, sizes, {unique.table: ~fits})

@@ -43,8 +43,10 @@ def reflected(source: str) -> Found:
         links = [(name, f) for name in names for f in inspector.get_foreign_keys(name)]
     columns = {name: [c["name"] for c in each] for name, each in described.items()}
     computed = {name: tuple(c["name"] for c in each if c.get("computed")) for name, each in described.items()}
+    binary = {t: {c["name"] for c in each if isinstance(c["type"], sa.LargeBinary)} for t, each in described.items()}
+    unread = {t: binary[t] | set(computed[t]) for t in names}
     notes = [f"{t}.{c}: left out, since the database computes it" for t, each in computed.items() for c in each]
-    keys = {name: key[0] for name, key in primary.items() if len(key) == 1}
+    keys = {name: key[0] for name, key in primary.items() if len(key) == 1 and key[0] not in unread[name]}
     foreign: list[ForeignKey] = []
     trouble: DataError | None = None
     for name, link in links:
@@ -57,6 +59,10 @@ def reflected(source: str) -> Found:
         except DataError as error:
             trouble = error
             continue
+        if each.column in unread[name] or referred in unread[parent]:
+            what = f"{name}.{each.column} refers to {parent}.{referred}, which is binary or computed, and so left out"
+            trouble = DataError(what, where=address.shown, hint=HINT)
+            continue
         if keys.setdefault(parent, referred) != referred:
             only = not any(f.parent == parent for f in foreign)
             if not only:
@@ -66,9 +72,11 @@ def reflected(source: str) -> Found:
             unique[parent].append([keys[parent]])
             keys[parent] = referred
         foreign.append(each)
-    several = [Unique(t, tuple(key), primary=True) for t, key in primary.items() if len(key) > 1]
+    several = [
+        Unique(t, tuple(key), primary=True) for t, key in primary.items() if len(key) > 1 and not set(key) & unread[t]
+    ]
     sets = dict.fromkeys(Unique(t, tuple(each)) for t, found in unique.items() for each in found)
-    several += [u for u in sets if u.columns != (keys.get(u.table),) and not set(u.columns) & set(computed[u.table])]
+    several += [u for u in sets if u.columns != (keys.get(u.table),) and not set(u.columns) & unread[u.table]]
     foreign.sort(key=lambda f: (f.table, columns[f.table].index(f.column)))
     found = Keys(keys, tuple(dict.fromkeys(foreign)), tuple(several))
     plain = address.url.render_as_string(hide_password=False)
