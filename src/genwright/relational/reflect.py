@@ -3,7 +3,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 from urllib.parse import quote_plus
 
 from genwright.data.read import Source
@@ -29,27 +29,49 @@ class Found:
     trouble: DataError | None = None
 
 
-def reflected(source: str) -> Found:
-    """The tables of a database (views are left out), and what it declares of them."""
-    import sqlalchemy as sa
+@dataclass(frozen=True)
+class Catalogue:
+    """What a database says of its tables: their columns, those that it computes, and those that are not read; columns
+    of primary keys and sets that must differ; foreign keys.
+    """
 
+    columns: Mapping[str, list[str]]
+    computed: Mapping[str, tuple[str, ...]]
+    unread: Mapping[str, set[str]]
+    primary: Mapping[str, list[str]]
+    unique: Mapping[str, list[list[str]]]
+    links: list[tuple[str, Mapping[str, Any]]]
+
+    @classmethod
+    def of(cls, address: Address) -> Self:
+        """Of all tables; views are left out."""
+        import sqlalchemy as sa
+
+        with connected(address) as connection:
+            inspector = sa.inspect(connection)
+            names = sorted(inspector.get_table_names())
+            described = {name: inspector.get_columns(name) for name in names}
+            primary = {name: inspector.get_pk_constraint(name)["constrained_columns"] for name in names}
+            unique = {name: _unique_columns(inspector, name) for name in names}
+            links = [(name, f) for name in names for f in inspector.get_foreign_keys(name)]
+        columns = {name: [c["name"] for c in each] for name, each in described.items()}
+        computed = {name: tuple(c["name"] for c in each if c.get("computed")) for name, each in described.items()}
+        binary = {
+            t: {c["name"] for c in each if isinstance(c["type"], sa.LargeBinary)} for t, each in described.items()
+        }
+        return cls(columns, computed, {t: binary[t] | set(computed[t]) for t in names}, primary, unique, links)
+
+
+def reflected(source: str) -> Found:
+    """The tables of a database, and what it declares of them."""
     address = Address.of(source)
-    with connected(address) as connection:
-        inspector = sa.inspect(connection)
-        names = sorted(inspector.get_table_names())
-        described = {name: inspector.get_columns(name) for name in names}
-        primary = {name: inspector.get_pk_constraint(name)["constrained_columns"] for name in names}
-        unique = {name: _unique_columns(inspector, name) for name in names}
-        links = [(name, f) for name in names for f in inspector.get_foreign_keys(name)]
-    columns = {name: [c["name"] for c in each] for name, each in described.items()}
-    computed = {name: tuple(c["name"] for c in each if c.get("computed")) for name, each in described.items()}
-    binary = {t: {c["name"] for c in each if isinstance(c["type"], sa.LargeBinary)} for t, each in described.items()}
-    unread = {t: binary[t] | set(computed[t]) for t in names}
-    notes = [f"{t}.{c}: left out, since the database computes it" for t, each in computed.items() for c in each]
-    keys = {name: key[0] for name, key in primary.items() if len(key) == 1 and key[0] not in unread[name]}
+    seen = Catalogue.of(address)
+    names, columns, unread, unique = list(seen.columns), seen.columns, seen.unread, seen.unique
+    notes = [f"{t}.{c}: left out, since the database computes it" for t, each in seen.computed.items() for c in each]
+    keys = {name: key[0] for name, key in seen.primary.items() if len(key) == 1 and key[0] not in unread[name]}
     foreign: list[ForeignKey] = []
     trouble: DataError | None = None
-    for name, link in links:
+    for name, link in seen.links:
         parent = named(link["referred_table"], names)
         if parent is None:
             notes.append(f"{name}: refers to {link['referred_table']!r}, which is not there; taken for plain columns")
@@ -73,7 +95,9 @@ def reflected(source: str) -> Found:
             keys[parent] = referred
         foreign.append(each)
     several = [
-        Unique(t, tuple(key), primary=True) for t, key in primary.items() if len(key) > 1 and not set(key) & unread[t]
+        Unique(t, tuple(key), primary=True)
+        for t, key in seen.primary.items()
+        if len(key) > 1 and not set(key) & unread[t]
     ]
     sets = dict.fromkeys(Unique(t, tuple(each)) for t, found in unique.items() for each in found)
     several += [u for u in sets if u.columns != (keys.get(u.table),) and not set(u.columns) & unread[u.table]]
@@ -82,7 +106,7 @@ def reflected(source: str) -> Found:
     plain = address.url.render_as_string(hide_password=False)
     sources: dict[str, Source] = {t: f"{plain}{'&' if '?' in plain else '?'}table={quote_plus(t)}" for t in names}
     name = Path(address.url.database or "database").stem
-    return Found(name, sources, found if foreign else None, found, computed, tuple(notes), trouble)
+    return Found(name, sources, found if foreign else None, found, seen.computed, tuple(notes), trouble)
 
 
 def _unique_columns(inspector: Any, table: str) -> list[list[str]]:
