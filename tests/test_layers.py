@@ -8,6 +8,7 @@ import pytest
 SOURCE = Path(__file__).parents[1] / "src" / "genwright"
 LAYERS = [
     "errors",
+    "typed",
     "signals",
     "folders",
     "storage",

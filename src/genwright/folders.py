@@ -276,7 +276,8 @@ def _stamp(folder: Path, name: str) -> tuple[bytes, list[str]]:
     content = b""
     moving: list[str] = []
     with suppress(OSError):
-        content = placed(folder, name).read_bytes()
+        if (path := placed(folder, name)).is_file():  # a pipe would be waited for
+            content = path.read_bytes()
     for aside in (NEW, OLD):
         with suppress(OSError):
             moving += sorted(str(path) for path in (folder / aside).iterdir())

@@ -24,12 +24,13 @@ from genwright.data.read import Source
 from genwright.drawing import Conditions, Drawer, by_field, draw_given
 from genwright.errors import StorageError, UnsupportedError
 from genwright.families.family import Density, Encodes, Family, HasLatent
+from genwright.families.rebuild import rebuild
 from genwright.families.recipe import recipe_from_json, recipe_to_json
 from genwright.folders import placed, replacing, settle, steadily
 from genwright.imputation import arranged, impute, impute_ruled
 from genwright.maths.interpolation import slerp
 from genwright.randomness import checked_seed, seeded
-from genwright.spaces import Columns, Encoded, Given, Space
+from genwright.spaces import Encoded, Given, Space
 from genwright.storage import parse_json, parse_tensors, read_file, read_json, sha256, write_json, write_tensors
 from genwright.texts import TextColumns
 from genwright.train.correction import Correction
@@ -38,6 +39,7 @@ from genwright.train.fit import Fitted
 from genwright.train.limits import checked_count
 from genwright.train.progress import Listener, Progress, silent
 from genwright.train.stages import forget
+from genwright.typed import entry, wrong
 
 RECIPE, CODEC, WEIGHTS = "recipe.json", "codec.json", "weights.safetensors"
 SCHEMA = 1  # of the saved folder; raised when an older genwright could no longer read it
@@ -310,25 +312,29 @@ def load(folder: str | Path, *, device: str = "auto") -> Generator:
         raise StorageError("no such folder", where=str(folder), hint=hint)
     recipe, raw = steadily(folder, RECIPE, lambda: _read(folder))
     described = parse_json(raw[CODEC], where=str(folder / CODEC))
-    codec = codec_from_json(described)
+    codec = codec_from_json(described, where=str(folder / CODEC))
     tensors, _ = parse_tensors(raw[WEIGHTS], where=str(folder / WEIGHTS))
-    target = choose_device(device)
-    family = recipe_from_json(recipe)
-    net = _rebuild(family, codec.space, codec.context, tensors, "net/", target)
+    target, where = choose_device(device), str(folder / RECIPE)
+    family = recipe_from_json(recipe, where=where)
+    net = rebuild(family, codec.space, codec.context, _part(tensors, "net/"), target)
     prior = None
-    if recipe["prior"] is not None:
-        assert codec.context is not None
-        prior_family = recipe_from_json(recipe["prior"])
-        prior_net = _rebuild(prior_family, codec.context, None, tensors, "prior/", target)
-        prior = Fitted(prior_family, prior_net, {})
+    if recipe.get("prior") is not None:
+        if codec.context is None:
+            raise wrong("a prior of nothing", where)
+        prior_family = recipe_from_json(recipe["prior"], where=f"{where}, prior")
+        prior = Fitted(prior_family, rebuild(prior_family, codec.context, None, _part(tensors, "prior/"), target), {})
     correction = Correction.of(codec.space, _part(tensors, "correction/"))
-    rules = None if recipe.get("constraints") is None else Constraints.from_json(recipe["constraints"])
+    rules = (
+        None
+        if recipe.get("constraints") is None
+        else Constraints.from_json(recipe["constraints"], inner=codec_fields(codec))
+    )
     return Generator(
         codec=codec,
         family=family,
         net=net,
         prior=prior,
-        record=recipe["record"],
+        record=entry(recipe, "record", dict, where=where),
         constraints=rules,
         correction=correction and correction.to(target),
         texts=_rebuild_texts(recipe, described, tensors, target),
@@ -348,7 +354,7 @@ def _read(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
         raise StorageError("not a genwright recipe", where=str(folder / RECIPE), hint="is the folder right?")
     if recipe["schema"] != SCHEMA:
         raise StorageError(
-            f"format {recipe['schema']}, and this version reads format {SCHEMA}",
+            f"format {recipe['schema']!r:.20}, and this version reads format {SCHEMA}",
             where=str(folder),
             hint="upgrade genwright, or fit again",
         )
@@ -365,23 +371,12 @@ def _rebuild_texts(
 ) -> TextColumns | None:
     if recipe.get("texts") is None:
         return None
-    codec, family = codec_from_json(described["texts"]), recipe_from_json(recipe["texts"])
-    assert isinstance(codec, TextColumnsCodec)
-    net = _rebuild(family, codec.space, codec.context, tensors, "texts/", device)
-    return TextColumns(codec, Fitted(family, net, {}), tuple(described["order"]))
-
-
-def _rebuild(
-    family: Family, space: Space, context: Columns | None, tensors: dict[str, Tensor], prefix: str, device: torch.device
-) -> nn.Module:
-    with seeded(0):
-        net = family.build(space, context)
-    try:
-        net.load_state_dict(_part(tensors, prefix))
-    except RuntimeError as error:
-        hint = "the files do not belong together"
-        raise StorageError(f"the weights do not fit the recipe ({str(error).splitlines()[0]})", hint=hint) from None
-    return net.to(device).eval().requires_grad_(False)
+    codec, family = codec_from_json(described.get("texts")), recipe_from_json(recipe["texts"])
+    order = entry(described, "order", tuple[str, ...], where=CODEC)
+    if not isinstance(codec, TextColumnsCodec):
+        raise wrong("not the codec of texts", CODEC)
+    net = rebuild(family, codec.space, codec.context, _part(tensors, "texts/"), device)
+    return TextColumns(codec, Fitted(family, net, {}), order)
 
 
 def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:

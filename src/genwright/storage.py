@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import re
+import stat
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -66,7 +67,7 @@ def parse_json(raw: bytes, *, where: str) -> Any:
     """The value in the bytes of a JSON file."""
     try:
         return json.loads(raw.decode("utf-8"))
-    except (UnicodeDecodeError, json.JSONDecodeError) as error:
+    except (ValueError, RecursionError) as error:  # also of numbers of thousands of digits, and of deep nesting
         raise StorageError(f"not valid JSON ({error})", where=where, hint="the file is damaged") from None
 
 
@@ -113,7 +114,7 @@ def parse_tensors(raw: bytes, *, where: str) -> tuple[dict[str, Any], dict[str, 
         tensors = load(raw)
         header = json.loads(raw[8 : 8 + int.from_bytes(raw[:8], "little")])
         return tensors, dict(header.get("__metadata__", {}))
-    except (SafetensorError, ValueError, AssertionError, KeyError) as error:
+    except (SafetensorError, ValueError, AssertionError, KeyError, TypeError, RuntimeError) as error:
         what = f"not a whole safetensors file ({error})"
         raise StorageError(what, where=where, hint="the file is damaged") from None
 
@@ -122,6 +123,7 @@ def read_about(path: Path) -> dict[str, str]:
     """The metadata of a safetensors file, without its tensors."""
     from safetensors import SafetensorError, safe_open
 
+    check_regular(path)
     try:
         with safe_open(path, framework="np") as file:
             return dict(file.metadata() or {})
@@ -132,11 +134,18 @@ def read_about(path: Path) -> dict[str, str]:
 def read_file(path: Path) -> bytes:
     """The bytes of a file that was saved; a StorageError where it cannot be read."""
     try:
+        check_regular(path)
         return path.read_bytes()
     except FileNotFoundError:
         raise StorageError("no such file", where=str(path), hint="is this a folder that genwright saved?") from None
     except OSError as error:
         raise StorageError(f"cannot read: {error.strerror or error}", where=str(path)) from None
+
+
+def check_regular(path: Path) -> None:
+    """Raise StorageError for a folder, a pipe or a device, which would be read for ever; OSError where nothing is."""
+    if not stat.S_ISREG(path.stat().st_mode):
+        raise StorageError("not a file", where=str(path), hint="is this a folder that genwright saved?")
 
 
 def sha256(path: Path) -> str:

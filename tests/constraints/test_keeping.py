@@ -135,7 +135,7 @@ def test_saved_and_loaded_it_draws_the_same_and_scores(tmp_path):
     assert np.array_equal(again.log_prob(kept()), model.log_prob(kept()))
     damaged = model.constraints.to_json() | {"rules": [{"rule": "unknown"}]}
     with pytest.raises(StorageError, match="no rule called"):
-        Constraints.from_json(json.loads(json.dumps(damaged)))
+        Constraints.from_json(json.loads(json.dumps(damaged)), inner=())
 
 
 def test_rows_decoded_from_latents_are_moved_to_where_the_rules_hold():

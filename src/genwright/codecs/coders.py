@@ -10,14 +10,21 @@ from jaxtyping import Float
 
 from genwright.codecs.grouped import Grouped
 from genwright.codecs.scalars import MOST_LEVELS, Atoms, Levels, ScalarCoder
-from genwright.codecs.schema import grid_scale
+from genwright.codecs.schema import grid_scale, is_moment, is_of
 from genwright.codecs.smooth import Smooth
 from genwright.codecs.values import values_of
-from genwright.data.dataset import SCALARS, Category, Field, Number, Time
+from genwright.data.dataset import SCALARS, Category, Constant, Field, Identifier, Number, Time
 from genwright.data.times import far_times
 from genwright.errors import DataError
 from genwright.spaces import Continuous
+from genwright.typed import made, typed, wrong
 
+KINDS: Mapping[str, Callable[..., ScalarCoder]] = {
+    "atoms": Atoms,
+    "levels": Levels,
+    "smooth": Smooth,
+    "grouped": Grouped,
+}
 NONE = np.empty(0)
 LARGEST = 1e100  # beyond that sums and slopes overflow
 MOST_RARE = 0.05  # share of the rows that may hold levels told apart by their counts alone
@@ -101,12 +108,30 @@ def fit_number(
     return Smooth.fit(values, step=step, rng=rng, apart=apart)
 
 
-def coder_from_json(mapping: Mapping[str, Any]) -> ScalarCoder:
-    """The inverse of `ScalarCoder.to_json`."""
-    kinds: dict[str, type[ScalarCoder]] = {"atoms": Atoms, "levels": Levels, "smooth": Smooth, "grouped": Grouped}
-    values: dict[str, Any] = {name: tuple(v) if isinstance(v, list) else v for name, v in mapping.items()}
-    build: Callable[..., ScalarCoder] = kinds[values.pop("kind")]
-    return build(**values)
+def coder_from_json(told: Any, *, where: str = "coders") -> ScalarCoder:
+    """The inverse of `ScalarCoder.to_json`; StorageError for anything that is no coder."""
+    values = dict(typed(told, dict, where=where))
+    build = KINDS.get(typed(values.pop("kind", None), str, where=f"{where}, kind"))
+    if build is None:
+        raise wrong("a coder of unknown kind", where)
+    return made(build, values, where=where)
+
+
+def suits(field: Field, coder: ScalarCoder | None) -> bool:
+    """Whether a coder that was read from a file can be that of a field."""
+    match field:
+        case Category():
+            return isinstance(coder, Levels | Grouped) and all(is_of(field.dtype, level) for level in coder.known)
+        case Number():
+            return isinstance(coder, Atoms | Smooth)
+        case Time():
+            return isinstance(coder, Atoms | Smooth) and all(is_moment(field, value) for value in _ends(coder))
+    return coder is None and isinstance(field, Identifier | Constant)
+
+
+def _ends(coder: Atoms | Smooth) -> tuple[float, ...]:
+    """The least and the greatest value that is decoded, and maybe others."""
+    return coder.values if isinstance(coder, Atoms) else (coder.low, coder.high, *coder.spikes)
 
 
 def _common_step(distinct: Float[np.ndarray, " k"]) -> float:

@@ -13,7 +13,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from genwright.codecs.codec import Codec
-from genwright.codecs.coders import coder_from_json, fit_coders
+from genwright.codecs.coders import coder_from_json, fit_coders, suits
 from genwright.codecs.conditions import as_condition, value_set
 from genwright.codecs.scalars import ScalarCoder
 from genwright.codecs.schema import field_from_json, field_to_json, show
@@ -24,6 +24,7 @@ from genwright.data.dataset import SCALARS, Category, Constant, Dataset, Field, 
 from genwright.data.keys import new_keys
 from genwright.errors import DataError
 from genwright.spaces import Columns, Continuous, Discrete, Encoded, Given
+from genwright.typed import entry, typed, wrong
 
 
 @final
@@ -204,14 +205,23 @@ class ColumnsCodec(Codec):
         }
 
     @classmethod
-    def from_json(cls, mapping: Mapping[str, Any]) -> Self:
-        """The inverse of `to_json`."""
-        return cls(
-            tuple(field_from_json(f) for f in mapping["fields"]),
-            tuple(None if coder is None else coder_from_json(coder) for coder in mapping["coders"]),
-            mapping["name"],
-            mapping["label"],
+    def from_json(cls, told: Any, *, where: str = "codec.json") -> Self:
+        """The inverse of `to_json`; StorageError for anything else."""
+        told = typed(told, dict, where=where)
+        listed = {name: entry(told, name, tuple, where=where) for name in ("fields", "coders")}
+        fields = tuple(field_from_json(f, where=f"{where}, field {i}") for i, f in enumerate(listed["fields"], 1))
+        coders = tuple(
+            None if coder is None else coder_from_json(coder, where=f"{where}, coder {i}")
+            for i, coder in enumerate(listed["coders"], 1)
         )
+        if (
+            len(coders) != len(fields)
+            or not all(map(suits, fields, coders))
+            or len({f.name for f in fields}) < len(fields)
+        ):
+            raise wrong("fields and coders do not belong together", where)
+        label = typed(told.get("label"), str | None, where=f"{where}, label")
+        return cls(fields, coders, entry(told, "name", str, where=where), label)
 
     def _known(self, name: str) -> tuple[Field, ScalarCoder]:
         for field, coder in self._modelled:

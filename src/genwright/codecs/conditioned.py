@@ -11,6 +11,7 @@ from genwright.codecs.codec import Codec
 from genwright.codecs.columns import ColumnsCodec
 from genwright.data.dataset import Dataset
 from genwright.spaces import Columns, Encoded, Given
+from genwright.typed import typed
 
 
 @final
@@ -63,9 +64,11 @@ class ConditionedCodec(Codec):
         return {"kind": "conditioned", "rows": self.rows.to_json(), "beside": self.beside.to_json()}
 
     @classmethod
-    def from_json(cls, mapping: Mapping[str, Any]) -> Self:
-        """The inverse of `to_json`."""
-        return cls(ColumnsCodec.from_json(mapping["rows"]), ColumnsCodec.from_json(mapping["beside"]))
+    def from_json(cls, told: Any, *, where: str = "codec.json") -> Self:
+        """The inverse of `to_json`; StorageError for anything else."""
+        told = typed(told, dict, where=where)
+        rows, beside = (ColumnsCodec.from_json(told.get(name), where=f"{where}, {name}") for name in ("rows", "beside"))
+        return cls(rows, beside)
 
 
 def _part(data: Dataset, names: Sequence[str]) -> Dataset:

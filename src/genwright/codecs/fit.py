@@ -1,6 +1,5 @@
 """Which codec a Dataset takes, and codecs read back from JSON."""
 
-from collections.abc import Mapping
 from typing import Any
 
 import torch
@@ -12,7 +11,8 @@ from genwright.codecs.images import ImageCodec
 from genwright.codecs.text import TextCodec
 from genwright.codecs.text_columns import TextColumnsCodec
 from genwright.data.dataset import Dataset, Field, Image, Text
-from genwright.errors import DataError, StorageError
+from genwright.errors import DataError
+from genwright.typed import entry, typed, wrong
 
 Kind = type[ColumnsCodec] | type[ConditionedCodec] | type[ImageCodec] | type[TextCodec] | type[TextColumnsCodec]
 CODECS: dict[str, Kind] = {
@@ -64,10 +64,9 @@ def codec_fields(codec: Codec) -> tuple[Field, ...]:
     return scalars
 
 
-def codec_from_json(mapping: Mapping[str, Any]) -> Codec:
+def codec_from_json(told: Any, *, where: str = "codec.json") -> Codec:
     """The codec that `to_json` described; raises StorageError where the description is damaged."""
-    try:
-        return CODECS[mapping["kind"]].from_json(mapping)
-    except (KeyError, TypeError, ValueError, AttributeError, AssertionError) as error:
-        what = f"not the description of a codec ({type(error).__name__}: {error})"
-        raise StorageError(what, hint="the file is damaged, or of a newer genwright") from None
+    kind = entry(typed(told, dict, where=where), "kind", str, where=where)
+    if kind not in CODECS:
+        raise wrong(f"a codec of unknown kind {kind!r:.60}", where)
+    return CODECS[kind].from_json(told, where=where)

@@ -12,9 +12,10 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from genwright.codecs.grouping import alike
-from genwright.codecs.scalars import MOST_LEVELS, ScalarCoder, state_numbers, uniform
+from genwright.codecs.scalars import MOST_LEVELS, MOST_ROWS, ScalarCoder, state_numbers, uniform
 from genwright.codecs.value_sets import ValueSet
 from genwright.spaces import Continuous, Discrete
+from genwright.typed import require
 
 ROWS_PER_GROUP = 100  # with fewer rows there are fewer groups
 
@@ -34,6 +35,11 @@ class Grouped(ScalarCoder):
     counts: tuple[int, ...]
     sizes: tuple[int, ...]
     missing: bool
+
+    def __post_init__(self) -> None:
+        require(0 < len(set(self.levels)) == len(self.levels) == len(self.counts), "no levels, or one twice")
+        require(all(0 < count < MOST_ROWS for count in self.counts), "impossible counts of levels")
+        require(min(self.sizes, default=0) > 0 and sum(self.sizes) == len(self.levels), "impossible sizes of groups")
 
     @classmethod
     def fit(cls, values: np.ndarray, features: Iterable[Float[np.ndarray, " n"]]) -> Self:

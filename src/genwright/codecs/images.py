@@ -16,6 +16,7 @@ from genwright.codecs.schema import field_from_json, field_to_json
 from genwright.data.dataset import MEDIA, Dataset, Field, Image
 from genwright.errors import ArgumentError, DataError
 from genwright.spaces import Columns, Encoded, Given, Reals
+from genwright.typed import entry, typed, wrong
 
 
 @final
@@ -90,12 +91,16 @@ class ImageCodec(Codec):
         }
 
     @classmethod
-    def from_json(cls, mapping: Mapping[str, Any]) -> Self:
-        """The inverse of `to_json`."""
-        image = field_from_json(mapping["image"])
-        assert isinstance(image, Image)
-        beside = ColumnsCodec.from_json(mapping["beside"])
-        return cls(image, beside, tuple(mapping["order"]), tuple(mapping["notes"]))
+    def from_json(cls, told: Any, *, where: str = "codec.json") -> Self:
+        """The inverse of `to_json`; StorageError for anything else."""
+        told = typed(told, dict, where=where)
+        image = field_from_json(told.get("image"), where=f"{where}, image")
+        beside = ColumnsCodec.from_json(told.get("beside"), where=f"{where}, beside")
+        order, notes = (entry(told, name, tuple[str, ...], where=where) for name in ("order", "notes"))
+        if not isinstance(image, Image) or image.shape is None:
+            raise wrong("not the field of a codec of images", where)
+        check_order(order, image, beside, where=where)
+        return cls(image, beside, order, notes)
 
     def _partial(self, pixels: Any, n: int) -> Tensor:
         pixels = np.asarray(pixels, dtype=np.float32)
@@ -114,6 +119,12 @@ def left_out(data: Dataset, modelled: Field) -> tuple[str, ...]:
     """A note for each media field other than the modelled one."""
     others = [f.name for f in data.fields if isinstance(f, MEDIA) and f is not modelled]
     return tuple(f"{name}: not modelled beside {modelled.name}, and left out of samples" for name in others)
+
+
+def check_order(order: tuple[str, ...], media: Field, beside: ColumnsCodec, *, where: str) -> None:
+    """Raise StorageError unless `order` names every decoded field once."""
+    if sorted(order) != sorted([media.name, *(f.name for f in beside.fields)]):
+        raise wrong("the order is not one of the fields", where)
 
 
 def join(

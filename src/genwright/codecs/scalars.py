@@ -6,6 +6,9 @@ levels become a group and a member (`genwright.codecs.grouped`).
 """
 
 import abc
+import itertools
+import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Self, final
@@ -18,8 +21,10 @@ from torch import Tensor
 
 from genwright.codecs.value_sets import ValueSet
 from genwright.spaces import Continuous, Discrete
+from genwright.typed import require
 
 MOST_LEVELS = 256  # states of one discrete column
+MOST_ROWS = 2**40  # of a table
 
 
 class ScalarCoder(abc.ABC):
@@ -67,6 +72,10 @@ class Atoms(ScalarCoder):
 
     values: tuple[float, ...]
     missing: bool
+
+    def __post_init__(self) -> None:
+        require(rising(self.values), "values that do not rise")
+        require(bool(self.values) or self.missing, "no values")
 
     @classmethod
     def fit(cls, values: Float[np.ndarray, " n"]) -> Self:
@@ -120,6 +129,12 @@ class Levels(ScalarCoder):
     rare: tuple[str, ...]
     rare_counts: tuple[int, ...]
     missing: bool
+
+    def __post_init__(self) -> None:
+        require(bool(self.known) or self.missing, "no levels")
+        require(len(set(self.known)) == len(self.known), "a level twice")
+        require(len(self.rare) == len(self.rare_counts), "other numbers of rare levels and their counts")
+        require(all(0 < count < MOST_ROWS for count in self.rare_counts), "impossible counts of rare levels")
 
     @classmethod
     def fit(cls, values: np.ndarray) -> Self:
@@ -203,6 +218,11 @@ class Levels(ScalarCoder):
             "rare_counts": list(self.rare_counts),
             "missing": self.missing,
         }
+
+
+def rising(values: Sequence[float]) -> bool:
+    """Whether finite values rise from each to the next."""
+    return all(map(math.isfinite, values)) and all(a < b for a, b in itertools.pairwise(values))
 
 
 def state_numbers(x: Float[np.ndarray, "n width"], levels: int) -> np.ndarray:

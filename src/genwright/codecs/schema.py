@@ -3,18 +3,21 @@
 import dataclasses
 import itertools
 import math
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from genwright.data.dataset import Category, Constant, Field, Identifier, Image, Number, Storage, Text, Time
-from genwright.data.numerals import spell
-from genwright.data.times import format_times
+from genwright.data.dataset import Category, Constant, Field, Identifier, Image, Number, Text, Time
+from genwright.data.keys import key_fault
+from genwright.data.numerals import is_form, spell
+from genwright.data.spellings import truth
+from genwright.data.stored import is_storage
+from genwright.data.times import format_times, is_format
 from genwright.errors import StorageError
+from genwright.typed import DAMAGED, made, typed
 
 KINDS: dict[str, type[Field]] = {
     "number": Number,
@@ -26,6 +29,10 @@ KINDS: dict[str, type[Field]] = {
     "image": Image,
 }
 NAMES = {kind: name for name, kind in KINDS.items()}
+READS: dict[str, Callable[[str], float]] = {"int": int, "float": float}
+CHANNELS = {"1": 1, "L": 1, "LA": 2, "RGB": 3, "RGBA": 4}  # of Pillow's modes
+MOST_PIXELS = 2**14  # of a side of an image
+MOST_WRITTEN = 400  # decimals of a number; float64 has no more
 MOST_DECIMALS = 15  # beyond that a float64 has no exact decimal grid: full precision is kept instead
 
 
@@ -38,27 +45,47 @@ def field_to_json(field: Field) -> dict[str, Any]:
     return {"kind": NAMES[type(field)], **values}
 
 
-def field_from_json(mapping: Mapping[str, Any]) -> Field:
-    """The inverse of `field_to_json`."""
-    values: dict[str, Any] = dict(mapping)
-    kind = values.pop("kind")
-    if kind not in KINDS:
-        raise StorageError(f"a field of unknown kind {kind!r}", hint="was it written by a newer genwright?")
+def field_from_json(told: Any, *, where: str = "fields") -> Field:
+    """The inverse of `field_to_json`; StorageError for anything that is no field."""
+    values = dict(typed(told, dict, where=where))
+    kind = values.pop("kind", None)
+    if not isinstance(kind, str) or kind not in KINDS:
+        raise StorageError(f"a field of unknown kind {kind!r:.60}", where=where, hint=DAMAGED)
     if kind == "number":  # null stands for "no bound"; Number's own defaults are the infinities
         values = {k: v for k, v in values.items() if not (k in ("low", "high") and v is None)}
-        values |= {k: float(values[k]) for k in ("low", "high") if k in values}
-    storage = values.pop("storage", None)
     build: Callable[..., Field] = KINDS[kind]
-    field = build(**_with_tuples(values))
-    return (
-        field
-        if storage is None or isinstance(field, Image)
-        else replace(field, storage=Storage(**_with_tuples(storage)))
-    )
+    field = made(build, values, where=where)
+    if fault := _fault(field):
+        raise StorageError(fault, where=f"{where}, {field.name}", hint=DAMAGED)
+    return field
 
 
-def _with_tuples(values: Mapping[str, Any]) -> dict[str, Any]:
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in values.items()}
+def _fault(field: Field) -> str:
+    """What makes a field impossible that was read from a file; "" if nothing does."""
+    if not isinstance(field, Image) and field.storage is not None and not is_storage(field.storage):
+        return "held as no type that there is"
+    match field:
+        case Number(decimals=decimals, min_decimals=least):
+            possible = 0 <= (decimals or 0) <= MOST_WRITTEN and 0 <= least <= MOST_WRITTEN and field.low <= field.high
+            return "" if possible and is_form(field.form) else "no such number of decimals, range or form"
+        case Category(levels=levels, dtype=dtype):
+            return "" if all(is_of(dtype, level) for level in levels) else f"levels that are not {dtype}"
+        case Time(format=form):
+            return "" if is_format(form) else f"no format of times: {form!r:.60}"
+        case Identifier():
+            return key_fault(field)
+        case Image(shape=shape, mode=mode, levels=levels):
+            sized = shape is None or (all(0 < n <= MOST_PIXELS for n in shape) and shape[2] == CHANNELS.get(mode))
+            return "" if sized and mode in CHANNELS and 2 <= levels <= 256 else "no such images"
+    return ""
+
+
+def is_of(dtype: str, level: str) -> bool:
+    """Whether a level can be written as a value of that type."""
+    try:
+        return dtype == "str" or (truth(level) is not None if dtype == "bool" else math.isfinite(READS[dtype](level)))
+    except (ValueError, OverflowError):
+        return False
 
 
 def time_unit(format: str) -> str:
@@ -81,6 +108,14 @@ def time_unit(format: str) -> str:
         if directives & set(letters):
             return unit
     return "Y" if directives & set("yYG") else "us"
+
+
+def is_moment(field: Time, number: float) -> bool:
+    """Whether a whole number of units of a time's format lies in the years 1 to 9999."""
+    if not abs(number) < 2**62:
+        return False
+    moment = np.datetime64(int(number), time_unit(field.format))
+    return bool(np.datetime64("0001", "Y") <= moment.astype("datetime64[Y]") <= np.datetime64("9999", "Y"))
 
 
 def to_numbers(field: Number | Time, column: np.ndarray) -> Float[np.ndarray, " n"]:

@@ -5,6 +5,7 @@ Missing marks and spikes are split off as states, since no smooth law has them.
 
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 from typing import Any, Self, final
 
 import numpy as np
@@ -14,14 +15,16 @@ from scipy.special import ndtri
 from torch import Tensor
 
 from genwright.codecs.digits import to_digits, written_digits
-from genwright.codecs.scalars import ScalarCoder, state_numbers, uniform
+from genwright.codecs.scalars import ScalarCoder, rising, state_numbers, uniform
 from genwright.codecs.smoothed import smoothed_map
 from genwright.codecs.value_sets import Interval, ValueSet
 from genwright.spaces import Continuous, Discrete
+from genwright.typed import require
 
 SPIKE_SHARE = 0.005  # a spike holds more than this share of the rows,
 SPIKE_ROWS = 30  # at least this many rows (in small tables, round numbers are often that common by chance),
 NONE = np.empty(0)
+MOST_VALUE = 1e120  # tables have numbers up to 1e100
 FEW_ROWS = 3  # that hold the same value, farther from others than nine tenths of the rows from each other
 SPIKE_RATIO = 3.0  # and so many times the mean count of its two neighbours on each side
 MOST_KNOTS = 960  # evenly spaced quantiles; with the tails' extra ones a table stays below 1000
@@ -58,6 +61,15 @@ class Smooth(ScalarCoder):
     missing: bool = False
     coarse: float = 0.0
     digits: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        numbers = (self.step, self.coarse, self.low, self.high, *self.knots, *self.scores)
+        require(all(abs(number) <= MOST_VALUE for number in numbers), "infinite or huge numbers")
+        require(self.step >= 0 and self.coarse >= 0 and self.low <= self.high, "no such range or grid")
+        require(len(self.knots) == len(self.scores) > 0, "other numbers of knots and scores, or none")
+        require(all(a <= b for each in (self.knots, self.scores) for a, b in pairwise(each)), "knots that do not rise")
+        require(rising(self.spikes), "spikes that do not rise")
+        require(not self.digits or (len(self.digits) == 2 and min(self.digits) >= 0), "no such digits")
 
     @classmethod
     def fit(

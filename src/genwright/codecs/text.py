@@ -13,16 +13,18 @@ from torch import Tensor
 
 from genwright.codecs.codec import Codec
 from genwright.codecs.columns import ColumnsCodec
-from genwright.codecs.images import join, left_out
+from genwright.codecs.images import check_order, join, left_out
 from genwright.codecs.schema import field_from_json, field_to_json
 from genwright.codecs.values import entries
 from genwright.data.dataset import MEDIA, Dataset, Text
 from genwright.errors import ArgumentError, DataError
 from genwright.spaces import Columns, Encoded, Given, Tokens
+from genwright.typed import entry, typed, wrong
 
 END = 256  # bytes are 0 .. 255
 RUNNING_LENGTH = 256
 LONGEST_RECORD = 512
+MOST_BYTES = 2**13  # of a record that a saved codec may have
 LEAST_WINDOWS = 8  # a running text is at least so many windows long, so that held-out parts hold one too
 CONTINUATION = bytes(range(0x80, 0xC0))  # UTF-8 bytes that no character begins with
 
@@ -127,12 +129,19 @@ class TextCodec(Codec):
         }
 
     @classmethod
-    def from_json(cls, mapping: Mapping[str, Any]) -> Self:
-        """The inverse of `to_json`."""
-        text = field_from_json(mapping["text"])
-        assert isinstance(text, Text)
-        beside = ColumnsCodec.from_json(mapping["beside"])
-        return cls(text, mapping["length"], beside, tuple(mapping["order"]), tuple(mapping["notes"]))
+    def from_json(cls, told: Any, *, where: str = "codec.json") -> Self:
+        """The inverse of `to_json`; StorageError for anything else."""
+        told = typed(told, dict, where=where)
+        text = field_from_json(told.get("text"), where=f"{where}, text")
+        beside = ColumnsCodec.from_json(told.get("beside"), where=f"{where}, beside")
+        order, notes = (entry(told, name, tuple[str, ...], where=where) for name in ("order", "notes"))
+        if not isinstance(text, Text):
+            raise wrong("not the field of a codec of text", where)
+        check_order(order, text, beside, where=where)
+        length = entry(told, "length", int, where=where)
+        if not 1 <= length <= MOST_BYTES:
+            raise wrong(f"records of {length} bytes", where)
+        return cls(text, length, beside, order, notes)
 
     def _prompts(self, prompts: list[Any]) -> Integer[Tensor, "n length"]:
         x = torch.full((len(prompts), self.length), -1, dtype=torch.int64)

@@ -18,6 +18,7 @@ from genwright.codecs.values import entries
 from genwright.data.dataset import Dataset, Text
 from genwright.errors import ArgumentError, DataError
 from genwright.spaces import Columns, Encoded, Given, Tokens
+from genwright.typed import entry, typed, wrong
 
 BETWEEN = 255  # the byte between two texts of a row; UTF-8 has no such byte
 UNKNOWN = b"?"  # stands for characters that were not met
@@ -124,10 +125,17 @@ class TextColumnsCodec(Codec):
         }
 
     @classmethod
-    def from_json(cls, mapping: Mapping[str, Any]) -> Self:
-        """The inverse of `to_json`."""
-        names, alphabet, words, notes = (tuple(mapping[key]) for key in ("names", "alphabet", "words", "notes"))
-        return cls(names, alphabet, words, mapping["length"], ColumnsCodec.from_json(mapping["beside"]), notes)
+    def from_json(cls, told: Any, *, where: str = "codec.json") -> Self:
+        """The inverse of `to_json`; StorageError for anything else."""
+        told = typed(told, dict, where=where)
+        names, words, notes = (entry(told, key, tuple[str, ...], where=where) for key in ("names", "words", "notes"))
+        alphabet = entry(told, "alphabet", tuple[int, ...], where=where)
+        length = entry(told, "length", int, where=where)
+        bytes_met = set(alphabet) <= set(range(256)) and set(UNKNOWN) <= set(alphabet)
+        if not names or not bytes_met or len(set(alphabet)) < len(alphabet) or not 1 <= length <= MOST_TOKENS:
+            raise wrong("no such alphabet, columns or length", where)
+        beside = ColumnsCodec.from_json(told.get("beside"), where=f"{where}, beside")
+        return cls(names, alphabet, words, length, beside, notes)
 
     @property
     def _end(self) -> int:

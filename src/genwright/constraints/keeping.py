@@ -19,8 +19,9 @@ from genwright.constraints.rules import Order, Range, Rule, Unique
 from genwright.constraints.solving import solved
 from genwright.constraints.wishes import Wishes, wishes
 from genwright.data.dataset import Dataset, Field, Identifier
-from genwright.errors import ArgumentError, StorageError
+from genwright.errors import ArgumentError, GenwrightError
 from genwright.train.progress import Listener, Progress, silent
+from genwright.typed import entry, typed, wrong
 
 MOST_TURNS = 40
 MOST_DRAWS = 10  # rows drawn for each row that is asked for, on average, ...
@@ -127,15 +128,29 @@ class Constraints:
         return {"rules": rules, "label": self.label, "fields": fields, "levels": levels}
 
     @classmethod
-    def from_json(cls, told: Mapping[str, Any]) -> Self:
-        """The inverse of `to_json`; StorageError where the description is damaged."""
+    def from_json(cls, told: Any, *, inner: Sequence[Field], where: str = "recipe.json, constraints") -> Self:
+        """The inverse of `to_json`, for a model of the fields `inner`; StorageError for anything damaged."""
+        told = typed(told, dict, where=where)
+        fields = tuple(field_from_json(f, where=where) for f in entry(told, "fields", tuple, where=where))
+        levels = entry(told, "levels", dict[str, tuple[str, ...]], where=where)
+        label = typed(told.get("label"), str | None, where=f"{where}, label")
         try:
-            fields = tuple(field_from_json(f) for f in told["fields"])
-            levels = {name: tuple(found) for name, found in told["levels"].items()}
-            return cls(fields, told["label"], rules_from_json(told["rules"]), levels)
-        except (KeyError, TypeError, AttributeError, ArgumentError) as error:
-            hint = "the file is damaged, or of a newer genwright"
-            raise StorageError(f"not the description of constraints ({error})", hint=hint) from None
+            rules = cls(fields, label, rules_from_json(told.get("rules")), levels)
+            check_rules(rules._blank, rules.rules)
+            rules._check_inner({field.name: field for field in inner})
+        except (GenwrightError, LookupError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            raise wrong(f"not the constraints of this model ({str(error)[:200]})", where) from None
+        return rules
+
+    def _check_inner(self, inner: Mapping[str, Field]) -> None:
+        """Raise unless `inner` are the fields that a model of these rules has, their combinations such of the rules."""
+        shape = self.shape
+        joints = {joint.name: joint for joint in shape.joints}
+        if inner.keys() != (shape.by_name.keys() - shape.absent) | joints.keys():
+            raise ArgumentError("their columns are not those of the model")
+        for name, joint in joints.items():
+            levels = getattr(inner[name], "levels", ())
+            joint.parted(np.array([*levels, *self.levels[name]], dtype=object), shape.by_name)
 
     @cached_property
     def _blank(self) -> Dataset:

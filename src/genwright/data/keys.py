@@ -16,6 +16,7 @@ import numpy as np
 from genwright.data.checks import CHECKS, MOST_READ, check_of, without_check
 from genwright.data.dataset import Identifier
 from genwright.data.regex import Node, parse
+from genwright.errors import ArgumentError
 
 MOST_SHAPES, CODES_PER_SHAPE = 40, 5  # layouts of digits, letters and marks that the codes of one column have
 MOSTLY = 0.9  # of codes have one of these layouts
@@ -24,6 +25,7 @@ WORD = re.compile("(?<![0-9A-Za-z])(?![a-f]+\\b)[A-Z]?[a-z]{2,}(?![0-9A-Za-z])")
 SURE = 1e-3  # probability that random codes show so few of the characters that could stand in a place
 ROOM = 20  # there are at least so many times as many codes as rows, that new ones are hardly ever known ones
 EXACT_DIGITS = 15  # of running numbers
+MOST_NUMBER, MOST_CODES = 10**EXACT_DIGITS, 10**8  # of a key made before
 PLAIN = re.compile(r"[ -~]{1,64}")
 NUMBERED = re.compile(r"([^0-9{}]*)([0-9]+)([^0-9{}]*)")
 ADDRESS = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}")  # of internet protocol 4
@@ -146,6 +148,19 @@ def _bytes(part: Sequence[str]) -> str:
     """The regular expression of one number of internet addresses."""
     seen = sorted(set(part), key=int)
     return f"({'|'.join(seen)})" if _few(len(seen), 256, len(part)) else BYTE
+
+
+def key_fault(field: Identifier) -> str:
+    """What makes an identifier impossible that was read from a file; "" if nothing does."""
+    most = MOST_NUMBER if not field.codes else MOST_CODES
+    if not (0 <= field.start <= most and 0 <= field.digits <= EXACT_DIGITS and len(field.counts) == len(field.codes)):
+        return "no such running numbers"
+    if field.check not in ("", *CHECKS) or "{}" not in field.pattern or (field.codes and min(field.counts) < 1):
+        return "no such keys"
+    try:
+        return "" if all(parsed(pattern).size for pattern in field.codes) else "keys of no pattern"
+    except ArgumentError as error:
+        return error.what
 
 
 def new_keys(field: Identifier, n: int) -> list[str]:

@@ -201,6 +201,11 @@ def _style(form: str) -> _Style:
     return _Style(body[-2], group, lakh, positive, around.replace("±", "-"), unit)
 
 
+def is_form(form: str) -> bool:
+    """Whether `spell` knows a form."""
+    return not form or (TEXT.fullmatch(form) is not None and not set(form) & set("{}"))
+
+
 def spell(plain: str, form: str) -> str:
     """A number as programs write it, in a form.
 

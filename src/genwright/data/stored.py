@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Sequence
+from contextlib import suppress
 from typing import Any
 
 import numpy as np
@@ -20,6 +21,20 @@ ISO_TIMES = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S.%f")
 ZONED = re.compile(r"%Y-%m-%d %H:%M:%S(\.%f)?([+-]\d\d:\d\d|%:z\[.+\])")  # moments with a zone, as they are read
 WHOLE = re.compile(r"-?[0-9]{1,18}")  # fits 64 bits
 MISFITS = (pa.ArrowException, ValueError, TypeError, KeyError, ArithmeticError)  # for values that a type does not hold
+
+
+def is_storage(storage: Storage) -> bool:
+    """Whether there are types of such names."""
+    try:
+        if storage.type.startswith(("period[", "interval[")):
+            pd.api.types.pandas_dtype(storage.type)
+        elif storage.type not in ("", JSON):
+            arrow_type(storage.type)
+        if storage.frame not in ("", "object", "arrow") and not storage.frame.endswith("category"):
+            pd.api.types.pandas_dtype(storage.frame)
+    except MISFITS:
+        return False
+    return True
 
 
 def arrow_array(field: Field, column: np.ndarray) -> tuple[pa.Array, str]:
@@ -72,7 +87,8 @@ def _inferred(field: Field, column: np.ndarray) -> pa.Array:
     match field:
         case Number(form=""):
             values = pa.array(_rounded(field, column), pa.float64(), from_pandas=True)
-            return values.cast(pa.int64()) if field.decimals == field.min_decimals == 0 else values
+            whole = field.decimals == field.min_decimals == 0 and _fits_int64(column)
+            return values.cast(pa.int64()) if whole else values
         case Time() if ZONED.fullmatch(field.format):
             return moments_as(column, pa.timestamp("us", str(zone_of(field.format)).removeprefix("UTC") or "UTC"))
         case Time() if field.format in ISO_TIMES:
@@ -86,6 +102,10 @@ def _inferred(field: Field, column: np.ndarray) -> pa.Array:
         case Identifier(pattern="{}", digits=0) if all(t is None or WHOLE.fullmatch(t) for t in texts):
             return pa.array([None if t is None else int(t) for t in texts], pa.int64())
     return pa.array(texts, pa.string())
+
+
+def _fits_int64(column: np.ndarray) -> bool:
+    return bool((np.abs(column[~np.isnan(column)]) < 2.0**63).all())
 
 
 def _of_pandas(texts: Sequence[str | None], name: str) -> Any:
@@ -131,7 +151,9 @@ def _series(field: Field, column: np.ndarray) -> Any:
         return pd.Series(pd.arrays.ArrowExtensionArray(array))
     series, dtype = _default(array), pd.api.types.pandas_dtype(storage.frame)
     gaps = array.null_count and isinstance(dtype, np.dtype) and dtype.kind in "iub"
-    return series if gaps else series.astype(dtype)
+    with suppress(*MISFITS):
+        return series if gaps else series.astype(dtype)
+    return series
 
 
 def _default(array: pa.Array) -> pd.Series:
@@ -161,7 +183,7 @@ def _categorical(field: Field, column: np.ndarray, storage: Storage) -> pd.Categ
 def _untyped(field: Field, column: np.ndarray) -> Any:
     """A column from a source without types."""
     match field:
-        case Number(decimals=0):
+        case Number(decimals=0) if _fits_int64(column):
             return pd.array(column, dtype="Int64") if np.isnan(column).any() else column.astype(np.int64)
         case Category(dtype="int"):
             return pd.array([None if v is None else int(v) for v in column], dtype="Int64")

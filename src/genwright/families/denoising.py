@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from genwright.errors import ArgumentError, UnsupportedError
-from genwright.families.family import Losses, Work
+from genwright.families.family import MOST_TURNS, Losses, Work
 from genwright.maths.samplers import Model, Sampler
 from genwright.maths.schedules import Prediction, Schedule
 from genwright.nets.flow_net import FlowNet
@@ -253,6 +253,9 @@ def check_counts(family: str, **counts: int | None) -> None:
     for name, count in counts.items():
         if count is not None and count < 1:
             raise ArgumentError(f"{name} is {count}", where=family, hint="it must be 1 or more")
+    if (counts.get("sampling_steps") or 0) > MOST_TURNS:
+        what = f"{counts['sampling_steps']} steps of sampling would not end"
+        raise ArgumentError(what, where=family, hint=f"at most {MOST_TURNS:,}; some 50 are usual")
 
 
 def no_density(family: str) -> UnsupportedError:

@@ -18,6 +18,7 @@ from genwright.errors import UnsupportedError
 from genwright.spaces import Columns, Encoded, Given, Space
 
 Losses = dict[str, Tensor]  # named parts of an objective; the objective is their sum
+MOST_TURNS = 10_000  # of drawing one record
 OptimizerRecipe = Callable[[nn.Module], list[torch.optim.Optimizer]]
 
 

@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from genwright.errors import ArgumentError
-from genwright.families.family import Density, GradientFamily, Losses, Player, Work
+from genwright.families.family import MOST_TURNS, Density, GradientFamily, Losses, Player, Work
 from genwright.families.sizing import chunks, sequence_size
 from genwright.maths import decoding
 from genwright.maths.masking import random_ranks, random_subset, stratified_counts
@@ -48,8 +48,9 @@ class MaskedDiffusion(GradientFamily):
 
     def __post_init__(self) -> None:
         where = "MaskedDiffusion"
-        if self.steps < 1:
-            raise ArgumentError(f"{self.steps} steps are too few", where=where, hint="steps from 1 up; 64 is usual")
+        if not 1 <= self.steps <= MOST_TURNS:
+            hint = f"from 1 to {MOST_TURNS:,}; 64 is usual"
+            raise ArgumentError(f"{self.steps} steps are too few or too many", where=where, hint=hint)
         if self.temperature < 0:
             raise ArgumentError("temperature is negative", where=where, hint="from 0 up; 1 is the model's law")
         if not 0 <= self.label_dropout <= 1:

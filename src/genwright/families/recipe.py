@@ -1,13 +1,14 @@
 """A family as JSON and back: its name and its fields, functions by their dotted name inside genwright."""
 
 import dataclasses
-import importlib
+import importlib.util
 import inspect
 from typing import Any
 
-from genwright.errors import ArgumentError, StorageError
+from genwright.errors import ArgumentError
 from genwright.families import FAMILIES
 from genwright.families.family import Family
+from genwright.typed import entry, made, typed, wrong
 
 FUNCTION_HOMES = ("genwright.maths.", "genwright.nets.", "genwright.families.")
 
@@ -35,17 +36,18 @@ def recipe_to_json(family: Family) -> dict[str, Any]:
     return {"family": family.name, "fields": fields}
 
 
-def recipe_from_json(recipe: dict[str, Any]) -> Family:
-    """The family that `recipe_to_json` described; unknown names or fields are a StorageError."""
-    try:
-        cls = FAMILIES[recipe["family"]]
-        return cls(**{name: _from_json(value) for name, value in recipe["fields"].items()})
-    except (KeyError, TypeError, AttributeError) as error:
-        raise StorageError(
-            f"this recipe is not one that this version can rebuild ({error})",
-            where="recipe.json",
-            hint="it may come from a newer genwright: upgrade, or fit again",
-        ) from None
+def recipe_from_json(told: Any, *, where: str = "recipe.json") -> Family:
+    """The family that `recipe_to_json` described; unknown names, fields or values are a StorageError."""
+    told = typed(told, dict, where=where)
+    name, fields = entry(told, "family", str, where=where), entry(told, "fields", dict, where=where)
+    if name not in FAMILIES:
+        raise wrong(f"a family of unknown name {name!r:.60}", where)
+    cls = FAMILIES[name]
+    own = {field.name: field.default for field in dataclasses.fields(cls)}
+    for field in own.keys() - fields.keys():
+        raise wrong(f"{field!r} is missing", where)
+    values = {field: _from_json(value, own.get(field), f"{where}, {field}") for field, value in fields.items()}
+    return made(cls, values, where=where)
 
 
 def _to_json(value: Any) -> Any:
@@ -57,16 +59,25 @@ def _to_json(value: Any) -> Any:
     return value
 
 
-def _from_json(value: Any) -> Any:
+def _from_json(value: Any, default: Any, where: str) -> Any:
+    """A value of a recipe; a function must be called as the `default` is."""
     if not isinstance(value, dict):
         return value
     if "tuple" in value:
-        return tuple(_from_json(each) for each in value["tuple"])
-    module, _, name = value["function"].rpartition(".")
-    # Only public functions defined in these packages can be named, so a recipe cannot call anything else.
-    if not f"{module}.".startswith(FUNCTION_HOMES) or name.startswith("_"):
-        raise KeyError(value["function"])
-    function = getattr(importlib.import_module(module), name)
-    if not inspect.isfunction(function) or function.__module__ != module:
-        raise KeyError(value["function"])
+        return tuple(_from_json(each, None, where) for each in entry(value, "tuple", tuple, where=where))
+    named = entry(value, "function", str, where=where)
+    module, _, name = named.rpartition(".")
+    # Only public functions of modules in these packages can be named, so a recipe cannot import or call anything else.
+    known = module.startswith(FUNCTION_HOMES) and not name.startswith("_") and importlib.util.find_spec(module)
+    function = getattr(importlib.import_module(module), name, None) if known else None
+    if not inspect.isfunction(function) or function.__module__ != module or not _alike(function, default):
+        raise wrong(f"no function {named!r:.80} to take here", where)
     return function
+
+
+def _alike(function: Any, default: Any) -> bool:
+    """Whether both are functions of arguments with the same names, or nearly: the second may be called otherwise."""
+    if not inspect.isfunction(default):
+        return False
+    own, other = (list(inspect.signature(each).parameters) for each in (function, default))
+    return len(own) == len(other) and own[:1] == other[:1]

@@ -11,6 +11,7 @@ from torch import Tensor, nn
 
 from genwright.errors import ArgumentError
 from genwright.families.family import (
+    MOST_TURNS,
     Density,
     Encodes,
     GradientFamily,
@@ -90,6 +91,9 @@ class VAE(GradientFamily, Encodes, LearnsPrior):
                 raise ArgumentError(
                     f"{name} must be positive, not {value}", where="VAE", hint="leave it out for a default"
                 )
+        if self.importance_samples > MOST_TURNS:
+            what = f"{self.importance_samples} importance_samples are too many"
+            raise ArgumentError(what, where="VAE", hint=f"at most {MOST_TURNS:,}; 16 is usual")
         for name in ("temperature", "kl_weight", "free_nats"):
             value = getattr(self, name)
             if value is not None and value < 0:

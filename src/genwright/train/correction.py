@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from genwright.families.family import Family, Work
 from genwright.nets.oblivious import MOST_TREES, ObliviousTrees
 from genwright.spaces import Columns, Encoded, Given
+from genwright.typed import wrong
 
 SHARE = 0.2  # of the minutes of a fit, at most MOST_SECONDS
 MOST_SECONDS = 120.0
@@ -48,7 +49,12 @@ class Correction(nn.Module):
         """The correction with these tensors; None where there are none."""
         if not tensors or not isinstance(space, Columns):
             return None
-        correction = Correction(space, len(tensors["trees.values"]))
+        trees = tensors["trees.values"].shape[:1] if "trees.values" in tensors else (0,)
+        correction = Correction(space, min(*trees, MOST_TREES))
+        own = correction.state_dict()
+        alike = own.keys() == tensors.keys() and all(own[name].shape == t.shape for name, t in tensors.items())
+        if not alike or not bool((tensors["trees.columns"] < len(space.columns)).all()):
+            raise wrong("the weights do not fit the recipe (its correction)", "weights.safetensors")
         correction.load_state_dict(tensors)
         return correction
 

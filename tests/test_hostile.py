@@ -1,0 +1,187 @@
+"""Saved folders as hostile input: whatever they hold, they are read or refused by a named error, soon and in bounds."""
+
+import copy
+import hashlib
+import json
+import os
+import random
+import resource
+import shutil
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pandas as pd
+import pytest
+
+import genwright as gw
+from genwright.constraints import Range
+from genwright.errors import GenwrightError, StorageError
+
+CODEC, RECIPE, WEIGHTS = "codec.json", "recipe.json", "weights.safetensors"
+MEGABYTE = 1024  # of what the system counts in KiB
+VALUES: tuple[Any, ...] = (
+    *(None, True, False, 0, 1, -1, 17, 12_000, 10**9, 2**62, 2**63, 10**30, 10**400, -(10**18), 0.5, -0.5, 1e-300),
+    *(1e100, 1e308, float("nan"), float("inf"), -float("inf"), "", "a", "0", "%", "%99999999d", "{}", "{0.__class__}"),
+    *("\0", "x" * 10_000, "(a+)+b", "os.system", [], {}, [[]], [None], [1], ["a"], {"a": 1}, {"tuple": [1]}),
+    {"function": "genwright.maths.samplers.heun"},
+    {"function": "genwright.families.recipe.recipe_from_json"},
+)
+
+
+@pytest.fixture(scope="module")
+def saved(tmp_path_factory) -> dict[str, Path]:
+    """Small generators of all kinds of data, with all kinds of fields."""
+    rng, n, root = np.random.default_rng(0), 300, tmp_path_factory.mktemp("saved")
+    table = pd.DataFrame(
+        {
+            "id": [f"p-{i:04d}" for i in range(n)],
+            "code": [f"{rng.integers(16**8):08X}" for _ in range(n)],
+            "only": "one",
+            "x": np.where(rng.random(n) < 0.1, np.nan, rng.normal(size=n)),
+            "k": rng.integers(0, 5, n),
+            "price": np.round(rng.gamma(2, 20, n), 2),
+            "g": rng.choice(["a", "b", "c"], n),
+            "d": pd.Timestamp("2020-01-01") + pd.to_timedelta(rng.integers(0, 900, n), "D"),
+            "m": [f"w{int(v)}" for v in rng.zipf(1.3, n) % 500],
+        }
+    )
+    data, digits = gw.read(table), gw.read("digits").take(slice(100))
+    rules = [Range("price", low=0)]
+    small = {"width": 16, "depth": 1}
+    models = {
+        "mixture": gw.fit(data, family=gw.Mixture(components=3), steps=2, constraints=rules),
+        "autoregressive": gw.fit(data, family=gw.Autoregressive(**small), steps=1),
+        "vae": gw.fit(data, family=gw.VAE(**small, latent=2), steps=1),
+        "flow": gw.fit(digits, family=gw.FlowMatching(width=8, sampling_steps=2), steps=1),
+        "copula": gw.fit(data, family=gw.Copula(cells=2), steps=1),
+    }
+    for name, model in models.items():
+        model.save(root / name)
+    return {name: root / name for name in models}
+
+
+def rewritten(model: Path, target: Path, files: dict[str, Any]) -> Path:
+    """A copy of a saved generator with other JSON, its hashes made to fit."""
+    target.mkdir(exist_ok=True)
+    if not (target / WEIGHTS).exists():
+        shutil.copy(model / WEIGHTS, target)
+    (target / CODEC).write_text(json.dumps(files[CODEC]))
+    recipe = files[RECIPE]
+    if isinstance(recipe, dict):
+        recipe["sha256"] = {n: hashlib.sha256((target / n).read_bytes()).hexdigest() for n in (CODEC, WEIGHTS)}
+    (target / RECIPE).write_text(json.dumps(recipe))
+    return target
+
+
+def parts(model: Path) -> dict[str, Any]:
+    return {name: json.loads((model / name).read_text()) for name in (CODEC, RECIPE)}
+
+
+def places(value: Any, path: tuple = ()) -> Iterator[tuple]:
+    """The paths of all values, of a long list those of some."""
+    if path:
+        yield path
+    if isinstance(value, dict):
+        for key, each in value.items():
+            yield from places(each, (*path, key))
+    elif isinstance(value, list):
+        for i in range(len(value)) if len(value) < 10 else (0, 1, len(value) // 2, len(value) - 1):
+            yield from places(value[i], (*path, i))
+
+
+def at(value: Any, path: tuple) -> Any:
+    for key in path:
+        value = value[key]
+    return value
+
+
+def mutated(value: Any, paths: list[tuple], rng: random.Random) -> Any:
+    """One value replaced, left out, doubled, turned around, or taken from elsewhere."""
+    value, path = copy.deepcopy(value), rng.choice(paths)
+    parent, key = at(value, path[:-1]), path[-1]
+    match rng.randrange(6):
+        case 0:
+            del parent[key]
+        case 1:
+            parent[key] = copy.deepcopy(at(value, rng.choice(paths)))
+        case 2 if isinstance(parent[key], list):
+            parent[key] = parent[key][::-1] * rng.choice([1, 2, 100])
+        case 3 if type(parent[key]) in (int, float):
+            parent[key] *= rng.choice([-1, 1000, 10**9])
+        case _:
+            parent[key] = copy.deepcopy(rng.choice(VALUES))
+    return value
+
+
+def tried(folder: Path) -> bool:
+    """Whether a folder can be loaded and sampled from; anything but an error of ours is raised."""
+    try:
+        assert len(gw.load(folder, device="cpu").sample(2).frame) == 2
+        return True
+    except GenwrightError as error:
+        assert str(error)
+        return False
+
+
+@pytest.mark.filterwarnings("ignore")
+@pytest.mark.parametrize("each", [150, pytest.param(20_000, marks=pytest.mark.slow)])
+def test_edited_folders_are_read_or_refused(saved, tmp_path, each):
+    for name, model in saved.items():
+        files, rng = parts(model), random.Random(name)
+        paths = {part: list(places(value)) for part, value in files.items()}
+        fine = 0
+        for i in range(each):
+            part = rng.choice((CODEC, RECIPE))
+            new = copy.deepcopy(files)
+            new[part] = mutated(files[part], paths[part], rng)
+            before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+            fine += tried(rewritten(model, tmp_path / name, new))
+            grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before
+            assert time.process_time() - began < 5 and grown < 256 * MEGABYTE, (name, i)
+        assert 0 < fine < each
+
+
+@pytest.mark.parametrize(
+    ("name", "field", "value"),
+    [
+        ("flow", "width", 12_000),
+        ("flow", "sampling_steps", 10**9),
+        ("vae", "depth", 10**5),
+        ("vae", "latent", 10**9),
+        ("autoregressive", "width", 10**6),
+        ("autoregressive", "bins", 10**7),
+        ("mixture", "components", 10**8),
+        ("copula", "cells", 10**8),
+    ],
+)
+def test_nothing_is_built_that_is_larger_than_its_weights(saved, tmp_path, name, field, value):
+    files = parts(saved[name])
+    files[RECIPE]["fields"][field] = value
+    folder = rewritten(saved[name], tmp_path / name, files)
+    before, began = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss, time.process_time()
+    with pytest.raises(StorageError, match=r"larger than they are|would not end"):
+        gw.load(folder, device="cpu")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 128 * MEGABYTE
+    assert time.process_time() - began < 5
+
+
+@pytest.mark.parametrize("name", [CODEC, RECIPE, WEIGHTS])
+@pytest.mark.parametrize("kind", ["pipe", "folder", "device", "deep", "digits", "empty"])
+def test_what_is_no_file_or_no_json_is_refused(saved, tmp_path, name, kind):
+    folder = Path(shutil.copytree(saved["mixture"], tmp_path / "model"))
+    path = folder / name
+    path.unlink()
+    match kind:
+        case "pipe":
+            os.mkfifo(path)
+        case "folder":
+            path.mkdir()
+        case "device":
+            path.symlink_to("/dev/zero")
+        case _:
+            path.write_text({"deep": "[" * 10**6, "digits": "1" * 10**5, "empty": ""}[kind])
+    with pytest.raises(StorageError):
+        gw.load(folder)
