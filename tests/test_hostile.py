@@ -127,7 +127,7 @@ def tried(folder: Path) -> bool:
 
 
 @pytest.mark.filterwarnings("ignore")
-@pytest.mark.parametrize("each", [150, pytest.param(20_000, marks=pytest.mark.slow)])
+@pytest.mark.parametrize("each", [40, pytest.param(20_000, marks=pytest.mark.slow)])
 def test_edited_folders_are_read_or_refused(saved, tmp_path, each):
     for name, model in saved.items():
         files, rng = parts(model), random.Random(name)
