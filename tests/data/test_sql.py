@@ -4,6 +4,7 @@ import datetime
 import json
 import re
 import sqlite3
+import uuid
 from decimal import Decimal
 
 import numpy as np
@@ -258,3 +259,85 @@ def test_from_url_to_url(url, tmp_path):
     more = CliRunner().invoke(main, ["sample", str(tmp_path / "m"), "-n", "50", "-o", url, "--table", "orders",
                                      "--if-exists", "append"])  # fmt: skip
     assert more.exit_code == 0 and rows_of(url, "select count(*) from orders") == [(350,)]
+
+
+NUMBERS = {
+    "tiny": (sa.SmallInteger(), [1, None, -7]),
+    "whole": (sa.Integer(), [5, 70000, None]),
+    "big": (sa.BigInteger(), [2**53 + 1, None, 2**62 + 3]),
+    "price": (sa.Numeric(12, 2), [Decimal("2.50"), Decimal("3.00"), None]),
+    "single": (sa.REAL(), [0.1, None, 2.5]),
+    "paid": (sa.Boolean(), [True, None, False]),
+    "always": (sa.Boolean(), [True, True, True]),
+    "day": (sa.Date(), [datetime.date(2024, 1, 1), None, datetime.date(2024, 2, 3)]),
+    "same": (sa.Date(), [datetime.date(2024, 1, 1)] * 3),
+    "clock": (sa.Time(), [datetime.time(9, 30), None, datetime.time(18, 5, 1)]),
+    "noon": (sa.Time(), [datetime.time(12)] * 3),
+    "at": (sa.DateTime(), [datetime.datetime(2024, 1, 1), None, datetime.datetime(2024, 2, 3, 0, 0, 0, 250)]),
+    "code": (sa.Text(), ["5", None, "12"]),
+    "day in words": (sa.Text(), ["2024-01-01", None, "2024-02-03"]),
+    "any": (sa.JSON(none_as_null=True), [{"a": [1]}, None, "1"]),
+}
+SERVER = {
+    "zone": (sa.DateTime(timezone=True), [datetime.datetime(2024, 1, 1, 7, 30, tzinfo=datetime.UTC), None, None]),
+    "wait": (sa.Interval(), [datetime.timedelta(1, 5, 250), None, datetime.timedelta(0, -5)]),
+    "double": (sa.Double(), [0.1, 1 / 3, None]),
+    "free": (sa.Numeric(), [Decimal(3), Decimal("2.125"), None]),
+    "list": (sa.ARRAY(sa.Integer), [[1, 2], [], None]),
+    "uuid": (sa.Uuid(), [uuid.UUID(int=7), None, uuid.UUID(int=2**100)]),
+}
+
+
+def test_types_are_written_as_they_were_read(url):
+    """The declared type and every value, out of a database and into the next table."""
+    kinds = NUMBERS if url.startswith("sqlite") else NUMBERS | SERVER
+    engine = sa.create_engine(url.replace("postgresql://", "postgresql+psycopg://"))
+    columns = [sa.Column(name, kind) for name, (kind, _) in kinds.items()]
+    table = sa.Table("typed", sa.MetaData(), sa.Column("id", sa.Integer), *columns)
+    with engine.begin() as connection:
+        table.drop(connection, checkfirst=True)
+        table.create(connection)
+        rows = [{"id": i} | {name: values[i] for name, (_, values) in kinds.items()} for i in range(3)]
+        connection.execute(table.insert(), rows)
+    data = read(url, table="typed")
+    assert write(data, url, table="typed_again", if_exists="replace") == ()
+    assert not any("of its type" in note or "another is written" in note for note in data.notes)
+    old, new = ([str(c["type"]) for c in sa.inspect(engine).get_columns(t)] for t in ("typed", "typed_again"))
+    engine.dispose()
+    assert [t.replace("JSONB", "JSON") for t in new] == [
+        t.replace("NUMERIC", "NUMERIC(38, 3)") if t == "NUMERIC" else t for t in old
+    ]
+    assert rows_of(url, "select * from typed_again order by id") == rows_of(url, "select * from typed order by id")
+
+
+def test_what_a_type_does_not_hold_is_said(tmp_path, url):
+    moments = pd.DataFrame({"wait": pd.to_timedelta([1, 2, 9], unit="s"), "n": pd.Series([1, 2, 3], dtype="int8")})
+    data = read(moments)
+    wider = Dataset(data.fields, {**data.columns, "n": np.array([1.0, 70000.0, 5.0])})
+    notes = write(wider, url, table="wider", if_exists="replace")
+    assert "int8" in notes[-1] and rows_of(url, "select n from wider") == [(1,), (70000,), (5,)]
+    assert any("duration" in note for note in notes) is url.startswith("sqlite")
+
+
+def test_values_that_are_not_of_the_declared_type(tmp_path):
+    with sqlite3.connect(tmp_path / "loose.db") as connection:
+        connection.execute("create table t (n integer, price numeric(9, 2))")
+        connection.executemany("insert into t values (?, ?)", [(1, 1.125), ("many", 2.0), (2**40, 3.5)])
+    data = read(f"sqlite:///{tmp_path / 'loose.db'}")
+    assert [note.split(" has")[0] for note in data.notes[:2]] == ["'n'", "'price'"]
+    write(data, f"sqlite:///{tmp_path / 'again.db'}", table="t")
+    assert rows_of(f"sqlite:///{tmp_path / 'again.db'}", "select price from t") == [(1.125,), (2.0,), (3.5,)]
+
+
+def test_rows_are_appended_in_the_form_that_is_there(tmp_path):
+    """SQLite shows the text that is stored; with and without fractions of a second, moments are read alike."""
+    url = f"sqlite:///{tmp_path / 'at.db'}"
+    with sqlite3.connect(tmp_path / "at.db") as connection:
+        connection.execute("create table t (at datetime, n integer)")
+        connection.executemany("insert into t values (?, ?)", [(f"2024-01-0{i} 10:00:00", i) for i in range(1, 4)])
+    write(read(url), url, table="t", if_exists="append")
+    assert rows_of(url, "select distinct length(at) from t") == [(19,)]
+    with sqlite3.connect(tmp_path / "at.db") as connection:
+        connection.execute("insert into t values ('2024-01-09 10:00:00.000250', 4)")
+    data = read(url)
+    assert data.field("at").format == "%Y-%m-%d %H:%M:%S.%f" and data.columns["at"][-1].item().microsecond == 250

@@ -1,5 +1,6 @@
 """Values of any Arrow type as text and back, exactly: what Parquet files, data frames and JSON hold."""
 
+import datetime
 import decimal
 import json
 import re
@@ -11,12 +12,14 @@ import pyarrow as pa
 
 from genwright.data.times import format_times
 
+UUIDS = "uuid"  # the type of a database's UUIDs, which are texts elsewhere
 JSON = "json"  # the type of values that are lists, objects or of several types: each is written as JSON
 WITH_PARAMETERS = re.compile(
     r"decimal(?P<bits>32|64|128|256)\((?P<digits>\d+), (?P<scale>-?\d+)\)"
     r"|timestamp\[(?P<unit>s|ms|us|ns), tz=(?P<zone>[^\]]+)\]|fixed_size_binary\[(?P<width>\d+)\]"
 )
 JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
+MISFITS = (pa.ArrowException, ValueError, TypeError, KeyError, ArithmeticError)  # for values that a type does not hold
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
 LISTS = {
     "list": pa.list_,
@@ -81,7 +84,7 @@ def _typed(plain: Any) -> pa.DataType:
 def _leaf(name: str) -> pa.DataType:
     match = WITH_PARAMETERS.fullmatch(name)
     if match is None:
-        return pa.type_for_alias(name)
+        return pa.string() if name == UUIDS else pa.type_for_alias(name)
     if match["bits"]:
         return getattr(pa, f"decimal{match['bits']}")(int(match["digits"]), int(match["scale"]))
     return pa.timestamp(match["unit"], match["zone"]) if match["unit"] else pa.binary(int(match["width"]))
@@ -238,6 +241,8 @@ def values_of_texts(texts: Sequence[str | None], kind: pa.DataType) -> pa.Array:
         return pa.array(counts, pa.int64()).cast(kind)
     if pa.types.is_floating(kind):
         return pa.array([None if t is None else float(t) for t in texts], pa.float64()).cast(kind)
+    if pa.types.is_time(kind):
+        return pa.array([None if t is None else datetime.time.fromisoformat(t) for t in texts], kind)
     return pa.array(texts, pa.large_string()).cast(kind)
 
 

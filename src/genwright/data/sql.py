@@ -6,13 +6,15 @@ import difflib
 import json
 import re
 import warnings
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
+from genwright.data.arrow import json_text
+from genwright.data.sql_types import declared_storage, is_temporal
 from genwright.data.table import ALL, CHUNK, MissingMarks, Part, RawColumn, RawTable, raw_columns, text_table
 from genwright.errors import ArgumentError, DataError, MissingDependencyError, NoRowsError
 
@@ -153,7 +155,7 @@ def read_sql(address: Address, *, missing: MissingMarks, part: Part = ALL) -> Ra
     with connected(address) as connection:
         if address.query is None and address.table is None:
             address = replace(address, table=_only_table(connection, address))
-        result = _select(connection, address)
+        result, declared = _select(connection, address)
         names = list(result.keys())
         twice = [name for name in names if names.count(name) > 1]
         if twice:
@@ -164,25 +166,47 @@ def read_sql(address: Address, *, missing: MissingMarks, part: Part = ALL) -> Ra
             cells = list(zip(*chunk, strict=True))
             for kind, column in zip(kinds, cells, strict=True):
                 kind.update(map(type, column))
-            pool.add(text_table(names, [[as_text(value) for value in column] for column in cells]))
-        dialect = connection.dialect.name
+            texts = zip(cells, [_textual(declared.get(name), connection.dialect) for name in names], strict=True)
+            pool.add(text_table(names, [list(map(as_one, column)) for column, as_one in texts]))
+        dialect = connection.dialect
     where = f"{address.shown}, {address.table or 'query'}"
     if not pool.seen:
         raise NoRowsError("there are no rows", where=where)
-    words = [kind <= {str, UUID, type(None)} for kind in kinds]
-    untyped = dialect == "sqlite" and all(words)
+    words = [kind <= {str, UUID, type(None)} for kind in kinds]  # which are times where SQLite says so
+    timed = {name for name, kind in declared.items() if is_temporal(kind)}
+    untyped = dialect.name == "sqlite" and all(words)
     binary = [name for name, kind in zip(names, kinds) if kind & {bytes, memoryview}]
     if len(binary) == len(names):
         raise NoRowsError("there is nothing but binary data", where=where)
     columns = tuple(
-        _column(raw, missing, words=is_words and not untyped)
+        _column(raw, missing, words=is_words and not untyped and raw.name not in timed)
         for raw, is_words in zip(raw_columns(pool), words, strict=True)
         if raw.name not in binary
     )
     notes = tuple(f"{name!r} holds binary data; left out" for name in binary) + part.notes(pool)
+    if not untyped:
+        columns, more = _held(columns, declared, dialect)
+        notes += more
     if untyped and columns:
         notes += ("every column is text: types are inferred from the values, as in a CSV",)
     return RawTable(columns, where, notes)
+
+
+def _held(
+    columns: Sequence[RawColumn], declared: Mapping[str, Any], dialect: Any
+) -> tuple[tuple[RawColumn, ...], tuple[str, ...]]:
+    """Columns with how the database holds them, and notes on those that are held otherwise."""
+    known = [raw for raw in columns if raw.name in declared and raw.texts]
+    held = {raw.name: declared_storage(raw.name, declared[raw.name], raw.texts, dialect) for raw in known}
+    notes = tuple(note for _, note in held.values() if note)
+    return tuple(replace(raw, storage=held[raw.name][0]) if raw.name in held else raw for raw in columns), notes
+
+
+def _textual(kind: Any, dialect: Any) -> Callable[[Any], str | None]:
+    """How values of a column declared as `kind` become text: SQLite has JSON as text already."""
+    if isinstance(kind, _sqlalchemy().JSON) and dialect.name != "sqlite":
+        return lambda value: None if value is None else json_text(value)
+    return as_text
 
 
 def named(name: str, names: Iterable[str]) -> str | None:
@@ -207,12 +231,12 @@ def _only_table(connection: Any, address: Address) -> str:
     raise DataError("which table?", where=address.shown, hint=hint)
 
 
-def _select(connection: Any, address: Address) -> Any:
-    """A result whose rows are fetched a chunk at a time."""
+def _select(connection: Any, address: Address) -> tuple[Any, dict[str, Any]]:
+    """A result whose rows are fetched a chunk at a time, and the types that a table's columns are declared with."""
     sqlalchemy = _sqlalchemy()
     streaming = connection.execution_options(stream_results=True, max_row_buffer=CHUNK)
     if address.query is not None:
-        return streaming.execution_options(no_parameters=True).exec_driver_sql(address.query)
+        return streaming.execution_options(no_parameters=True).exec_driver_sql(address.query), {}
     schema, name = address.place
     known = tables_in(connection, schema)
     if name not in known:
@@ -226,7 +250,8 @@ def _select(connection: Any, address: Address) -> Any:
         sqlalchemy.column(c["name"], sqlalchemy.Boolean if isinstance(c["type"], sqlalchemy.Boolean) else None)
         for c in described
     ]
-    return streaming.execute(sqlalchemy.select(*columns).select_from(sqlalchemy.table(name, schema=schema)))
+    declared = {c["name"]: c["type"] for c in described if not isinstance(c["type"], sqlalchemy.types.NullType)}
+    return streaming.execute(sqlalchemy.select(*columns).select_from(sqlalchemy.table(name, schema=schema))), declared
 
 
 def as_text(value: Any) -> str | None:
@@ -255,7 +280,7 @@ def _column(raw: RawColumn, missing: MissingMarks, *, words: bool) -> RawColumn:
     """With the user's own missing marks taken out, and fractions of seconds written in all moments or in none."""
     texts: Sequence[str | None] = raw.texts
     if not words and any(MOMENT.fullmatch(t) and "." in t for t in raw.texts):
-        texts = [MOMENT.sub(lambda m: f"{m[1]}{m[2] or '.000000'}{m[3]}", t) for t in raw.texts]
+        texts = [MOMENT.sub(lambda m: f"{m[1]}{m[2] or '.000000'}{m[3] or ''}", t) for t in raw.texts]
     texts = [None if t is not None and missing.was_named(t) else t for t in texts]
     return replace(raw.renamed(texts), words=words)
 

@@ -1,6 +1,7 @@
 """A Dataset into a table of an SQL database, by URL: column types that fit, all rows or none."""
 
 import datetime
+import json
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -11,9 +12,12 @@ from uuid import UUID
 
 import numpy as np
 
+from genwright.data.arrow import json_value
 from genwright.data.dataset import Category, Constant, Dataset, Field, Identifier, Image, Number, Time
 from genwright.data.spellings import truth
 from genwright.data.sql import Address, connected, named
+from genwright.data.sql_types import duration, is_uuid, stored_type
+from genwright.data.stored import arrow_array
 from genwright.data.times import has_clock, has_day, zone_of
 from genwright.data.write import IfExists, cells
 from genwright.errors import ArgumentError
@@ -23,11 +27,12 @@ WHOLE = re.compile(r"-?(0|[1-9][0-9]{0,18})")
 EXACT_DIGITS = 15  # of a number kept in float64
 
 
-def write_sql(data: Dataset, address: Address, *, if_exists: IfExists = "fail") -> None:
-    """Write `data` to the table of `address` within one transaction.
+def write_sql(data: Dataset, address: Address, *, if_exists: IfExists = "fail") -> tuple[str, ...]:
+    """Write `data` to the table of `address` within one transaction; notes on columns that got another type.
 
-    A new table gets the types that fit the fields: integers, numerics with their decimals, dates, timestamps (with time
-    zone where times have one), booleans, text. An existing one is an error, or is replaced, or gets the rows appended
+    A new table gets the types that columns were read with; where they were read without, those that fit the fields:
+    integers, numerics with their decimals, dates, timestamps (with time zone where times have one), booleans, text. An
+    existing one is an error, or is replaced, or gets the rows appended
     as its own columns have them. Raises ArgumentError for a table in the way or without a column for some field,
     DataError with the database's own words where it refuses.
     """
@@ -36,13 +41,14 @@ def write_sql(data: Dataset, address: Address, *, if_exists: IfExists = "fail") 
     if address.table is None:
         raise ArgumentError("which table?", where=address.shown, hint="say table=, or add ?table=NAME to the URL")
     with connected(address, writing=True) as connection:
-        table = made_ready(connection, data, address, if_exists=if_exists)
+        table, notes = made_ready(connection, data, address, if_exists=if_exists)
         with numbering_by_us(connection, table):
             insert(connection, data, table)
+    return notes
 
 
-def made_ready(connection: Any, data: Dataset, address: Address, *, if_exists: IfExists) -> Any:
-    """The table to insert into, created, replaced or found as told."""
+def made_ready(connection: Any, data: Dataset, address: Address, *, if_exists: IfExists) -> tuple[Any, tuple[str, ...]]:
+    """The table to insert into, created, replaced or found as told, and notes on its types if it is new."""
     import sqlalchemy as sa
 
     schema, name = address.place
@@ -51,27 +57,45 @@ def made_ready(connection: Any, data: Dataset, address: Address, *, if_exists: I
         hint = "say if_exists='append' or if_exists='replace', or another table"
         raise ArgumentError(f"there is a table {name!r} already", where=address.shown, hint=hint)
     if there and if_exists == "append":
-        return sa.Table(name, sa.MetaData(), schema=schema, autoload_with=connection)
-    table = sa.Table(name, sa.MetaData(), *described(data, connection.dialect), schema=schema)
+        return sa.Table(name, sa.MetaData(), schema=schema, autoload_with=connection), ()
+    columns, notes = described(data, connection.dialect)
+    table = sa.Table(name, sa.MetaData(), *columns, schema=schema)
     if there:
         table.drop(connection)
     table.create(connection)
-    return table
+    return table, notes
 
 
-def described(data: Dataset, dialect: Any, *, keys: Sequence[str] = ()) -> list[Any]:
-    """A column of the fitting type for each field; `keys` become the primary key."""
+def described(data: Dataset, dialect: Any, *, keys: Sequence[str] = ()) -> tuple[list[Any], tuple[str, ...]]:
+    """A column of the fitting type for each field, and notes on those of other types than they were read with; `keys`
+    become the primary key.
+    """
     import sqlalchemy as sa
 
-    return [
-        sa.Column(f.name, column_type(f, data.columns[f.name], dialect), primary_key=f.name in keys)
-        for f in data.fields
-        if not isinstance(f, Image)
-    ]
+    fields = [f for f in data.fields if not isinstance(f, Image)]
+    types = [column_type(f, data.columns[f.name], dialect) for f in fields]
+    columns = [sa.Column(f.name, kind, primary_key=f.name in keys) for f, (kind, _) in zip(fields, types, strict=True)]
+    return columns, tuple(note for _, note in types if note)
 
 
-def column_type(field: Field, column: np.ndarray, dialect: Any) -> Any:
-    """The SQL type that holds the values of `field` without loss."""
+def column_type(field: Field, column: np.ndarray, dialect: Any) -> tuple[Any, str]:
+    """The SQL type that `field` was read with, else the one that holds its values without loss, and then a note."""
+    import sqlalchemy as sa
+
+    if field.storage is None or not field.storage.type:
+        return _fitting_type(field, column, dialect), ""
+    kind = stored_type(field, dialect)
+    if kind is None:
+        note = f"{field.name!r} is not written as {field.storage.type}, for which {dialect.name} has no type"
+    elif isinstance(kind, sa.Uuid):
+        fits = all(text is None or is_uuid(text) for text in cells(field, column))
+        note = "" if fits else f"{field.name!r} is not written as uuid: new values are not of that type"
+    else:  # JSON takes any value
+        note = "" if isinstance(kind, sa.JSON) else arrow_array(field, column)[1]
+    return (_fitting_type(field, column, dialect) if note else kind), note
+
+
+def _fitting_type(field: Field, column: np.ndarray, dialect: Any) -> Any:
     import sqlalchemy as sa
 
     match field:
@@ -122,8 +146,15 @@ def insert(connection: Any, data: Dataset, table: Any) -> None:
 
     Raises ArgumentError where the table lacks a column.
     """
+    import sqlalchemy as sa
+    from sqlalchemy.dialects import sqlite
+
     targets: dict[Field, Any] = {f: _column_of(table, f.name) for f in data.fields if not isinstance(f, Image)}
     targets = {f: column for f, column in targets.items() if column.computed is None}
+    for field, column in targets.items():
+        if isinstance(field, Time) and isinstance(column.type, sa.DateTime) and connection.dialect.name == "sqlite":
+            whole = "%f" not in field.format
+            column.type = sqlite.DATETIME(truncate_microseconds=whole)  # it shows the text that is stored
     for rows in _batches(data, targets):
         connection.execute(table.insert(), rows)
 
@@ -133,7 +164,10 @@ def _column_of(table: Any, name: str) -> Any:
     if found is None:
         hint = f"it has {', '.join(c.name for c in table.columns)}"
         raise ArgumentError(f"table {table.name!r} has no column {name!r}", where=f"table {table.name}", hint=hint)
-    return table.columns[found]
+    column = table.columns[found]
+    if hasattr(column.type, "none_as_null"):
+        column.type.none_as_null = True  # missing values are NULL, not JSON's null
+    return column
 
 
 @contextmanager
@@ -176,6 +210,10 @@ def sql_values(field: Field, column: np.ndarray, kind: Any) -> list[Any]:
         field = replace(field, form="")
     texts = cells(field, column)
     match kind:
+        case sa.JSON():
+            return [None if t is None else json_value(t) for t in texts]
+        case sa.ARRAY():
+            return [None if t is None else json.loads(t) for t in texts]
         case sa.Boolean():
             return [None if t is None else truth(t) for t in texts]
         case sa.Integer():
@@ -186,6 +224,8 @@ def sql_values(field: Field, column: np.ndarray, kind: Any) -> list[Any]:
             return [None if t is None else Decimal(t) if kind.asdecimal else float(t) for t in texts]
         case sa.Date() | sa.DateTime() | sa.Time() | sa.Uuid():  # of keys, which are held as texts
             return [None if t is None else _read_as(kind.python_type, t) for t in texts]
+    if isinstance(kind.as_generic(allow_nulltype=True), sa.Interval):
+        return [None if t is None else duration(t) for t in texts]
     return texts
 
 

@@ -9,7 +9,7 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from genwright.data.arrow import JSON, arrow_type, json_value, moments_as, values_of_texts
+from genwright.data.arrow import JSON, MISFITS, arrow_type, json_value, moments_as, values_of_texts
 from genwright.data.cells import cells
 from genwright.data.dataset import Category, Constant, Dataset, Field, Identifier, Image, Number, Storage, Time
 from genwright.data.spellings import truth
@@ -20,7 +20,6 @@ INTERVAL = re.compile(r"[\[(](.+), (.+)[\])]")
 ISO_TIMES = ("%Y-%m-%d", "%Y-%m-%d %H:%M:%S", "%Y-%m-%d %H:%M:%S.%f")
 ZONED = re.compile(r"%Y-%m-%d %H:%M:%S(\.%f)?([+-]\d\d:\d\d|%:z\[.+\])")  # moments with a zone, as they are read
 WHOLE = re.compile(r"-?[0-9]{1,18}")  # fits 64 bits
-MISFITS = (pa.ArrowException, ValueError, TypeError, KeyError, ArithmeticError)  # for values that a type does not hold
 
 
 def is_storage(storage: Storage) -> bool:

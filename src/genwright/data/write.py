@@ -54,8 +54,7 @@ def write(
     if isinstance(path, str) and is_url(path):
         from genwright.data.sql_write import write_sql
 
-        write_sql(data, Address.of(path, table=table), if_exists=if_exists)
-        return ()
+        return write_sql(data, Address.of(path, table=table), if_exists=if_exists)
     if table is not None or if_exists != "fail":
         raise ArgumentError("table= and if_exists= are for databases", where=str(path), hint="leave them out")
     path = Path(path)

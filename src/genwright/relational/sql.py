@@ -32,12 +32,14 @@ def write_tables(database: Database, address: Address, if_exists: IfExists) -> t
             raise ArgumentError(f"there is a table {next(iter(there))!r} already", where=address.shown, hint=hint)
         meta = sa.MetaData()
         tables: dict[str, Any] = {}
+        notes: tuple[str, ...] = ()
         added = there if if_exists == "append" else {}
         for name, found in added.items():
             tables[name] = sa.Table(found, meta, autoload_with=connection, resolve_fks=False)
         for name in database.tables:
             if name not in added:
-                tables[name] = _new_table(database, name, meta, connection.dialect)
+                tables[name], more = _new_table(database, name, meta, connection.dialect)
+                notes += more
         if if_exists == "replace":
             old = sa.MetaData()
             old.reflect(connection, only=list(there.values()))
@@ -52,7 +54,8 @@ def write_tables(database: Database, address: Address, if_exists: IfExists) -> t
                 if len(rows[name]):
                     insert(connection, rows[name], tables[name])
     there_already = {name: len(data) - len(rows[name]) for name, data in database.tables.items()}
-    return tuple(f"{name}: {n} rows are there already, and left as they are" for name, n in there_already.items() if n)
+    kept = (f"{name}: {n} rows are there already, and left as they are" for name, n in there_already.items() if n)
+    return (*notes, *kept)
 
 
 @contextmanager
@@ -75,21 +78,21 @@ def _references_later(connection: Any, tables: Sequence[Any]) -> Iterator[None]:
         connection.exec_driver_sql(f"ALTER TABLE {table} ALTER CONSTRAINT {name} NOT DEFERRABLE")
 
 
-def _new_table(database: Database, name: str, meta: Any, dialect: Any) -> Any:
-    """A table with types that fit, its keys, and what must differ."""
+def _new_table(database: Database, name: str, meta: Any, dialect: Any) -> tuple[Any, tuple[str, ...]]:
+    """A table with types that fit, its keys, and what must differ; and notes on its types."""
     import sqlalchemy as sa
 
     unique = [u for u in database.unique if u.table == name]
     keys = [database.keys[name]] if name in database.keys else [c for u in unique if u.primary for c in u.columns]
-    columns = described(database.tables[name], dialect, keys=keys)
+    columns, notes = described(database.tables[name], dialect, keys=keys)
     for link in database.foreign_of(name):
         parent = database.tables[link.parent]
         key = parent.field(database.keys[link.parent])
         column = next(c for c in columns if c.name == link.column)
-        column.type = column_type(key, parent.columns[key.name], dialect)
+        column.type = column_type(key, parent.columns[key.name], dialect)[0]
     links = [_constraint(f, database) for f in database.foreign_of(name)]
     differ = [sa.UniqueConstraint(*u.columns) for u in unique if list(u.columns) != keys]
-    return sa.Table(name, meta, *columns, *links, *differ)
+    return sa.Table(name, meta, *columns, *links, *differ), tuple(f"{name}: {note}" for note in notes)
 
 
 def _constraint(foreign: ForeignKey, database: Database) -> Any:
