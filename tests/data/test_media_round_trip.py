@@ -3,6 +3,7 @@
 import unicodedata
 
 import numpy as np
+import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pillow
@@ -12,6 +13,7 @@ from genwright.data.like import read_like
 from genwright.data.read import read
 from genwright.data.text import running_text
 from genwright.data.write import held_at, write
+from genwright.errors import ArgumentError
 
 ODD = [
     "",
@@ -86,6 +88,10 @@ def test_labelled_texts(tmp_path_factory, rows):
 
 @settings(max_examples=25, deadline=None)
 @given(st.lists(st.one_of(st.none(), names), min_size=2, max_size=6), st.booleans())
+@example(["1e3", None], True)
+@example(["1", "NA"], True)
+@example(["1.0", "1"], True)
+@example(["1e3", "inf"], True)
 def test_labelled_images(tmp_path_factory, labels, with_captions):
     rng = np.random.default_rng(len(labels))
     levels = tuple(sorted({v for v in labels if v is not None}))
@@ -101,8 +107,8 @@ def test_labelled_images(tmp_path_factory, labels, with_captions):
     folder = tmp_path_factory.mktemp("w") / "out"
     write(data, folder)
     told = read(folder, schema={"caption": "text"} if with_captions else None)
-    assert not with_captions or values(told, "caption") == values(data, "caption")
     for back in (told, read_like(folder, data)):
+        assert not with_captions or values(back, "caption") == values(data, "caption")
         assert np.array_equal(back.columns["image"], columns["image"]) and values(back, "label") == labels
 
 
@@ -126,3 +132,18 @@ def test_classes_in_folders(tmp_path_factory, folders):
     assert values(back, "label") == values(data, "label") and values(read(root / "out"), "label") == values(
         data, "label"
     )
+
+
+def test_words_beside_images_that_look_like_numbers(tmp_path):
+    """What is told of a column, or known from the real data, comes before what its texts look like."""
+    for i in range(3):
+        Pillow.fromarray(np.full((2, 2), i, dtype=np.uint8)).save(tmp_path / f"{i}.png")
+    (tmp_path / "metadata.csv").write_text("file_name,label,caption,n\n0.png,1,1e3,1\n1.png,NA,NA,NA\n2.png,2,2.50,2\n")
+    told = read(tmp_path, schema={"caption": "text", "label": "category"})
+    for back in (told, read_like(tmp_path, told)):
+        assert values(back, "caption") == ["1e3", "NA", "2.50"] and values(back, "label") == ["1", "NA", "2"]
+        assert np.isnan(values(back, "n")).tolist() == [False, True, False]
+    real = read(tmp_path)
+    assert values(read_like(tmp_path, real), "label") == values(real, "label") == ["1", None, "2"]
+    with pytest.raises(ArgumentError, match="no column called 'colour'"):
+        read(tmp_path, schema={"colour": Category("colour")})

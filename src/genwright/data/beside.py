@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from genwright.data.dataset import Category, Field, Number, Time
+from genwright.data.dataset import Category, Field, Number, Text, Time
 from genwright.data.delimited import parse_delimited
 from genwright.data.encodings import decode_table, decode_text
 from genwright.data.files import Files, readable, shown
@@ -55,7 +55,7 @@ def beside_images(
     used = set[str]()
     places = _Places(names)
     for side in sorted(files.with_suffix(*SIDE_SUFFIXES)):
-        found = _joined(files, side, places, cells, missing)
+        found = _joined(files, side, places, cells, missing=missing, schema=schema)
         if found is not None:
             notes += found
             used.add(side)
@@ -80,14 +80,14 @@ def beside_images(
     return Beside(tuple(typed.fields), typed.columns, label, (*notes, *typed.notes), frozenset(used))
 
 
-def _side_table(files: Files, side: str, missing: MissingMarks) -> RawTable:
+def _side_table(files: Files, side: str, *, missing: MissingMarks, schema: Mapping[str, str | Field]) -> RawTable:
     raw, where = files.read(side), f"{files.where}/{readable(side)}"
     if side.lower().endswith(".json"):  # a list of objects in one
         raw = _json_list(raw, where)
     if side.lower().endswith((".json", ".jsonl", ".ndjson")):
         return parse_json_lines(raw, where=where, missing=missing)
     table = parse_delimited(raw, where=where, missing=replace(missing, texts=missing.named | {""}))
-    return replace(table, columns=tuple(map(_spelled, table.columns)))
+    return replace(table, columns=tuple(_spelled(c, schema.get(c.name)) for c in table.columns))
 
 
 def _json_list(raw: bytes, where: str) -> bytes:
@@ -101,10 +101,17 @@ def _json_list(raw: bytes, where: str) -> bytes:
     return "\n".join(map(json.dumps, records)).encode()
 
 
-def _spelled(column: RawColumn) -> RawColumn:
-    """A column of a CSV: "NA" may be a class, but among numbers, times or truth values alone it means missing."""
+def _spelled(column: RawColumn, told: str | Field | None) -> RawColumn:
+    """A column of a CSV: "NA" may be a class, but among numbers, times or truth values alone it means missing, unless
+    the column is told to be of words.
+    """
     marks = MISSING & set(column.texts)
-    if not marks or len(marks) == len(column.texts):
+    words = (
+        told in ("text", "category")
+        or isinstance(told, Text)
+        or (isinstance(told, Category) and marks & {*told.levels})
+    )
+    if words or not marks or len(marks) == len(column.texts):
         return column
     bare = column.renamed([None if text in marks else text for text in column.texts])
     try:
@@ -155,12 +162,18 @@ def _stem(name: str) -> str:
 
 
 def _joined(
-    files: Files, side: str, places: _Places, cells: dict[str, list[str | None]], missing: MissingMarks
+    files: Files,
+    side: str,
+    places: _Places,
+    cells: dict[str, list[str | None]],
+    *,
+    missing: MissingMarks,
+    schema: Mapping[str, str | Field],
 ) -> list[str] | None:
     """Put a table's cells beside the images that one of its columns names; notes on it, None if no column does."""
     known = posixpath.basename(side) in SIDE_FILES
     try:
-        table = _side_table(files, side, missing)
+        table = _side_table(files, side, missing=missing, schema=schema)
     except DataError:
         if known:
             raise

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genwright.data.dataset import Dataset, Field, Image, Number, Time
+from genwright.data.dataset import Category, Dataset, Field, Image, Number, Time
 from genwright.data.delimited import read_delimited
 from genwright.data.files import Stream, read_bytes
 from genwright.data.frames import from_frame, read_parquet
@@ -17,7 +17,7 @@ from genwright.data.images import recast
 from genwright.data.kinds import Typed, as_identifier, conform, is_infinite
 from genwright.data.objects import gathered
 from genwright.data.paths import existing, missing_path
-from genwright.data.read import Source, read
+from genwright.data.read import Source, read_known
 from genwright.data.schema import type_columns
 from genwright.data.sql import Address, is_url, read_sql
 from genwright.data.table import (
@@ -47,17 +47,19 @@ def read_like(source: Source, real: Dataset, *, missing: Any = (), size: tuple[i
         return source
     if real.media is None:
         return _table_like(_raw_table(source, marks), real)
+    beside = [f for f in real.fields if f is not real.media]
     if isinstance(real.media, Image):
-        return _media_like(read(source, missing=missing, size=size), real)
+        return _media_like(read_known(source, beside, missing=missing, size=size), real)
     path = Path(source) if isinstance(source, str | os.PathLike) else None
     if path is not None and _suffix(path) in (".jsonl", ".ndjson"):
         table = _raw_table(source, marks)
         own = text_fields(table, real.media.name if real.media.name in table.names else None)
         text = own[0] if own else _longest(table)  # a collapsed generator repeats itself, as categories do
-        return _media_like(read(source, missing=missing, field=text), real)
+        return _media_like(read_known(source, beside, missing=missing, field=text), real)
     one_file = path is not None and _suffix(path) == ".txt"
     records = "running" if real.media.running else "lines" if one_file else None
-    return _media_like(read(source, missing=missing, records=records if path and existing(path) else None), real)
+    records = records if path and existing(path) else None
+    return _media_like(read_known(source, beside, missing=missing, records=records), real)
 
 
 def _longest(table: RawTable) -> str:
@@ -191,6 +193,8 @@ def _retyped(data: Dataset, field: Field) -> Typed:
     own = data.field(field.name)
     if isinstance(field, (Number, Time)) and type(own) is type(field):
         return Typed(field, data.columns[field.name])
+    if isinstance(field, Category) and isinstance(own, Category) and own.levels[: len(field.levels)] == field.levels:
+        return Typed(own, data.columns[field.name])  # it was read as this field
     texts = cells(own, data.columns[field.name])
     try:
         return conform(RawColumn.of(field.name, texts), field)

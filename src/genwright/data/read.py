@@ -1,7 +1,7 @@
 """read: any supported source to a Dataset. The kind is told from what is there, never asked for."""
 
 import os
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -19,7 +19,7 @@ from genwright.data.images import read_images, resized
 from genwright.data.kinds import as_text
 from genwright.data.objects import gathered, images_apart
 from genwright.data.paths import existing, missing_path
-from genwright.data.schema import as_key_or_text, type_columns
+from genwright.data.schema import as_key_or_text, no_column, type_columns
 from genwright.data.sql import Address, is_url, read_sql, without_password
 from genwright.data.table import (
     MissingMarks,
@@ -100,13 +100,39 @@ def read(
     said |= {"table": table, "query": query, "max_rows": max_rows != MAX_ROWS}
     given = tuple(name for name, value in said.items() if value)
     options = Options(label, marks, schema or {}, size, records, field, table, query, _part(max_rows, seed), given)
+    data = _read_as(source, options)
+    for name, told in options.schema.items():
+        if not isinstance(told, str) and name not in data.columns:
+            raise no_column(name, data.columns)
+    return replace(data, split_seed=seed)
+
+
+def read_known(
+    source: Source,
+    fields: Sequence[Field],
+    *,
+    missing: Any = (),
+    size: tuple[int, int] | None = None,
+    records: Records | None = None,
+    field: str | None = None,
+) -> Dataset:
+    """`read` of further data: columns that are called as one of `fields` are taken as it, whatever they look like."""
+    _check_size(size)
+    said = {"missing": missing, "records": records, "field": field}
+    given = tuple(name for name, value in said.items() if value)
+    schema = {f.name: f for f in fields}
+    options = Options(None, missing_marks(missing), schema, size, records, field, None, None, Part(), given)
+    return _read_as(source, options)
+
+
+def _read_as(source: Source, options: Options) -> Dataset:
     data = _read_source(source, options)
     if not len(data):
         raise NoRowsError("there are no rows", where=data.name)
-    if label is not None:
-        _check_label(data, label)
-    data = _sized(data, size)
-    return replace(data, name=readable(data.name), label=label or data.label, split_seed=seed)
+    if options.label is not None:
+        _check_label(data, options.label)
+    data = _sized(data, options.size)
+    return replace(data, name=readable(data.name), label=options.label or data.label)
 
 
 def _part(max_rows: int | None, seed: int) -> Part:

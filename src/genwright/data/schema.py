@@ -1,7 +1,7 @@
 """From columns of text to typed fields: what each column is, found from its values or told by the user."""
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import replace
 from typing import NamedTuple
 
@@ -66,15 +66,13 @@ def type_columns(
 ) -> TypedTable:
     """Types for all columns: `schema` where it names one, else inferred.
 
-    `schema` maps names to a kind of `KINDS`, "drop", or a ready field to conform to. `free` types strings that are
-    different in nearly every row: `as_identifier` in tables, `as_text` beside images. A whole-number `label` with
-    few values becomes a category.
+    `schema` maps names to a kind of `KINDS`, "drop", or a ready field to conform to if it is there. `free` types
+    strings that are different in nearly every row: `as_identifier` in tables, `as_text` beside images. A whole-number
+    `label` with few values becomes a category.
     """
     for name, told in schema.items():
-        if name not in table.names:
-            raise ArgumentError(
-                f"no column called {name!r}", where="schema", hint=f"there are: {', '.join(table.names)}"
-            )
+        if name not in table.names and isinstance(told, str):
+            raise no_column(name, table.names)
         if isinstance(told, str) and told.partition(",")[0] not in (*KINDS, "drop"):
             raise ArgumentError(
                 f"unknown kind {told!r}", where=f"schema[{name!r}]", hint=f"one of: {', '.join(KINDS)}, drop"
@@ -99,6 +97,11 @@ def type_columns(
         raise DataError("every column was dropped", where=table.where)
     fields = tuple(t.field for t in typed.values())
     return TypedTable(fields, {name: t.column for name, t in typed.items()}, tuple(notes))
+
+
+def no_column(name: str, names: Iterable[str]) -> ArgumentError:
+    """The error for a schema that names what is not there."""
+    return ArgumentError(f"no column called {name!r}", where="schema", hint=f"there are: {', '.join(names)}")
 
 
 def _held(field: Field, storage: Storage | None, kind: str | Field | None) -> Field:
