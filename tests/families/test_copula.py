@@ -12,7 +12,7 @@ from scipy import stats
 
 import genwright as gw
 from genwright.errors import ArgumentError
-from genwright.families.copula import Copula
+from genwright.families.copula import START, Copula
 from genwright.families.family import Work
 from genwright.nets.student_cells import StudentCells
 from genwright.spaces import Columns, Continuous, Discrete, Encoded, Given
@@ -178,6 +178,15 @@ def test_odd_tables_do_no_harm(name):
         assert np.isfinite(model.log_prob(data)).all()
     fake = model.sample(30, seed=1)
     assert len(fake) == 30 and [f.name for f in fake.fields] == [f.name for f in data.fields]
+
+
+def test_a_copula_stops_choosing_its_shape_when_its_time_is_over():
+    a = np.random.default_rng(7).standard_t(3, size=(1000, 3))
+    data = gw.read(pd.DataFrame(a + 2 * a[:, :1], columns=list("abc")))
+    whole, late = gw.fit(data, family=gw.Copula(), steps=1), gw.fit(data, family=gw.Copula(), minutes=1e-6)
+    assert int(whole.net.df) < START.df == int(late.net.df)  # its tails are heavy, which was not looked at
+    fake = late.sample(4000, seed=1).frame
+    assert fake.b.corr(fake.c, method="spearman") == pytest.approx(0.8, abs=0.05)
 
 
 def test_a_silly_number_of_cells_is_refused():

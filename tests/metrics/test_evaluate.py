@@ -9,6 +9,7 @@ from sklearn.datasets import load_digits
 from genwright.data.dataset import Dataset, Number
 from genwright.data.read import read
 from genwright.errors import ArgumentError, DataError
+from genwright.metrics import judges
 from genwright.metrics.evaluate import Evaluation, evaluate, headline
 from tests.metrics.records import images, independent, table, texts
 from tests.metrics.test_text import prose
@@ -18,16 +19,19 @@ def names(evaluation: Evaluation) -> set[str]:
     return {score.name for score in evaluation.scores}
 
 
+SCORES_OF_TABLES = {
+    *("C2ST", "C2ST cross-entropy", "shape error", "trend error", "mutual information error", "logistic C2ST"),
+    "largest dependence error",
+    *("alpha-precision", "beta-recall", "TSTR gap"),
+    *("distance to closest record", "C_T", "near copies", "nearest training row", "exact copies"),
+}
+
+
 def test_tables():
     train, real = table(400), table(150, seed=1)
     good = evaluate(table(150, seed=2), real=real, train=train)
     bad = evaluate(independent(train, 150), real=real, train=train)
-    assert names(good) == {
-        *("C2ST", "C2ST cross-entropy", "shape error", "trend error", "mutual information error", "logistic C2ST"),
-        "largest dependence error",
-        *("alpha-precision", "beta-recall", "TSTR gap"),
-        *("distance to closest record", "C_T", "near copies", "nearest training row", "exact copies"),
-    }
+    assert names(good) == SCORES_OF_TABLES
     assert all(score.floor is not None and score.interval is not None for score in good.scores)
     assert {score.group for score in good.scores} == {"fidelity", "diversity", "utility", "novelty"}
     assert headline(good).name == "C2ST" and headline(good).value > headline(bad).value
@@ -123,3 +127,27 @@ def test_only_the_scores_that_are_asked_for_are_found_and_they_are_the_same(name
     some, every = evaluate(fake, real=real, train=train, only=only), evaluate(fake, real=real, train=train)
     assert {score.name for score in some.scores} == set(only)
     assert all(some[each] == every[each] for each in only)
+
+
+def test_no_score_is_begun_after_the_time_is_over_and_each_left_out_is_named():
+    train, real, fake = table(400), table(150, seed=1), table(150, seed=2)
+    found = evaluate(fake, real=real, train=train, seconds=0.0)
+    assert names(found) == {"C2ST", "C2ST cross-entropy"}  # there is always something to tell by
+    late = [note.partition(" not measured")[0] for note in found.notes if "the time for scoring was over" in note]
+    assert set(late) | names(found) == SCORES_OF_TABLES
+
+
+def test_the_floor_of_tstr_trains_on_as_many_other_rows_as_the_score(monkeypatch):
+    train, real, fake = table(1000), table(150, seed=1), table(120, seed=2)
+    honest, sets = judges.tstr_gap, []
+
+    def watched(first, second, **rest):
+        sets.append((first, second))
+        return honest(first, second, **rest)
+
+    monkeypatch.setattr(judges, "tstr_gap", watched)
+    [score] = evaluate(fake, real=real, train=train, only=["TSTR gap"]).scores
+    one, other = sets[1]
+    assert score.n == len(one) == len(other) == 120
+    assert not set(one.columns["x"]) & set(other.columns["x"])
+    assert score.floor == honest(one, other, test=real, refits=0).value

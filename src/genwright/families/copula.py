@@ -1,9 +1,10 @@
 """Shrunk Student copulas for small tables: few numbers to learn, so that little of them is noise."""
 
+import math
+import time
 from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from itertools import product
 from typing import ClassVar, Self
 
 import torch
@@ -25,7 +26,7 @@ POOLED_ROWS = (10.0, 30.0, 100.0, 300.0)  # rows like all that each cell's scatt
 DEGREES = (8, 12, 16, 24, 48, 128)  # as are the degrees of freedom,
 BENDS = (0.0, 0.05, 0.1, 0.2)  # and how far from 1 the powers that bend columns are expected to be
 FOLDS = 5
-CHOOSING_ROWS = 5_000  # that these are chosen from, at most
+CHOOSING_ROWS = 2_000  # that these are chosen from, at most
 ROUNDS = 8  # of filling holes
 NOISE = 1e-5  # variance that keeps scatters invertible where columns are functions of each other
 POWERS = 41  # that are tried, from 0 to 2
@@ -89,17 +90,23 @@ class Copula(ClosedFormFamily):
         rng: torch.Generator,
         report: Callable[[int, int, float, float], None],
     ) -> None:
-        """Cells and shape, then all parameters; once more for each filling of holes, if there are any."""
+        """Cells and shape, then all parameters; once more for each filling of holes, if there are any.
+
+        When `work.minutes` are over, holes stay as they were filled last, and the shape is the best of those tried.
+        """
         assert isinstance(net, StudentCells)
+        deadline = math.inf if work.minutes is None else time.monotonic() + 60.0 * work.minutes
         rows = net.joined(net.space.unpack(train.x), train.context)
         holes = rows.isnan()
         holes[:, net.joint.continuous] |= ~net.joint.active(rows)[:, net.joint.continuous]
         owner = _owners(net.joint, rows, cells=len(net.log_weights))
         _pour(net, torch.where(holes, 0.0, rows), owner, START)
         for _ in range(ROUNDS if bool(holes.any()) else 0):
+            if time.monotonic() > deadline:
+                break
             _pour(net, net.completed(rows, rng), owner, START)
         whole = net.completed(rows, rng)
-        _pour(net, whole, owner, _chosen(net, whole, owner, rng))
+        _pour(net, whole, owner, _chosen(net, whole, owner, rng, deadline))
         held_out = net.joined(net.space.unpack(valid.x), valid.context)
         report(1, 1, _mean_nll(net, rows), _mean_nll(net, held_out))
 
@@ -226,20 +233,28 @@ def _powers(values: Float[Tensor, "m v"], spread: float) -> Float[Tensor, "v"]:
     return powers[best] + beside.clamp(-1.0, 1.0) * (powers[1] - powers[0])
 
 
-def _chosen(net: StudentCells, rows: Float[Tensor, "n j"], owner: _Owners, rng: torch.Generator) -> _Shape:
-    """The shape under which rows that were left out are most likely."""
+def _chosen(
+    net: StudentCells, rows: Float[Tensor, "n j"], owner: _Owners, rng: torch.Generator, deadline: float
+) -> _Shape:
+    """The shape under which rows that were left out are most likely, by the folds that all shapes were tried on."""
     order = torch.randperm(len(rows), generator=rng, device=rows.device)[:CHOOSING_ROWS]
     pooled_rows = POOLED_ROWS if len(net.log_weights) > 1 else POOLED_ROWS[:1]
     totals: dict[_Shape, float] = defaultdict(float)
     fold = torch.arange(len(order), device=rows.device) % FOLDS
-    for number, bend in product(range(min(FOLDS, len(order))), BENDS):
+    for number in range(min(FOLDS, len(order))):
         fit, held = order[fold != number], order[fold == number]
-        moments = _Moments.of(net, rows[fit], owner.of(fit), bend)
-        for pooled in pooled_rows:
-            covariances = moments.covariances(pooled)
-            for df in DEGREES:
-                moments.pour(net, covariances, df)
-                totals[_Shape(bend, pooled, df)] += float(net.log_cells(rows[held]).logsumexp(dim=1).sum())
+        found: dict[_Shape, float] = {}
+        for bend in BENDS:
+            if time.monotonic() > deadline:
+                return max(totals, key=totals.__getitem__, default=START)
+            moments = _Moments.of(net, rows[fit], owner.of(fit), bend)
+            for pooled in pooled_rows:
+                covariances = moments.covariances(pooled)
+                for df in DEGREES:
+                    moments.pour(net, covariances, df)
+                    found[_Shape(bend, pooled, df)] = float(net.log_cells(rows[held]).logsumexp(dim=1).sum())
+        for shape, likelihood in found.items():
+            totals[shape] += likelihood
     return max(totals, key=totals.__getitem__)
 
 

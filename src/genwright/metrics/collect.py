@@ -1,5 +1,7 @@
 """Scores of one evaluation as they are found, each beside its floor, and what stood in the way of the rest."""
 
+import math
+import time
 from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from typing import Any
@@ -17,10 +19,17 @@ class Found:
     """Scores so far; a metric that the data cannot bear leaves a note instead.
 
     `only`: names of the scores to find. `floors`: those already known by the names of their metrics, to be added to.
+    `seconds`: after which no other score is begun.
     """
 
-    def __init__(self, only: Collection[str] | None = None, floors: dict[str, Sequence[Score]] | None = None) -> None:
+    def __init__(
+        self,
+        only: Collection[str] | None = None,
+        floors: dict[str, Sequence[Score]] | None = None,
+        seconds: float | None = None,
+    ) -> None:
         self.only, self.floors = only, {} if floors is None else floors
+        self.deadline = math.inf if seconds is None else time.monotonic() + seconds
         self.scores: list[Score] = []
         self.notes: list[str] = []
 
@@ -32,6 +41,9 @@ class Found:
     def add(self, name: str, metric: Callable[[], Score | Sequence[Score]]) -> None:
         """Whatever `metric` returns, if wanted; if it raises DataError, a note that names it and says why."""
         if not self.wants(name):
+            return
+        if self.scores and time.monotonic() > self.deadline:
+            self.notes.append(f"{name} not measured: the time for scoring was over; evaluate takes the time it needs")
             return
         try:
             self.scores.extend(score for score in _several(metric()) if self.only is None or score.name in self.only)

@@ -83,6 +83,7 @@ def evaluate(
     encoder: TextEncoder | None = None,
     only: Collection[str] | None = None,
     floors: dict[str, Sequence[Score]] | None = None,
+    seconds: float | None = None,
     seed: int = 0,
 ) -> Evaluation:
     """Compare generated records with real ones.
@@ -92,14 +93,13 @@ def evaluate(
     `generator`: for bits per byte of text. `extractor`: features for images; by default one is fitted to a part of
     `train` (or half of `real`) that takes no part in the comparison. `cache`: where features of images are remembered;
     by default, in this process. `encoder`: an embedding of text, for MAUVE and coherence; slow, and only if given.
-    `only`: names of scores, such as those of HEADLINES, where the others are not worth their time. `floors`:
-    where those of many evaluations that differ in nothing but the generator are remembered.
+    `only`: names of scores, such as those of HEADLINES, to leave out the others. `seconds`: after which no other is
+    begun; notes name those left out. `floors`: where those of evaluations that differ in the generator alone are kept.
 
-    Raises DataError if fields are missing or cannot be compared, or if there are fewer than 10 records of either
-    (one, if they are texts).
+    Raises DataError if fields are missing, cannot be compared, or hold fewer than 10 records (one, if they are texts).
     """
     _check_enough(fake, real)
-    found = Found(only, floors)
+    found = Found(only, floors, seconds)
     found.notes.extend(_not_compared(fake, real))
     real, unlike = shared(real, fake, train)
     found.notes.extend(unlike)

@@ -27,9 +27,9 @@ def score_tables(
     if train is None:
         found.notes.append("without training records, utility and signs of copying are not measured")
         return
-    found.add("TSTR gap", lambda: _utility(fake, real, train, seed))
     found.add("nearest training row", lambda: copies.nearest_training_row(train, fake, held_out=real, seed=seed))
     found.add("exact copies", lambda: copies.exact_copy_rate(train, fake, held_out=real))
+    found.add("TSTR gap", lambda: _utility(fake, real, train, seed))
 
 
 def _compare_columns(
@@ -79,12 +79,14 @@ def _few(data: Dataset, seed: int) -> Dataset:
 
 
 def _utility(fake: Dataset, real: Dataset, train: Dataset, seed: int) -> Score:
-    """TSTR gap; the floor trains on one half of the training rows in place of the other."""
+    """TSTR gap; the floor trains on other training rows, as many, in place of the generated ones."""
     score = judges.tstr_gap(train, fake, test=real, seed=seed)
-    halves = np.random.default_rng(seed).permutation(len(train)) % 2 == 0
+    n = min(score.n, len(train) // 2)
+    rows = np.random.default_rng(seed).permutation(len(train))
+    one, other = (train.take(np.sort(some)) for some in (rows[:n], rows[n : 2 * n]))
     target = score.signature.split("target=", 1)[1].rsplit("|n=", 1)[0]
     try:
-        floor = judges.tstr_gap(train.take(halves), train.take(~halves), test=real, target=target, refits=0, seed=seed)
+        floor = judges.tstr_gap(one, other, test=real, target=target, refits=0, seed=seed)
     except DataError:  # halves may be too small where the whole is not
         return score
     return replace(score, floor=floor.value)

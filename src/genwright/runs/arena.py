@@ -43,6 +43,7 @@ from genwright.train.record import circumstances
 DECIDING = ("C2ST", "C2ST cross-entropy", "bits per byte")  # the judge, and likelihood where there is one
 FEWEST_STEPS = 10  # in which anything is learned
 EVERY_SCORE = 12  # times as long as the judge alone take all scores, about
+SCORED_BY = 0.8  # of the time that is left then, the winner is scored
 PROBE = 8  # records drawn to see how long one takes
 
 
@@ -149,7 +150,7 @@ class Arena:
         unseen = part(self.data.test, TESTED_CHARACTERS)
         low, n = judged(unseen)[0], drawn(unseen)
         each = best.pace + EVERY_SCORE * self.seconds_judged / self.records
-        fitting = n if isinstance(unseen.media, Text) else max(low, min(n, int(0.8 * self.budget.left / each)))
+        fitting = n if isinstance(unseen.media, Text) else max(low, min(n, int(SCORED_BY * self.budget.left / each)))
         notes: tuple[str, ...] = ()
         if fitting < n:
             of = min(n, len(unseen))
@@ -161,11 +162,11 @@ class Arena:
         return Trial(fake, unseen, self.train, generator, notes)
 
     def scores(self, trial: Trial) -> Evaluation:
-        """Every score of the winner."""
+        """Every score of the winner that there is time for."""
         with self.watch("scoring on the test part"):
             self.listener(Progress("scoring on the test part"))
             sides: dict[str, Any] = {"real": trial.real, "train": trial.train, "generator": trial.generator}
-            return evaluate(trial.fake, **sides, seed=self.seed)
+            return evaluate(trial.fake, **sides, seconds=SCORED_BY * self.budget.left, seed=self.seed)
 
     def _guarded(self, family: Family, attempt: Callable[[], Contestant]) -> Contestant:
         """What `attempt` returns, or the family with the reason why it took no part."""

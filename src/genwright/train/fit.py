@@ -1,7 +1,7 @@
 """From a recipe and encoded data to a trained net: closed-form families by their own algorithm, others by the loop."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import torch
@@ -60,7 +60,7 @@ def fit_family(
     def trained() -> Kept:
         if isinstance(family, ClosedFormFamily):
             stages.check_room(net, copies=CLOSED_FORM_COPIES)
-            record = _fit_closed_form(family, net, rows, held_out, work, seed, listener)
+            record = _fit_closed_form(family, net, rows, held_out, _less(work, started), seed, listener)
         else:
             assert isinstance(family, GradientFamily)
             reserve = PRIOR_SHARE * 60 * (work.minutes or 0) if isinstance(family, LearnsPrior) else 0.0
@@ -82,6 +82,13 @@ def fit_family(
     net.load_state_dict(tensors)
     record |= {"parameters": _parameters(net), "fingerprint": stages.fingerprint}
     return Fitted(family, net.eval(), record)
+
+
+def _less(work: Work, started: float) -> Work:
+    """What is left of `work`, and no less than half, now that encoding and building have taken their time."""
+    if work.minutes is None:
+        return work
+    return replace(work, minutes=max(work.minutes / 2, work.minutes - (time.monotonic() - started) / 60))
 
 
 def _parameters(net: nn.Module) -> int:
