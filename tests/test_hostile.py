@@ -1,14 +1,17 @@
 """Saved folders as hostile input: whatever they hold, they are read or refused by a named error, soon and in bounds."""
 
 import copy
+import gzip
 import hashlib
 import json
 import os
 import random
 import resource
 import shutil
+import sqlite3
 import time
 from collections.abc import Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +21,9 @@ import pytest
 
 import genwright as gw
 from genwright.constraints import Range
-from genwright.errors import GenwrightError, StorageError
+from genwright.data.regex import matches, parse
+from genwright.data.table import column_names
+from genwright.errors import ArgumentError, DataError, GenwrightError, StorageError
 
 CODEC, RECIPE, WEIGHTS = "codec.json", "recipe.json", "weights.safetensors"
 MEGABYTE = 1024  # of what the system counts in KiB
@@ -185,3 +190,69 @@ def test_what_is_no_file_or_no_json_is_refused(saved, tmp_path, name, kind):
             path.write_text({"deep": "[" * 10**6, "digits": "1" * 10**5, "empty": ""}[kind])
     with pytest.raises(StorageError):
         gw.load(folder)
+
+
+def test_lines_that_are_no_rows_are_not_taken_into_memory(tmp_path):
+    path = tmp_path / "bomb.csv.gz"
+    path.write_bytes(gzip.compress(b"a,b\n" + b"x" * 40_000_000))
+    with pytest.raises(DataError, match=r"line 2: a line of 16,777,216 characters or more"):
+        gw.read(path)
+
+
+def test_long_cells_and_wide_tables_are_read(tmp_path):
+    path = tmp_path / "table.csv"
+    path.write_text("k,text\n" + "\n".join(f"{i},{'word ' * (40_000 if i == 3 else 3)}" for i in range(20)))
+    assert max(map(len, gw.read(path).columns["text"])) == 199_999
+    began = time.process_time()
+    names, _ = column_names([f"c{i}" for i in range(50_000)], "here")
+    assert len(names) == 50_000 and time.process_time() - began < 1
+
+
+@pytest.fixture
+def database(tmp_path) -> str:
+    with closing(sqlite3.connect(tmp_path / "odd.sqlite")) as connection:
+        for name in ("a.b", 'we "q" it', "sp ace", "it's", "main.t.u"):
+            quoted = '"' + name.replace('"', '""') + '"'
+            connection.execute(f"create table {quoted} (a int, b text)")
+            connection.executemany(f"insert into {quoted} values (?, ?)", [(i, "xy"[i % 2]) for i in range(12)])
+        connection.commit()
+    return f"sqlite:///{tmp_path / 'odd.sqlite'}"
+
+
+@pytest.mark.parametrize("name", ["a.b", 'we "q" it', "sp ace", "it's", "main.t.u"])
+def test_tables_of_any_name_are_read(database, name):
+    assert len(gw.read(database, table=name)) == 12
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "ATTACH '{}/new.sqlite' AS new",
+        "VACUUM INTO '{}/new.sqlite'",
+        "PRAGMA query_only = OFF",
+        "PRAGMA writable_schema = 1",
+        'DELETE FROM "a.b"',
+        "CREATE TEMP TABLE z AS SELECT 1",
+        "SELECT load_extension('x')",
+    ],
+)
+def test_queries_can_only_read(database, tmp_path, query):
+    with pytest.raises(DataError, match="the database says"):
+        gw.read(database, query=query.format(tmp_path))
+    assert [path.name for path in tmp_path.iterdir()] == ["odd.sqlite"]
+    assert len(gw.read(database, query="WITH t AS (SELECT a, max(b) m FROM 'a.b' GROUP BY a) SELECT * FROM t")) == 12
+
+
+@pytest.mark.parametrize("pattern", ["(a+)+b", "(a|aa)+b", "(a*)*b", "((a?){30}){30}b"])
+def test_patterns_never_run_away(pattern):
+    began = time.process_time()
+    assert matches(pattern, ["a" * 5_000, "a" * 20 + "b", "\ud800b"]).tolist() == [False, True, False]
+    assert time.process_time() - began < 2
+
+
+@pytest.mark.parametrize(
+    "pattern", ["((a{1000}){1000}){1000}", "(" * 5_000 + "a" + ")" * 5_000, "((a{0,150}){0,150})*"]
+)
+def test_patterns_of_endless_texts_are_refused(pattern):
+    with pytest.raises(ArgumentError):
+        parse(pattern)

@@ -114,7 +114,7 @@ def is_moment(field: Time, number: float) -> bool:
     """Whether a whole number of units of a time's format lies in the years 1 to 9999."""
     if not abs(number) < 2**62:
         return False
-    moment = np.datetime64(int(number), time_unit(field.format))
+    moment = np.array(int(number)).astype(f"datetime64[{time_unit(field.format)}]")
     return bool(np.datetime64("0001", "Y") <= moment.astype("datetime64[Y]") <= np.datetime64("9999", "Y"))
 
 

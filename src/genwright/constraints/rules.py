@@ -1,7 +1,6 @@
 """Rules that every generated row keeps. A rule is true of a row in which a value that it compares is missing."""
 
 import abc
-import re
 from dataclasses import dataclass
 from datetime import date
 from functools import cached_property
@@ -15,7 +14,7 @@ from genwright.codecs.schema import grid_scale, show
 from genwright.constraints.expression import Expression
 from genwright.constraints.grids import bound, operands, ordinal, plain, scaled
 from genwright.data.dataset import Category, Constant, Dataset, Identifier, Number, Time
-from genwright.data.regex import parse
+from genwright.data.regex import matches, parse
 from genwright.data.spellings import truth
 from genwright.data.split import row_keys
 from genwright.errors import ArgumentError
@@ -348,7 +347,7 @@ class Pattern(Rule):
 
     def holds(self, data: Dataset) -> Bool[np.ndarray, " n"]:
         codes, texts = pd.factorize(data.columns[self.column])
-        good = np.array([re.fullmatch(self.regex, text) is not None for text in texts] + [True], dtype=bool)
+        good = np.append(matches(self.regex, texts.tolist()), True)
         return good[codes]  # -1, missing, is the last
 
     def __str__(self) -> str:

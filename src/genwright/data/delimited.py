@@ -3,6 +3,7 @@
 import csv
 import re
 from collections.abc import Iterable, Iterator, Sequence
+from io import TextIOWrapper
 from itertools import islice
 from typing import Any
 
@@ -25,6 +26,7 @@ from genwright.data.table import (
 from genwright.errors import DataError, NoRowsError
 
 LONGEST_HEADER = 2**20  # characters
+LONGEST = 2**24  # characters of a line, or of a cell over several lines
 
 
 def parse_delimited(raw: bytes, *, where: str, missing: MissingMarks) -> RawTable:
@@ -40,10 +42,11 @@ def read_delimited(stream: Stream, *, missing: MissingMarks, part: Part = ALL) -
     """
     where, encoding = stream.where, encoding_of(stream)
     with stream.text(encoding) as text:
-        delimiter = max(DELIMITERS, key="".join(_header_text(text).split('"')[::2]).count)
+        delimiter = max(DELIMITERS, key="".join(_header_text(_lines(text, where)).split('"')[::2]).count)
     pool = part.reservoir()
     with stream.text(encoding) as text:
-        marked = Marked(text, delimiter=delimiter)
+        marked = Marked(_lines(text, where), delimiter=delimiter)
+        csv.field_size_limit(LONGEST)  # of this process; the 131,072 characters that it is at first are often too few
         lines = csv.reader(marked, delimiter=delimiter, strict=True)
         try:
             header = next((row for row in lines if row), [])
@@ -68,6 +71,17 @@ def read_delimited(stream: Stream, *, missing: MissingMarks, part: Part = ALL) -
     if any(not t.startswith(MARK) and t != t.strip() for c in columns for t in c.texts):
         notes += ("blanks around values were left out",)
     return RawTable(tuple(_settled(c, missing) for c in columns), where, notes + more + part.notes(pool))
+
+
+def _lines(text: TextIOWrapper, where: str) -> Iterator[str]:
+    """Lines with their ends; none is taken into memory that is longer than a table's could be."""
+    number = 0
+    while line := text.readline(LONGEST):
+        number += 1
+        if len(line) == LONGEST:
+            what = f"a line of {LONGEST:,} characters or more"
+            raise DataError(what, where=f"{where}, line {number}", hint="is it a table, with a row in each line?")
+        yield line
 
 
 def _header_text(lines: Iterable[str]) -> str:

@@ -160,6 +160,8 @@ def _walked(root: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) -> bytes:
     name = member.filename
+    if member.file_size > MAX_BYTES:
+        raise _too_large(f"{where}:{name}")
     try:
         with archive.open(member) as stream:
             raw = stream.read(MAX_BYTES + 1)
@@ -227,9 +229,13 @@ class Stream:
         return io.TextIOWrapper(self.open(), encoding=encoding, newline="")
 
 
+def _too_large(where: str) -> DataError:
+    return DataError(f"larger than {MAX_BYTES >> 30} GiB", where=where, hint="give a sample of the data")
+
+
 def _checked_size(raw: bytes, where: str) -> bytes:
     if len(raw) > MAX_BYTES:
-        raise DataError(f"larger than {MAX_BYTES >> 30} GiB", where=where, hint="give a sample of the data")
+        raise _too_large(where)
     if not raw:
         raise NoRowsError("the file is empty", where=where)
     return raw

@@ -13,11 +13,14 @@ from functools import cached_property
 from typing import final
 
 import numpy as np
+import pyarrow as pa
+import pyarrow.compute
 
 from genwright.errors import ArgumentError
 
 EXTRA = 8
 MOST_REPEATS = 1000
+MOST_CHARS = 10_000  # of a string
 PRINTABLE = "".join(chr(c) for c in range(32, 127))
 SETS = {"d": string.digits, "w": string.ascii_letters + string.digits + "_", "s": " "}
 ESCAPED = re.compile(r"[^A-Za-z0-9]")  # what a backslash makes literal
@@ -29,6 +32,7 @@ class Node(abc.ABC):
     """A set of strings, numbered from 0 to `size` - 1."""
 
     size: int
+    longest: int  # characters of the longest of them
 
     @abc.abstractmethod
     def strings(self, numbers: np.ndarray) -> np.ndarray:
@@ -45,6 +49,10 @@ class Chars(Node):
     @property
     def size(self) -> int:  # type: ignore[override]
         return len(self.chars)
+
+    @property
+    def longest(self) -> int:  # type: ignore[override]
+        return 1
 
     def strings(self, numbers: np.ndarray) -> np.ndarray:
         return np.array(list(self.chars), dtype=object)[numbers.astype(np.int64)]
@@ -64,6 +72,10 @@ class Chain(Node):
             size *= part.size
         return size
 
+    @cached_property
+    def longest(self) -> int:  # type: ignore[override]
+        return sum(part.longest for part in self.parts)
+
     def strings(self, numbers: np.ndarray) -> np.ndarray:
         text = np.full(len(numbers), "", dtype=object)
         for part in reversed(self.parts):
@@ -82,6 +94,10 @@ class Choice(Node):
     @cached_property
     def size(self) -> int:  # type: ignore[override]
         return sum(option.size for option in self.options)
+
+    @cached_property
+    def longest(self) -> int:  # type: ignore[override]
+        return max(option.longest for option in self.options)
 
     def strings(self, numbers: np.ndarray) -> np.ndarray:
         text = np.empty(len(numbers), dtype=object)
@@ -103,8 +119,28 @@ def parse(pattern: str) -> Node:
     """
     try:
         re.compile(pattern)
-    except re.error as error:
+        return _parsed(pattern)
+    except (re.error, RecursionError, OverflowError) as error:
         raise ArgumentError(f"{pattern!r} is no regular expression: {error}", where="Pattern", hint=HINT) from None
+
+
+def matches(pattern: str, texts: Sequence[str]) -> np.ndarray:
+    """Which texts match a pattern whole, in time linear in their length whatever the pattern (Arrow's RE2); those
+    with lone surrogates do not.
+
+    >>> matches("(a+)+b", ["aab", "a" * 50]).tolist()
+    [True, False]
+    """
+    found = [None if t.encode("utf-8", "replace") != t.encode("utf-8", "surrogatepass") else t for t in texts]
+    try:
+        held = pa.compute.match_substring_regex(pa.array(found, pa.large_string()), rf"\A(?:{pattern})\z")
+    except pa.ArrowException as error:
+        what = f"{pattern!r} cannot be held against texts: {error}"
+        raise ArgumentError(what, where="Pattern", hint=HINT) from None
+    return held.fill_null(False).to_numpy(zero_copy_only=False)
+
+
+def _parsed(pattern: str) -> Node:
     reader = _Reader(pattern.removeprefix("^").removesuffix("$") if not pattern.endswith(r"\$") else pattern)
     node = reader.choice()
     if reader.place < len(reader.text):
@@ -191,7 +227,7 @@ class _Reader:
         if self.place < len(self.text) and self.text[self.place] in "?+*":
             raise self.unknown(match[0] + self.text[self.place])
         least, most = _times(match)
-        if most > MOST_REPEATS:
+        if most > MOST_REPEATS or most * node.longest > MOST_CHARS:
             raise self.unknown(match[0])
         options = tuple(Chain((node,) * count) for count in range(least, most + 1))
         return options[0] if len(options) == 1 else Choice(options)

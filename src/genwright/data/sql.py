@@ -5,6 +5,7 @@ import decimal
 import difflib
 import json
 import re
+import sqlite3
 import warnings
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
@@ -15,13 +16,24 @@ from uuid import UUID
 
 from genwright.data.arrow import json_text
 from genwright.data.sql_types import declared_storage, is_temporal
-from genwright.data.table import ALL, CHUNK, MissingMarks, Part, RawColumn, RawTable, raw_columns, text_table
+from genwright.data.table import ALL, CHUNK, MissingMarks, Part, RawColumn, RawTable, raw_columns, repeated, text_table
 from genwright.errors import ArgumentError, DataError, MissingDependencyError, NoRowsError
 
 URL = re.compile(r"[A-Za-z][A-Za-z0-9_+]*://")
 PASSWORD = re.compile(r"(?<=[?&])((?:ssl)?password)=[^&#\s]*", re.IGNORECASE)
 DRIVERS = {"postgresql": "postgresql+psycopg", "postgres": "postgresql+psycopg"}
 READ_ONLY = {"postgresql": "SET TRANSACTION READ ONLY", "sqlite": "PRAGMA query_only = ON"}
+READING = {sqlite3.SQLITE_READ, sqlite3.SQLITE_SELECT, sqlite3.SQLITE_FUNCTION, sqlite3.SQLITE_RECURSIVE}
+READING |= {sqlite3.SQLITE_TRANSACTION}
+TOLD_OF_TABLES = {
+    "table_info",
+    "table_xinfo",
+    "table_list",
+    "index_list",
+    "index_info",
+    "index_xinfo",
+    "foreign_key_list",
+}
 INSTALL = "pip install 'genwright[sql,postgres]'; other databases need SQLAlchemy's driver for them"
 
 
@@ -114,12 +126,15 @@ def connected(address: Address, *, writing: bool = False) -> Iterator[Any]:
             )  # of types and constraints that it cannot describe
             if not writing and engine.dialect.name in READ_ONLY:
                 connection.exec_driver_sql(READ_ONLY[engine.dialect.name])
+            if not writing and engine.dialect.name == "sqlite":
+                connection.connection.dbapi_connection.set_authorizer(_only_reading)
             yield connection
             if not writing:
                 transaction.rollback()
     except sqlalchemy.exc.SQLAlchemyError as error:
         told = " ".join(str(getattr(error, "orig", None) or error).split())
         told = told.replace(str(address.url.password), "***") if address.url.password else told
+        told = told.replace("not authorized", "databases are read-only here, this is not allowed")
         hint = "nothing was written" if writing else "check the URL, the table and what this user may read"
         raise DataError(f"the database says: {without_password(told)}", where=address.shown, hint=hint) from None
 
@@ -131,6 +146,13 @@ def _require_file(address: Address) -> None:
         raise DataError(
             "no such file", where=address.shown, hint="sqlite:///shop.db is relative, sqlite:////x/shop.db not"
         )
+
+
+def _only_reading(action: int, first: str | None, second: str | None, *_: str | None) -> int:
+    """SQLite's answer to what a statement is about to do: ATTACH, which makes files, and settings are no reading."""
+    if action in READING or (action == sqlite3.SQLITE_PRAGMA and (second is None or first in TOLD_OF_TABLES)):
+        return sqlite3.SQLITE_OK
+    return sqlite3.SQLITE_DENY
 
 
 def _begin_for_real(engine: Any) -> None:
@@ -157,7 +179,7 @@ def read_sql(address: Address, *, missing: MissingMarks, part: Part = ALL) -> Ra
             address = replace(address, table=_only_table(connection, address))
         result, declared = _select(connection, address)
         names = list(result.keys())
-        twice = [name for name in names if names.count(name) > 1]
+        twice = repeated(names)
         if twice:
             raise DataError(f"two columns are called {twice[0]!r}", where=address.shown, hint="name one with AS")
         pool = part.reservoir()
@@ -238,7 +260,11 @@ def _select(connection: Any, address: Address) -> tuple[Any, dict[str, Any]]:
     if address.query is not None:
         return streaming.execution_options(no_parameters=True).exec_driver_sql(address.query), {}
     schema, name = address.place
-    known = tables_in(connection, schema)
+    known = tables_in(connection)
+    if address.table in known:  # its own name may hold a dot
+        schema, name = None, address.table
+    elif schema is not None:
+        known = tables_in(connection, schema)
     if name not in known:
         near = difflib.get_close_matches(name, known, n=3) or known[:10]
         raise DataError(

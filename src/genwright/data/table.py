@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from types import NoneType
@@ -163,12 +164,17 @@ def raw_columns(pool: Reservoir) -> list[RawColumn]:
 def column_names(header: Sequence[str], where: str) -> tuple[list[str], tuple[str, ...]]:
     """Column names; ones left empty are numbered, repeated ones refused."""
     names = [name or f"column_{i}" for i, name in enumerate(header, start=1)]
-    twice = [name for name in names if names.count(name) > 1]
+    twice = repeated(names)
     if twice:
         hint = HEADER_HINT if re.fullmatch(r"[0-9.+-]+", twice[0]) else "rename one of them"
         raise DataError(f"two columns are called {twice[0]!r}", where=f"{where}, line 1", hint=hint)
     empty = [i for i, name in enumerate(header, start=1) if not name]
     return names, tuple(f"column {i} has no name; it is called 'column_{i}'" for i in empty)
+
+
+def repeated(names: Sequence[str]) -> list[str]:
+    """Those that come up more than once, each once."""
+    return [name for name, times in Counter(names).items() if times > 1]
 
 
 def without_named(column: RawColumn, missing: MissingMarks) -> RawColumn:
