@@ -170,3 +170,24 @@ def test_names_that_are_not_utf8(tmp_path):
     assert set(data.columns["label"]) == {"café", "thé"}
     gw.write(data, tmp_path / "out")
     assert set(gw.read(tmp_path / "out").columns["label"]) == {"café", "thé"}
+
+
+HALF = "a\ud800"
+
+
+@pytest.mark.parametrize(
+    "source", [{"x": [HALF, "b"]}, [{"x": HALF}, {"x": "b"}], [[HALF, 1], ["b", 2]], [HALF, None, "b"], {HALF: [1, 2]}]
+)
+def test_halves_of_characters_are_refused_where_pandas_does_not_hold_them(source):
+    with pytest.raises(DataError, match=r"half a character, '\\ud800'"):
+        gw.read(source)
+
+
+def test_halves_of_characters_are_said(tmp_path):
+    (tmp_path / "a.jsonl").write_text('{"x": "a\\ud800", "n": 1}\n{"x": "b", "n": 2}\n')
+    for source in ([HALF, "b"], pd.DataFrame({"x": pd.Series([HALF, "b"], dtype=object)}), tmp_path / "a.jsonl"):
+        data = gw.read(source)
+        assert data.columns[data.fields[0].name][0] == "a\ufffd" and any("U+FFFD" in note for note in data.notes)
+    (tmp_path / "a.jsonl").write_text('{"x\\ud800": "a"}\n{"x\\ud800": "b"}\n')
+    with pytest.raises(DataError, match="name holds half a character"):
+        gw.read(tmp_path / "a.jsonl")

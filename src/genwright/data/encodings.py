@@ -2,13 +2,14 @@
 
 import codecs
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 
 import numpy as np
 
 from genwright.data.files import Stream
 from genwright.errors import DataError, NoRowsError
 
+HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # lone surrogates, but for those of bytes that are not UTF-8
 MARKS = (  # byte-order marks; that of UTF-32 begins like that of UTF-16, so it comes first
     (codecs.BOM_UTF32_LE, "utf-32"),
     (codecs.BOM_UTF32_BE, "utf-32"),
@@ -135,3 +136,12 @@ def _refuse_binary(pieces: Iterable[str], where: str) -> None:
         if nul:
             what = f"a zero byte (NUL) in line {lines}, at character {column + 1}"
             raise DataError(what, where=where, hint=NUL_HINT)
+
+
+def without_halves(texts: Sequence[str], counts: Sequence[int]) -> tuple[list[str], tuple[str, ...]]:
+    """Texts that can be written as UTF-8, halves of cut emoji and the like as U+FFFD, and a note on how many of the
+    `counts` of each text there were with such.
+    """
+    whole = [HALVES.sub("\ufffd", text) for text in texts]
+    count = sum(n for text, other, n in zip(texts, whole, counts, strict=True) if text != other)
+    return whole, (f"{count} texts hold halves of characters, which become U+FFFD",) if count else ()

@@ -10,6 +10,7 @@ import pyarrow as pa
 
 from genwright.data.arrays import image_arrays, image_dataset
 from genwright.data.dataset import Dataset, Text
+from genwright.data.encodings import without_halves
 from genwright.data.text import TEXT_NAME
 from genwright.errors import ArgumentError, DataError
 
@@ -24,6 +25,15 @@ def gathered(source: Any) -> Dataset | pd.DataFrame:
 
     Raises DataError or ArgumentError, with what can be given instead.
     """
+    try:
+        return _gathered(source)
+    except UnicodeEncodeError as error:  # from pandas, whose strings do not hold these
+        half = ascii(error.object[error.start : error.end])
+        hint = 'replace it: text.encode("utf-8", "replace").decode()'
+        raise DataError(f"a text or a name holds half a character, {half}", where="source", hint=hint) from None
+
+
+def _gathered(source: Any) -> Dataset | pd.DataFrame:
     if isinstance(source, Dataset | pd.DataFrame):
         return source
     if isinstance(source, pd.Series):
@@ -62,7 +72,8 @@ def _of_list(items: Sequence[Any]) -> Dataset | pd.DataFrame:
         if all(os.path.exists(item) for item in items[:100]):
             hint = "read each by its own path, or put images or texts into one folder and give that"
             raise ArgumentError(f"a list of {len(items)} paths", where="source", hint=hint)
-        return Dataset((Text(TEXT_NAME),), {TEXT_NAME: _objects(items)}, "list")
+        texts, notes = without_halves(items, [1] * len(items))
+        return Dataset((Text(TEXT_NAME),), {TEXT_NAME: _objects(texts)}, "list", notes=notes)
     if all(isinstance(item, Mapping) for item in items):
         names = dict.fromkeys(str(key) for item in items for key in item)
         return pd.DataFrame({name: _objects([item.get(name) for item in items]) for name in names})

@@ -9,6 +9,7 @@ import numpy as np
 
 from genwright.data.cells import cells
 from genwright.data.dataset import Category, Field, Identifier, Number, Storage, Text, Time
+from genwright.data.encodings import without_halves
 from genwright.data.keys import codes_of
 from genwright.data.kinds import (
     CODE,
@@ -44,7 +45,6 @@ FEW_ROWS = 20  # below this, being different in every row says little
 UNIQUE_SHARE = 0.9  # strings different in at least this share of rows describe rows one by one
 FREE_SHARE = 0.5  # strings of several words are free text when at least this share of them differs from all others
 FREE_WORDS = 3  # words that most free texts have at least
-HALVES = re.compile("[\ud800-\udc7f\udd00-\udfff]")  # lone surrogates, but for those of bytes that are not UTF-8
 FULL_RUN = 100  # so many consecutive whole numbers in any order are row numbers, wherever they start
 MAX_LABEL_LEVELS = 50  # a whole-number label with at most so many values is a class, not an amount
 
@@ -112,12 +112,9 @@ def _held(field: Field, storage: Storage | None, kind: str | Field | None) -> Fi
 
 
 def _without_halves(raw: RawColumn) -> tuple[RawColumn, tuple[str, ...]]:
-    """A column whose texts can be written as UTF-8: halves of cut emoji and the like become U+FFFD."""
-    whole = [HALVES.sub("\ufffd", text) for text in raw.texts]
-    count = sum(raw.counts[i] for i, text in enumerate(whole) if text != raw.texts[i])
-    if not count:
-        return raw, ()
-    return raw.renamed(whole), (f"{count} texts hold halves of characters, which become U+FFFD",)
+    """A column whose texts can be written as UTF-8."""
+    whole, notes = without_halves(raw.texts, raw.counts.tolist())
+    return (raw.renamed(whole) if notes else raw), notes
 
 
 def _type(

@@ -14,7 +14,7 @@ from jaxtyping import Int
 
 from genwright.data.arrow import JSON, json_text
 from genwright.data.dataset import Storage
-from genwright.data.encodings import decode_table
+from genwright.data.encodings import HALVES, decode_table
 from genwright.data.numerals import readings
 from genwright.data.reservoir import Reservoir
 from genwright.errors import DataError, NoRowsError
@@ -162,7 +162,9 @@ def raw_columns(pool: Reservoir) -> list[RawColumn]:
 
 
 def column_names(header: Sequence[str], where: str) -> tuple[list[str], tuple[str, ...]]:
-    """Column names; ones left empty are numbered, repeated ones refused."""
+    """Column names; ones left empty are numbered, repeated ones and those with half a character refused."""
+    if cut := [name for name in header if HALVES.search(name)]:
+        raise DataError(f"a column's name holds half a character: {cut[0]!a}", where=where, hint="rename it")
     names = [name or f"column_{i}" for i, name in enumerate(header, start=1)]
     twice = repeated(names)
     if twice:
