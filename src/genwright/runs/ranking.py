@@ -47,7 +47,8 @@ def choose(contestants: Sequence[Contestant]) -> Contestant:
     best = order[0]
     if best.entry.headline is None:
         reasons = "; ".join(f"{c.entry.family}: {c.entry.failure}" for c in contestants)
-        raise TrainingError(f"no family could be trained ({reasons})", hint="look at the data with `genwright inspect`")
+        hint = "give more minutes, or look at the data with `genwright inspect`"
+        raise TrainingError(f"no family could be trained ({reasons})", hint=hint)
     equals = [
         c
         for c in order
