@@ -9,7 +9,7 @@ from genwright.data.split import row_keys
 from genwright.errors import ArgumentError, DataError
 from genwright.metrics.amounts import equal_amounts
 from genwright.metrics.embedding import TextEncoder
-from genwright.metrics.evaluate import HEADLINES, Evaluation, evaluate
+from genwright.metrics.evaluate import HEADLINES, MIN_ROWS, Evaluation, evaluate
 from genwright.metrics.feature_cache import FeatureCache
 from genwright.metrics.features import Extractor
 from genwright.metrics.multiple import LEVEL, Difference, differences, groups
@@ -156,7 +156,11 @@ def _common_headline(evaluations: Mapping[str, Evaluation], unusable: Mapping[st
     for name in HEADLINES:
         if sum(_comparable(found, name) for found in evaluations.values()) > 1:
             return name
-    notes = {system: "; ".join(found.notes) or "nothing measured" for system, found in evaluations.items()}
+    notes = {
+        system: "; ".join(found.notes) or "nothing measured"
+        for system, found in evaluations.items()
+        if not any(_comparable(found, name) for name in HEADLINES)
+    }
     raise _too_few(notes | dict(unusable))
 
 
@@ -166,7 +170,9 @@ def _comparable(found: Evaluation, name: str) -> bool:
 
 def _too_few(unusable: Mapping[str, str]) -> DataError:
     what = "; ".join(f"{system}: {why}" for system, why in unusable.items())
-    return DataError(f"fewer than two systems can be compared ({what})", hint="give more records of each")
+    return DataError(
+        f"fewer than two systems can be compared ({what})", hint=f"give more records: at least {MIN_ROWS} of each"
+    )
 
 
 def _badness(score: Score) -> float:
