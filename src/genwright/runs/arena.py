@@ -127,6 +127,8 @@ class Arena:
             return self._fitted(data, best.family, minutes, out, stage), notes
         try:
             longer = self._fitted(data, best.family, minutes, out, stage, most=self.budget.left - self.seconds_judged)
+            if self.budget.left < 2 * (best.pace * self.records + self.seconds_judged):
+                return longer, (*notes, "There was no time to hold the longer training against the shorter one.")
             found, decides = self._deciding(self._drawn(longer), self.unseen, longer), best.entry.headline.name
             after = found[decides] if decides in found else headline(found)
         except TrainingError as error:
@@ -150,9 +152,13 @@ class Arena:
         unseen = part(self.data.test, TESTED_CHARACTERS)
         low, n = judged(unseen)[0], drawn(unseen)
         each = best.pace + EVERY_SCORE * self.seconds_judged / self.records
-        fitting = n if isinstance(unseen.media, Text) else max(low, min(n, int(SCORED_BY * self.budget.left / each)))
+        text = isinstance(unseen.media, Text)  # all of the unseen text is scored, however few passages are drawn
+        each = max(2 * best.pace, 1e-9) if text else each
+        fitting = max(low, min(n, int(SCORED_BY * self.budget.left / each)))
         notes: tuple[str, ...] = ()
-        if fitting < n:
+        if fitting < n and text:
+            notes = (f"{fitting} passages were drawn instead of {n}, to be done within {clock(self.budget.limit)}.",)
+        elif fitting < n:
             of = min(n, len(unseen))
             notes = (f"Scored on {fitting:,} records of {of:,}, to be done within {clock(self.budget.limit)}.",)
             unseen = some(unseen, fitting, seed=self.seed)
