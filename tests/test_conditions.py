@@ -1,5 +1,6 @@
 """Ranges, sets and shares through `Generator.sample`, and `Generator.impute`: every row matches, in the right law."""
 
+import datetime
 import warnings
 from dataclasses import replace
 
@@ -246,3 +247,57 @@ def test_rules_hold_in_imputed_rows_too():
     for name in rows.columns:
         there = rows[name].notna().to_numpy()
         assert done.frame[name][::2][there].tolist() == rows[name][there].tolist()
+
+
+MINUTES = [datetime.timedelta(minutes=m) for m in (1, 5, 9)]
+CLOCKS = [datetime.time(8), datetime.time(9, 30), datetime.time(17, 5)]
+
+
+@pytest.fixture(scope="module")
+def waits():
+    draw = np.random.default_rng(0)
+    clock = [datetime.time(int(h), int(m)) for h, m in zip(draw.integers(6, 22, 300), draw.integers(0, 60, 300))]
+    wait = pd.to_timedelta(draw.integers(20, 7200, 300), unit="s")
+    frame = pd.DataFrame({"wait": wait, "clock": pd.Series(clock, dtype=object), "x": draw.normal(size=300)})
+    return gw.fit(gw.read(frame), family=gw.Mixture(components=2), steps=3)
+
+
+@pytest.mark.parametrize(
+    "given, holds",
+    [
+        ({"wait": MINUTES[1]}, lambda f: (f.wait == MINUTES[1]).all()),
+        ({"wait": np.timedelta64(300, "s")}, lambda f: (f.wait == MINUTES[1]).all()),
+        ({"wait": OneOf(*MINUTES)}, lambda f: f.wait.isin(MINUTES).all()),
+        ({"wait": Between(MINUTES[0], MINUTES[2])}, lambda f: f.wait.between(MINUTES[0], MINUTES[2]).all()),
+        ({"wait": Between(low=MINUTES[2])}, lambda f: (f.wait >= MINUTES[2]).all()),
+        ({"clock": CLOCKS[1]}, lambda f: (f.clock == CLOCKS[1]).all()),
+        ({"clock": "09:30"}, lambda f: (f.clock == CLOCKS[1]).all()),
+        ({"clock": OneOf(*CLOCKS)}, lambda f: f.clock.isin(CLOCKS).all()),
+        ({"clock": Between(CLOCKS[0], CLOCKS[1])}, lambda f: f.clock.between(CLOCKS[0], CLOCKS[1]).all()),
+        ({"clock": Between("08:00", "09:30")}, lambda f: f.clock.between(CLOCKS[0], CLOCKS[1]).all()),
+        (
+            pd.DataFrame({"wait": [MINUTES[0]] * 20, "clock": pd.Series([CLOCKS[2]] * 20, dtype=object)}),
+            lambda f: (f.wait == MINUTES[0]).all() and (f.clock == CLOCKS[2]).all(),
+        ),
+    ],
+)
+def test_durations_and_times_of_day_are_given_as_what_they_are(waits, given, holds):
+    assert holds(waits.sample(20, given=given, seed=1).frame)
+
+
+def test_durations_and_times_of_day_are_refused_where_the_data_has_none(waits):
+    for given in ({"x": MINUTES[0]}, {"wait": CLOCKS[0]}, {"clock": MINUTES[0]}):
+        with pytest.raises(ArgumentError, match=r"is not a (number|time)"):
+            waits.sample(2, given=given)
+
+
+def test_durations_and_times_of_day_are_kept_in_imputation(waits):
+    rows = pd.DataFrame(
+        {
+            "wait": pd.Series([MINUTES[0], None, MINUTES[2]], dtype=object),
+            "clock": pd.Series([None, *CLOCKS[:2]], dtype=object),
+        }
+    )
+    filled = waits.impute(rows, seed=1).frame
+    assert filled.wait[[0, 2]].tolist() == [MINUTES[0], MINUTES[2]] and filled.clock[1:].tolist() == CLOCKS[:2]
+    assert isinstance(filled.wait[1], datetime.timedelta) and isinstance(filled.clock[0], datetime.time)

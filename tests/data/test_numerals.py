@@ -212,3 +212,17 @@ def test_conditions_rules_and_models_speak_the_form(tmp_path):
 )
 def test_other_columns_stay_what_they_are(values, kind):
     assert isinstance(read(pd.DataFrame({"x": values, "y": range(40)})).field("x"), kind)
+
+
+def test_one_column_with_decimal_commas_says_how_it_is_read(tmp_path):
+    lines = ["x", "1,5", "-1.234,25", "37"]
+    (tmp_path / "a.csv").write_text("\n".join(lines))
+    with pytest.raises(DataError) as caught:
+        read(tmp_path / "a.csv")
+    assert 'if 1,5 is one number, put each line in quotation marks ("1,5")' in caught.value.hint
+    (tmp_path / "b.csv").write_text("\n".join(f'"{line}"' for line in lines))  # as the hint says
+    assert read(tmp_path / "b.csv").columns["x"].tolist() == [1.5, -1234.25, 37.0]
+    (tmp_path / "a.csv").write_text("x\nred,blue\n")
+    with pytest.raises(DataError) as caught:
+        read(tmp_path / "a.csv")
+    assert "one number" not in caught.value.hint

@@ -1,5 +1,6 @@
 """Values that users give for scalar fields, in the terms of the fields' coders; and what is wrong with them."""
 
+import datetime
 import difflib
 from collections.abc import Iterable, Sequence
 from functools import lru_cache
@@ -15,10 +16,11 @@ from genwright.codecs.schema import from_numbers, show, to_numbers
 from genwright.data.dataset import Category, Field, Number, Time
 from genwright.data.numerals import plain_text, spell
 from genwright.data.spellings import level_finder, truth
-from genwright.data.times import parse_as, zone_of
+from genwright.data.times import has_clock, has_day, parse_as, zone_of
 from genwright.errors import ArgumentError
 
 LISTS = (Sequence, np.ndarray, pd.Series, pd.Index, pd.api.extensions.ExtensionArray, Tensor)
+DAY_OF_CLOCKS = datetime.date(1900, 1, 1)  # that times of day are held on
 MOST_COMPARED = 10_000  # names that a misspelt one is held against
 
 
@@ -103,7 +105,9 @@ def _parse(field: Field, coder: ScalarCoder, values: list[Any]) -> np.ndarray:
 
 
 def parse_number(field: Field, value: Any) -> float:
-    """A given number, or the text of one as in the data; NaN for a missing one."""
+    """A given number, or the text of one as in the data; NaN for a missing one. Durations where the data holds such."""
+    if isinstance(value, datetime.timedelta | np.timedelta64) and field.storage and "duration" in field.storage.type:
+        return np.nan if pd.isna(value) else float(pd.Timedelta(value) / pd.Timedelta(1, "s"))
     form, binary = (field.form, field.binary) if isinstance(field, Number) else ("", False)
     said = truth(value) if binary else None
     text = plain_text(value.strip(), form) if isinstance(value, str) else None
@@ -119,7 +123,8 @@ def parse_number(field: Field, value: Any) -> float:
 def parse_time(field: Time, value: Any) -> np.datetime64:
     """A given time, in the field's format or any that pandas reads.
 
-    Without a zone it is what a clock of the field's zone shows; NumPy's moments are UTC, as in a Dataset.
+    Without a zone it is what a clock of the field's zone shows; NumPy's moments are UTC, as in a Dataset. Times of day
+    are of the day that the format's have.
     """
     if value is None or value is pd.NaT:
         return np.datetime64("NaT")
@@ -127,6 +132,10 @@ def parse_time(field: Time, value: Any) -> np.datetime64:
     if written is not None:
         return written[0]
     try:
+        if has_clock(field.format) and not has_day(field.format) and zone_of(field.format) is None:
+            clock = datetime.time.fromisoformat(value) if isinstance(value, str) else value
+            if isinstance(clock, datetime.time) and clock.tzinfo is None:
+                return np.datetime64(datetime.datetime.combine(DAY_OF_CLOCKS, clock))
         moment, zone = pd.Timestamp(value), zone_of(field.format)
         if zone is not None:
             local = "UTC" if isinstance(value, np.datetime64) else zone

@@ -9,6 +9,7 @@ from typing import Any
 
 from genwright.data.encodings import encoding_notes, encoding_of
 from genwright.data.files import Stream
+from genwright.data.numerals import is_numeral
 from genwright.data.quoting import MARK, Marked, looks_like_data, needs_quotes, quoted, tells_words, unmarked
 from genwright.data.table import (
     ALL,
@@ -110,10 +111,16 @@ def _rows(lines: Any, *, width: int, where: str) -> Iterator[list[str]]:
         if len(row) == width:
             yield row
         elif row:
+            hint = 'add or remove cells there; put values that hold the delimiter in "quotation marks"'
+            if width == 1 and is_numeral(number := ",".join(row)):
+                hint = (
+                    f'if {number} is one number, put each line in quotation marks ("{number}"), for example with: '
+                    "sed 's/.*/\"&\"/' OLD > NEW; if it is several values, name their columns in line 1"
+                )
             raise DataError(
                 f"{_count(len(row), 'cell')}, but the header has {_count(width, 'column')}",
                 where=f"{where}, line {lines.line_num}",
-                hint='add or remove cells there; put values that hold the delimiter in "quotation marks"',
+                hint=hint,
             )
 
 
