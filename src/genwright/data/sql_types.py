@@ -122,18 +122,18 @@ def _plain_type(kind: pa.DataType, field: Field, dialect: Any) -> Any:
     import sqlalchemy as sa
     from sqlalchemy.dialects import sqlite
 
+    exact: Any = sa.Numeric
     types, is_sqlite = pa.types, dialect.name == "sqlite"
     if types.is_boolean(kind):
         return sa.Boolean()
     if types.is_integer(kind):
         bits = kind.bit_width + types.is_unsigned_integer(kind)
         if bits > 64:
-            return sa.Numeric(20, 0, asdecimal=bool(dialect.supports_native_decimal))
+            return exact(20, 0, asdecimal=bool(dialect.supports_native_decimal))
         return sa.SmallInteger() if bits <= 16 else sa.Integer() if bits <= 32 else sa.BigInteger()
     if types.is_floating(kind):
         return sa.REAL() if is_sqlite or kind.bit_width <= 32 else sa.Double()
     if types.is_decimal(kind):
-        exact: Any = sa.Numeric
         return exact(kind.precision, max(kind.scale, 0), asdecimal=bool(dialect.supports_native_decimal))
     if types.is_date(kind):
         return sa.Date()
