@@ -25,7 +25,7 @@ WORD = re.compile("(?<![0-9A-Za-z])(?![a-f]+\\b)[A-Z]?[a-z]{2,}(?![0-9A-Za-z])")
 SURE = 1e-3  # probability that random codes show so few of the characters that could stand in a place
 ROOM = 20  # there are at least so many times as many codes as rows, that new ones are hardly ever known ones
 EXACT_DIGITS = 15  # of running numbers
-MOST_NUMBER, MOST_CODES = 10**EXACT_DIGITS, 10**8  # of a key made before
+MOST_NUMBER, MOST_CODES = 2**63 - 1, 10**8  # of a key made before: integer keys of databases have 64 bits
 PLAIN = re.compile(r"[ -~]{1,64}")
 NUMBERED = re.compile(r"([^0-9{}]*)([0-9]+)([^0-9{}]*)")
 ADDRESS = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}")  # of internet protocol 4
@@ -153,7 +153,10 @@ def _bytes(part: Sequence[str]) -> str:
 def key_fault(field: Identifier) -> str:
     """What makes an identifier impossible that was read from a file; "" if nothing does."""
     most = MOST_NUMBER if not field.codes else MOST_CODES
-    if not (0 <= field.start <= most and 0 <= field.digits <= EXACT_DIGITS and len(field.counts) == len(field.codes)):
+    lowest = 0 if field.codes else -most
+    if not (lowest <= field.start <= most and 0 <= field.digits <= EXACT_DIGITS):
+        return "no such running numbers"
+    if len(field.counts) != len(field.codes):
         return "no such running numbers"
     if field.check not in ("", *CHECKS) or "{}" not in field.pattern or (field.codes and min(field.counts) < 1):
         return "no such keys"
