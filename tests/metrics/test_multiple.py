@@ -1,5 +1,6 @@
 """Adjusted p-values by definition, differences of scores, and groups that cannot be told apart."""
 
+from dataclasses import replace
 from itertools import combinations
 
 import numpy as np
@@ -81,11 +82,13 @@ def test_independent_records_add_their_variances():
     assert (high - low) / 2 == pytest.approx(student.ppf(0.975, degrees) * np.sqrt(parts.sum()))
 
 
-def test_equal_scores_differ_by_nothing_and_unlike_ones_are_refused():
+def test_equal_scores_differ_by_nothing_and_shared_real_records_cancel():
     same = score(1.0, real=(0.9, 1.1))
     assert difference(same, same) == (0.0, (0.0, 0.0), 1.0)
-    with pytest.raises(DataError, match="cannot be compared"):
-        difference(same, score(1.0, real=(0.9, 1.0, 1.1)))
+    value, (low, high), p = difference(same, score(1.0, real=(0.9, 1.0, 1.1)))  # other real records: independent
+    assert value == 0.0 and low < -0.1 and high > 0.1 and p == 1.0
+    with pytest.raises(DataError, match="replicates"):
+        difference(same, replace(same, replicates=None))
 
 
 def test_all_pairs_are_adjusted_together():
