@@ -57,7 +57,7 @@ def shown(names: Sequence[str], most: int = 3) -> str:
 
 
 def readable(name: str) -> str:
-    """The name of a file as text: its bytes that are not UTF-8 taken for Windows-1252, in one form of Unicode (NFC).
+    r"""The name of a file as text: its bytes that are not UTF-8 taken for Windows-1252, in one form of Unicode (NFC).
 
     >>> readable("caf\udce9/e\u0301te\u0301") == "café/été"
     True
