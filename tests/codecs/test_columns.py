@@ -401,3 +401,13 @@ def test_a_mark_among_numbers_is_no_end_of_their_range():
     codec = assert_round_trip(table((Number("x", 2), values)))
     x = torch.stack([torch.zeros(2000), torch.randn(2000, generator=rng())], dim=1)
     assert codec.decode(Encoded(x), rng=rng()).columns["x"].max() < 100
+
+
+def test_the_map_of_a_coarse_grid_rises_and_keeps_its_ends():
+    """Hundreds with a few odd values: the cells of the outermost hundreds reach beyond the values themselves."""
+    rng = np.random.default_rng(0)
+    values = np.where(rng.random(300) < 0.9, 100.0 * rng.integers(2, 9, 300), rng.integers(200, 828, 300))
+    coder = Smooth.fit(values, step=1.0, rng=torch.Generator().manual_seed(0))
+    assert coder.coarse == 100.0 and np.all(np.diff(coder.knots) >= 0) and np.all(np.diff(coder.scores) >= 0)
+    back = coder.decode(coder.encode(values, torch.Generator().manual_seed(1)), torch.Generator().manual_seed(2))
+    np.testing.assert_allclose(back, values)

@@ -88,7 +88,7 @@ class Smooth(ScalarCoder):
         low, high = float(ordinary[0]), float(ordinary[-1])
         cell = np.where(_on(ordinary, coarse), coarse, step)
         spread = np.sort(ordinary + (uniform(len(ordinary), rng) - 0.5) * cell) if step else ordinary
-        edges = low - step / 2, high + step / 2  # so that every cell lies wholly inside
+        edges = float((ordinary - cell / 2).min()), float((ordinary + cell / 2).max())  # every cell lies wholly inside
         few = len(spread) < SMALL_ROWS and low < high
         knots, scores = smoothed_map(spread, edges=edges) if few else _quantile_map(spread, edges=edges)
         return cls(
