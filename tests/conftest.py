@@ -1,7 +1,9 @@
 """One thread per test process, shapes checked, and no network: what passes here passes on a plane."""
 
 import re
+import signal
 import socket
+import threading
 from pathlib import Path
 
 import pytest
@@ -12,6 +14,11 @@ import tests.shapes  # noqa: F401  (the hook looks it up by name)
 
 install_import_hook("genwright", "tests.shapes.checked")  # before anything imports genwright
 
+
+if threading.current_thread() is threading.main_thread():  # background jobs and nohup ignore these, and so would tests
+    for number, usual in ((signal.SIGINT, signal.default_int_handler), (signal.SIGHUP, signal.SIG_DFL)):
+        if signal.getsignal(number) == signal.SIG_IGN:
+            signal.signal(number, usual)
 
 SHARING = (  # what is costly to make for these files is made once, if one process has all of their tests
     *("test_run", "test_flow", "test_comparison", "test_measured", "test_parity_text", "test_browser"),
