@@ -6,7 +6,7 @@ import string
 import numpy as np
 import pandas as pd
 import pytest
-from hypothesis import HealthCheck, Phase, given, settings
+from hypothesis import HealthCheck, Phase, assume, given, settings
 from hypothesis import strategies as st
 
 from genwright.data.cells import cells
@@ -29,7 +29,7 @@ KINDS = [
     words, st.booleans(), st.integers(-(2**63), 2**63 - 1), st.integers(-99, 99), st.floats(-1e9, 1e9),
     st.floats(-1e9, 1e9, width=32), st.dates(), moments, st.times(), st.timedeltas(-WEEKS, WEEKS),
     st.decimals(-9999, 9999, places=2, allow_nan=False), st.lists(st.integers(0, 3), max_size=2),
-    st.fixed_dictionaries({"a": words, "b": words}),  # Parquet has the same keys in all objects of a column
+    st.dictionaries(st.sampled_from("ab"), words, max_size=2),
 ]  # fmt: skip
 
 
@@ -53,6 +53,9 @@ def assert_same_records(a, b):
 @settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck), phases=QUICK)
 @given(frame=frames(), suffix=st.sampled_from([".csv", ".tsv", ".csv.gz", ".jsonl", ".parquet"]))
 def test_any_table_reads_back(tmp_path_factory, frame, suffix):
+    # A known gap: Parquet gives all objects of a column the same keys, with nulls for those that an object lacks.
+    objects = [[tuple(sorted(each)) for each in frame[name] if isinstance(each, dict)] for name in frame]
+    assume(suffix != ".parquet" or all(len(set(keys)) < 2 for keys in objects))
     data = read(frame)
     path = tmp_path_factory.mktemp("w") / f"t{suffix}"
     write(data, path)
