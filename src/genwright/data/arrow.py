@@ -18,6 +18,7 @@ WITH_PARAMETERS = re.compile(
     r"decimal(?P<bits>32|64|128|256)\((?P<digits>\d+), (?P<scale>-?\d+)\)"
     r"|timestamp\[(?P<unit>s|ms|us|ns), tz=(?P<zone>[^\]]+)\]|fixed_size_binary\[(?P<width>\d+)\]"
 )
+EMPTY = '["struct"]'
 JSON_NUMBER = re.compile(r"-?(0|[1-9][0-9]*)(\.[0-9]+)?([eE][+-]?[0-9]+)?")
 MISFITS = (pa.ArrowException, ValueError, TypeError, KeyError, ArithmeticError)  # for values that a type does not hold
 PER_SECOND = {"s": 1, "ms": 10**3, "us": 10**6, "ns": 10**9}
@@ -30,13 +31,14 @@ LISTS = {
 
 
 def type_name(kind: pa.DataType) -> str:
-    """The name of a type, as JSON where it is nested.
+    """The name of a type, as JSON where it is nested; that of JSON for objects without keys, which Parquet cannot hold.
 
     >>> type_name(pa.decimal128(12, 2)), type_name(pa.list_(pa.int8()))
     ('decimal128(12, 2)', '["list", "int8"]')
     """
     plain = _plain(kind)
-    return plain if isinstance(plain, str) else json.dumps(plain)
+    name = plain if isinstance(plain, str) else json.dumps(plain)
+    return JSON if EMPTY in name else name
 
 
 def arrow_type(name: str) -> pa.DataType:
@@ -68,8 +70,8 @@ def _typed(plain: Any) -> pa.DataType:
     match plain:
         case str():
             return _leaf(plain)
-        case ["struct", *fields]:
-            return pa.struct([pa.field(name, _typed(each)) for name, each in fields])
+        case ["struct", first, *more]:
+            return pa.struct([pa.field(name, _typed(each)) for name, each in (first, *more)])
         case ["map", key, item]:
             return pa.map_(_typed(key), _typed(item))
         case ["dictionary", index, value, bool(ordered)]:
@@ -186,7 +188,10 @@ def json_text(value: Any) -> str:
     """A value of any type that JSON has as a text that `json_value` reads back: words stay bare where they can."""
     if isinstance(value, str):
         return value if json_value(value) is value else json.dumps(value)
-    return json.dumps(value, ensure_ascii=False, default=_plainer)
+    try:
+        return json.dumps(value, ensure_ascii=False, default=_plainer)
+    except TypeError:  # of keys
+        return json.dumps(_keyed(value), ensure_ascii=False, default=_plainer)
 
 
 def json_value(text: str) -> Any:
@@ -195,6 +200,12 @@ def json_value(text: str) -> Any:
         return json.loads(text)
     except (ValueError, RecursionError):
         return text
+
+
+def json_bare(text: str | None) -> str | None:
+    """JSON as `json_text` writes it: its strings as words where they can be, None for null."""
+    value = None if text is None else json_value(text)
+    return value if value is None or (isinstance(value, str) and json_value(value) is value) else text
 
 
 def json_as(text: str, name: str) -> str | None:
@@ -210,6 +221,13 @@ def json_as(text: str, name: str) -> str | None:
         return None if json_value(text) is text else text
     numbers = name.startswith(("int", "uint", "float", "double", "halffloat", "decimal", "duration"))
     return text if numbers and JSON_NUMBER.fullmatch(text) else None
+
+
+def _keyed(value: Any) -> Any:
+    """A value whose objects have keys that JSON has."""
+    if isinstance(value, dict):
+        return {k if isinstance(k, str | int | float | None) else str(k): _keyed(v) for k, v in value.items()}
+    return list(map(_keyed, value)) if isinstance(value, list | tuple) else value
 
 
 def _plainer(value: Any) -> Any:

@@ -11,7 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from genwright.data.arrow import JSON, has_nanoseconds, is_nested, json_text, texts_of, type_name
+from genwright.data.arrow import JSON, has_nanoseconds, is_nested, json_bare, json_text, texts_of, type_name
 from genwright.data.dataset import Storage
 from genwright.data.table import ALL, MissingMarks, Part, RawColumn, RawTable, column_names, without_named
 from genwright.errors import DataError, NoRowsError
@@ -88,6 +88,8 @@ def _from_arrow(name: str, array: pa.Array, frame: str = "") -> Read:
     """A column with the type it has."""
     kind = array.type
     if isinstance(kind, pa.BaseExtensionType):
+        if kind.extension_name == "arrow.json":
+            return replace(RawColumn.of(name, map(json_bare, array.to_pylist())), storage=Storage(JSON, frame)), ()
         return _from_series(name, array.to_pandas())
     storage = Storage(type_name(kind), frame)
     try:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID
 
-from genwright.data.arrow import json_text
+from genwright.data.arrow import json_bare, json_text
 from genwright.data.sql_types import declared_storage, is_temporal
 from genwright.data.table import ALL, CHUNK, MissingMarks, Part, RawColumn, RawTable, raw_columns, repeated, text_table
 from genwright.errors import ArgumentError, DataError, MissingDependencyError, NoRowsError
@@ -226,9 +226,11 @@ def _held(
 
 def _textual(kind: Any, dialect: Any) -> Callable[[Any], str | None]:
     """How values of a column declared as `kind` become text: SQLite has JSON as text already."""
-    if isinstance(kind, _sqlalchemy().JSON) and dialect.name != "sqlite":
-        return lambda value: None if value is None else json_text(value)
-    return as_text
+    if not isinstance(kind, _sqlalchemy().JSON):
+        return as_text
+    if dialect.name == "sqlite":
+        return lambda value: json_bare(as_text(value))
+    return lambda value: None if value is None else json_text(value)
 
 
 def named(name: str, names: Iterable[str]) -> str | None:

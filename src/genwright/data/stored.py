@@ -1,5 +1,6 @@
 """Columns of a Dataset as Arrow arrays and pandas series, with the types that they were read with."""
 
+import json
 import re
 from collections.abc import Sequence
 from contextlib import suppress
@@ -9,7 +10,17 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 
-from genwright.data.arrow import JSON, MISFITS, arrow_type, json_value, moments_as, values_of_texts
+from genwright.data.arrow import (
+    JSON,
+    MISFITS,
+    arrow_type,
+    json_as,
+    json_value,
+    moments_as,
+    texts_of,
+    type_name,
+    values_of_texts,
+)
 from genwright.data.cells import cells
 from genwright.data.dataset import Category, Constant, Dataset, Field, Identifier, Image, Number, Storage, Time
 from genwright.data.spellings import truth
@@ -49,7 +60,7 @@ def arrow_array(field: Field, column: np.ndarray) -> tuple[pa.Array, str]:
 
 def _as_read(field: Field, column: np.ndarray, storage: Storage) -> pa.Array:
     if storage.type == JSON:
-        return pa.array([None if t is None else json_value(t) for t in cells(field, column)])
+        return _json_array(cells(field, column))
     if storage.type.startswith(("period[", "interval[")):
         return pa.array(pd.Series(_of_pandas(cells(field, column), storage.type)))
     kind = arrow_type(storage.type)
@@ -64,6 +75,20 @@ def _as_read(field: Field, column: np.ndarray, storage: Storage) -> pa.Array:
     if codes.null_count > values.null_count:
         raise ValueError("a level that was not there")
     return pa.DictionaryArray.from_arrays(codes.cast(kind.index_type), levels, ordered=kind.ordered)
+
+
+def _json_array(texts: Sequence[str | None]) -> pa.Array:
+    """Values of any JSON with a type of Arrow's if one holds just these, else as JSON (in Parquet too): in a struct,
+    objects with unlike keys would all have the same.
+    """
+    try:
+        values = pa.array([None if t is None else json_value(t) for t in texts])
+        if type_name(values.type) != JSON and texts_of(values) == list(texts):
+            return values
+    except MISFITS:
+        pass
+    written = [None if t is None else json_as(t, JSON) or json.dumps(t) for t in texts]
+    return pa.ExtensionArray.from_storage(pa.json_(), pa.array(written, pa.string()))
 
 
 def _values(field: Field, column: np.ndarray, kind: pa.DataType) -> pa.Array:
