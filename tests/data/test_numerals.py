@@ -9,7 +9,7 @@ from genwright.constraints import Range
 from genwright.constraints.grids import bound
 from genwright.data.dataset import Category, Identifier, Number, Text, Time
 from genwright.data.like import read_like
-from genwright.data.numerals import plain_text, read_numerals, readings, spell
+from genwright.data.numerals import is_form, plain_text, read_numerals, readings, spell
 from genwright.data.read import read
 from genwright.data.write import write
 from genwright.errors import ArgumentError, DataError
@@ -47,6 +47,16 @@ NARROW, NO_BREAK = "\N{NARROW NO-BREAK SPACE}", "\N{NO-BREAK SPACE}"
         (["1.234.567", "999"], ["1234567", "999"], "-1.234.567,5"),
         (["1,5E+05", "2,5E-03"], ["1.5E+05", "2.5E-03"], "-1234567,5"),
         (["$1,234", "$950"], ["1234", "950"], "-$1,234,567.5"),
+        (["950", "3.2k", "4M", "-1.25B"], ["950", "3200", "4000000", "-1250000000"], "-1234567.5[|k|M|B]"),
+        (["$3.20k", "$4.00M"], ["3200", "4000000"], "-$1234567.500[k|M]"),
+        (["(€1.5K)", "€2bn"], ["-1500", "2000000000"], "(€1234567.5[K|bn])"),
+        (["3,2 Mio. €", "900 €", "1,05 Mrd. €"], ["3200000", "900", "1050000000"], "-1234567,5[| Mio.| Mrd.] €"),
+        (["12.50 DR", "1,300.00 CR"], ["-12.50", "1300.00"], "1,234,567.5 DR/CR"),
+        (["€ 12,50Dr", "€ 13,00Cr"], ["-12.50", "13.00"], "€ 1234567,5Dr/Cr"),
+        (["12.50 CR", "1,300.00"], ["-12.50", "1300.00"], "1,234,567.5 CR"),
+        (["-١٬٢٣٤٫٥٠", "٩٫٢٥"], ["-1234.50", "9.25"], "-١٬٢٣٤٬٥٦٧٫٥"),
+        (["۱۲ kg", "۷ kg"], ["12", "7"], "-۱۲۳۴۵۶۷.۵ kg"),
+        (["１，２３４．５％", "８．０％"], ["1234.5", "8.0"], "-１，２３４，５６７．５％"),
         (["1,234", "950", "2,340"], ["1234", "950", "2340"], "-1,234,567.5"),  # decimals would be alike
     ],
 )  # fmt: skip
@@ -54,20 +64,34 @@ def test_forms_are_read_and_written(texts, plain, form):
     found = read_numerals(texts)
     assert (found.plain, found.form) == (plain, form) and not any("alike" in note for note in found.notes)
     assert [spell(p, form) for p in plain] == texts
-    assert [plain_text(t, form) for t in texts] == plain
+    assert [plain_text(t, form) for t in texts] == plain and is_form(form)
 
 
 @pytest.mark.parametrize(
     "texts",
     [
         ["2-", "1", "3"], ["(1)", "(2)"], ["A12", "B13"], ["12th", "13th"], ["1,2", "1,2,3"], ["10-20"], ["<5", "6"],
-        ["12:30"], ["01.02.2020"], ["007,5"], ["5 doors", "3 doors"], ["$5", "€7"], ["3.2k", "4M"], ["5 kg", "300 g"],
+        ["12:30"], ["01.02.2020"], ["007,5"], ["5 doors", "3 doors"], ["$5", "€7"], ["5 kg", "300 g"],
         ["1.234,5", "1,234.5"], ["192.168.1.1"], ["1, 2"], ["- -5,0"], ["(5,0"], ["1,50.5"], ["R12", "R-13"],
         ["5+", "80+"], ["EUR-5,00"],        [f"{i} 456 78{i % 10}" for i in range(100, 130)],
     ],
 )  # fmt: skip
 def test_no_numbers(texts):
     assert read_numerals(texts) is None
+
+
+@pytest.mark.parametrize(
+    ("texts", "plain"),
+    [
+        (["5m", "7"], ["5", "7"]),  # metres
+        (["300 K", "280"], ["300", "280"]),  # kelvins
+        (["512B", "0"], ["512", "0"]),  # bytes
+        (["3.2k", "10k"], ["3.2", "10"]),
+        (["12.00 CR", "7.50 CR"], ["12.00", "7.50"]),
+    ],
+)
+def test_units_are_no_multiples(texts, plain):
+    assert read_numerals(texts).plain == plain
 
 
 def table(tmp_path, columns, **options):
@@ -177,7 +201,14 @@ def test_generated_data_is_read_in_the_form_of_the_real(tmp_path):
 
 
 def test_conditions_rules_and_models_speak_the_form(tmp_path):
-    data = table(tmp_path, {"betrag": german(AMOUNTS), "land": ["DE", "AT"] * 30})
+    others = {"views": "-1234567.50[|k|M]", "سعر": "-١٬٢٣٤٬٥٦٧٫٥", "saldo": "1.234.567,5 DR/CR"}
+    views = [f"{float(f'{(v - 40) ** 2:.2g}'):.0f}" for v in AMOUNTS]
+    columns = {"views": views, "سعر": [f"{v:.2f}" for v in AMOUNTS], "saldo": [f"{v - 500:.2f}" for v in AMOUNTS]}
+    columns = {name: [spell(v, others[name]) for v in column] for name, column in columns.items()}
+    data = table(tmp_path, {"betrag": german(AMOUNTS), "land": ["DE", "AT"] * 30, **columns})
+    assert {name: data.field(name).form for name in others} == others
+    said = "looks like a multiple and is read as"
+    assert any(said in note and "schema={'views': \"category\"} says otherwise" in note for note in data.notes)
     field = data.field("betrag")
     assert bound(field, "1.000,00", rule="Range") == bound(field, "1000", rule="Range") == 1000
     with pytest.raises(ArgumentError, match="'teuer' is not a number"):
@@ -194,8 +225,11 @@ def test_conditions_rules_and_models_speak_the_form(tmp_path):
     model.save(tmp_path / "model")
     fake = gw.load(tmp_path / "model").sample(30, seed=1)
     write(fake, tmp_path / "fake.csv")
-    assert pd.read_csv(tmp_path / "fake.csv", dtype=str)["betrag"].str.fullmatch(r"\d{1,3}(\.\d{3})*,\d\d").all()
-    assert (read_like(tmp_path / "fake.csv", data).columns["betrag"] == fake.columns["betrag"]).all()
+    texts, again = pd.read_csv(tmp_path / "fake.csv", dtype=str), read_like(tmp_path / "fake.csv", data)
+    assert texts["betrag"].str.fullmatch(r"\d{1,3}(\.\d{3})*,\d\d").all()
+    assert texts["views"].str.fullmatch(r"\d{1,3}|\d{1,3}\.\d[kM]").all()
+    assert texts["سعر"].str.fullmatch(r"-?[٠-٩٬]+٫[٠-٩]{2}").all() and texts["saldo"].str.endswith((" DR", " CR")).all()
+    assert all((again.columns[name] == fake.columns[name]).all() for name in ("betrag", *others))
 
 
 @pytest.mark.parametrize(

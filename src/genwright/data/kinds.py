@@ -44,7 +44,9 @@ def as_number(raw: RawColumn, *, mark: str = "", likely: str = "", found: Readin
     """
     infinite = np.array([is_infinite(t) for t in raw.texts], dtype=bool)
     texts = [t for t, inf in zip(raw.texts, infinite) if not inf]
-    plain, form, notes = _numerals(raw, texts, mark=mark, likely=likely, found=found)
+    plain, form, notes, otherwise = _numerals(raw, texts, mark=mark, likely=likely, found=found)
+    if otherwise:
+        notes = (f'{notes[0]}; schema={{{raw.name!r}: "{otherwise}"}} says otherwise', *notes[1:])
     values = np.full(len(infinite), np.nan)
     values[~infinite] = list(map(float, plain))
     infinite |= np.isinf(values)
@@ -57,7 +59,7 @@ def as_number(raw: RawColumn, *, mark: str = "", likely: str = "", found: Readin
     low, high = float(np.nanmin(column)), float(np.nanmax(column))
     decimals = max(map(_decimals, plain))
     digits = len(f"{max(abs(low), abs(high)):.0f}") + decimals
-    exact = decimals if digits <= EXACT_DIGITS else None
+    exact = decimals if digits <= EXACT_DIGITS and "[" not in form else None  # multiples have significant digits
     longest = max((_significant(t) for t in plain if len(t) > MOST_DIGITS), default=0)
     if longest > MOST_DIGITS:
         notes += (f"has up to {longest} digits, of which numbers keep {MOST_DIGITS}",)

@@ -1,39 +1,41 @@
 """Numbers as people write them: decimal marks, groups of digits, currencies, units and signs; read, and written again.
 
 A form is how -1234567.5 is written in it: `-1.234.567,5 €`, `($1,234,567.5)`, in India `-12,34,567.5`; ± in place of
-the minus says that positive numbers have a plus. The empty form is how programs write: -1234567.5.
+the minus says that positive numbers have a plus, `DR/CR` that they have CR where negative ones have DR. `[|k|M]` behind
+the digits lists the multiples that numbers are written in (950, 3.2k, 4M), and a zero before it each decimal that all
+of these have. Digits are of the script that is written. The empty form is how programs write: -1234567.5.
 """
 
 import re
 from collections import Counter
 from collections.abc import Sequence
+from decimal import Decimal
 from functools import cache
 from typing import NamedTuple
 
+from genwright.data.amounts import (
+    BEHIND,
+    BLANKS,
+    MULTIPLES,
+    NO_CENTS,
+    QUOTES,
+    SIDE,
+    SIGNS,
+    TEXT,
+    Part,
+    part_of,
+    scaled,
+    script_of,
+    western,
+    with_tails,
+    without_signs,
+)
+
 NUMBER = re.compile(r"[+-]?([0-9]+\.?([0-9]*)|\.([0-9]+))([eE]([+-]?[0-9]{1,4}))?")
 GROUPED = re.compile(r"[+-]?[1-9][0-9]{0,2}(\.[0-9]{3})+")  # as programs write numbers, but also as people do
-BLANKS = " \N{NO-BREAK SPACE}\N{THIN SPACE}\N{NARROW NO-BREAK SPACE}"
-QUOTES = "'\N{RIGHT SINGLE QUOTATION MARK}"
-SIGNS = "\N{MINUS SIGN}\N{EN DASH}-"
 ALIKE = str.maketrans(BLANKS + QUOTES, " " * len(BLANKS) + "'" * len(QUOTES))
-BODY = rf"[.,]?[0-9](?:[0-9.,{BLANKS}{QUOTES}]*[0-9])?"
-TEXT = re.compile(rf"(?P<before>[^0-9]*?)(?P<body>{BODY}(?:[eE][+-]?[0-9]{{1,3}})?)(?P<after>[^0-9]*)")
-NO_CENTS = re.compile("(?:^|(?<=}))[.,][-\N{EN DASH}\N{EM DASH}]+")  # 12,-
-CODED = re.compile(f"^R$|[A-Za-z][{SIGNS}]")  # before a number: the beginning of a code, not a currency
-WORD = re.compile(r"[^\W\d_][^\d(){}]{1,14}")  # behind a blank, a unit that is not known
-CURRENCIES = (
-    "$ € £ ¥ ₹ ₽ ₩ ₺ ₫ ₴ ₪ ₦ ฿ ₱ ₡ ₲ ₵ ₸ AED ARS AUD BGN BRL CAD CHF CLP CNY COP CZK DKK EGP EUR GBP HKD HUF IDR ILS "
-    "INR ISK JPY KES KRW MXN MYR NGN NOK NZD PEN PHP PKR PLN RON RSD RUB SAR SEK SGD THB TRY TWD UAH USD VND ZAR kr "
-    "kr. Fr Fr. SFr. Kč zł Ft lei Rs Rs. R R$ US$ A$ C$ NZ$ HK$ S$ NT$ MX$ CA$ AU$"
-)
-UNITS = (
-    "% ‰ ° °C °F k K M nm µm mm cm dm m km in ft yd mi ng µg mg g kg t lb lbs oz ml mL cl dl l L s ms min h d mmHg bpm "
-    "rpm Hz kHz MHz GHz V mV A mA W kW MW kWh MWh Wh J kJ kcal cal Pa hPa kPa bar mbar N B kB KB MB GB TB px pt dB ppm "
-    "mg/dL mg/dl mmol/L mmol/l g/dL g/dl g/l km/h mph m/s m² m³ km² ha sqm sqft"
-)
 DASHES = frozenset({"-", "--", "\N{EN DASH}", "\N{EM DASH}", "."})
 POINTED = "$ £ ¥ ₹ USD GBP JPY INR CNY AUD NZD HKD SGD US$ A$ NZ$ HK$ S$ CA$ AU$ Rs Rs."  # 1,234 is above one of these
-BEFORE, BEHIND = frozenset(CURRENCIES.split()), frozenset(f"{CURRENCIES} {UNITS}".split())
 FEW_AMOUNTS = 10  # different ones, up to which a word behind whole numbers makes classes: 3 doors, 5 doors
 FEW_CODES = 20  # different ones, from which groups of digits as wide in all rows are codes: 123 456 789
 
@@ -44,6 +46,7 @@ class Reading(NamedTuple):
     plain: list[str]
     form: str
     notes: tuple[str, ...] = ()
+    otherwise: str = ""  # the kind that a schema says to have them read otherwise
 
 
 class Unclear(NamedTuple):
@@ -54,26 +57,17 @@ class Unclear(NamedTuple):
     comma: str
 
 
-class _Part(NamedTuple):
-    """A text taken apart: digits with their marks, whether they are negative, all around them, and the unit in it."""
-
-    body: str
-    negative: bool
-    around: str
-    unit: tuple[str, str]
-    odd: bool  # in brackets, or with the sign at the end
-
-
 def read_numerals(texts: Sequence[str], *, mark: str = "", likely: str = "") -> Reading | Unclear | None:
     """All texts as numbers of one form; None if some are none, or they have several units.
 
     `mark` is the decimal mark that the user said; `likely` the one where a text could have either.
     """
-    parts: list[_Part] = []
+    parts: list[Part] = []
     for text in texts:
-        if (part := _part(text)) is None:
+        if (part := part_of(text)) is None:
             return None
         parts.append(part)
+    parts, tails = with_tails(parts)
     units = {part.unit for part in parts} - {("", "")}
     if not parts or len(units) > 1:
         return None
@@ -85,39 +79,36 @@ def read_numerals(texts: Sequence[str], *, mark: str = "", likely: str = "") -> 
     if not found or _are_classes(parts, next(iter(found.values())), marks):
         return None
     right = next(iter(found)) if len(found) == 1 else likely or "."
-    notes: tuple[str, ...] = ()
+    notes, otherwise = _of_tails(texts, parts, found[right], tails)
     if len(found) == 2 and found["."] != found[","]:
         place = next(i for i, pair in enumerate(zip(found["."], found[","], strict=True)) if pair[0] != pair[1])
         right = likely or _likely_mark(bodies, marks, units)
         if not right:
             return Unclear(texts[place], found["."][place], found[","][place])
         notes = (f"{texts[place]!r} is read as {found[right][place]}, its decimal mark being {right!r}",)
-    plain = [f"-{p}" if part.negative else p for p, part in zip(found[right], parts, strict=True)]
-    form = _form(parts, right, marks - {right})
+        otherwise = "number,comma" if right == "." else "number,point"
+    plain = [scaled(p, part) for p, part in zip(found[right], parts, strict=True)]
+    form = _native(_form(parts, right, marks - {right}, tails), texts)
     if [spell(p, form) for p in plain] != list(texts):
-        notes += (f"numbers are not written alike; they will be as {form or '-1234567.5'}",)
-    return Reading(plain, form, notes)
+        like = spell("-1234567.5", form) if tails else form or "-1234567.5"
+        notes += (f"numbers are not written alike; they will be as {like}",)
+    return Reading(plain, form, notes, otherwise)
 
 
-def _part(text: str) -> _Part | None:
-    match = TEXT.fullmatch(text.strip())
-    if match is None or "+" in match["after"]:
-        return None
-    behind = NO_CENTS.sub("", match["after"], count=1)
-    before, after = _without_signs(match["before"]), _without_signs(behind)
-    signs = "".join(c for c in match["before"] + behind if c in f"+(){SIGNS}")
-    word = behind[:1] in BLANKS and WORD.fullmatch(after) is not None
-    if (signs and signs not in ("()", "+", *SIGNS)) or (before and before not in BEFORE):
-        return None
-    if (after and after not in BEHIND and not word) or CODED.search(match["before"]):
-        return None
-    around = f"{match['before']}{{}}{match['after']}"
-    odd = signs == "()" or any(c in SIGNS for c in behind)
-    return _Part(match["body"], signs not in ("", "+"), around, (before, after), odd)
+def _of_tails(
+    texts: Sequence[str], parts: Sequence[Part], plain: Sequence[str], tails: str
+) -> tuple[tuple[str, ...], str]:
+    """A note that says how the first tail is read, and the kind that has it read otherwise."""
+    if not tails:
+        return (), ""
+    place = next(i for i, part in enumerate(parts) if part.word and (part.negative or tails == "multiples"))
+    meant = "a multiple" if tails == "multiples" else "one side of an account"
+    return (f"{texts[place]!r} looks like {meant} and is read as {scaled(plain[place], parts[place])}",), "category"
 
 
-def _without_signs(text: str) -> str:
-    return re.sub(f"[()+±{SIGNS}]", "", text).strip(BLANKS)
+def _native(form: str, texts: Sequence[str]) -> str:
+    """A form in the digits and marks of `texts`."""
+    return (form or "-1234567.5").translate(back) if (back := script_of("".join(texts))) else form
 
 
 def _plain(bodies: Sequence[str], mark: str, groups: set[str]) -> list[str] | None:
@@ -143,7 +134,7 @@ def _form_of_body(mark: str, group: str) -> re.Pattern[str]:
     return re.compile(rf"(?P<whole>{grouped}0|[1-9][0-9]*|){part}(?P<power>[eE][+-]?[0-9]+)?")
 
 
-def _are_classes(parts: Sequence[_Part], plain: Sequence[str], marks: set[str]) -> bool:
+def _are_classes(parts: Sequence[Part], plain: Sequence[str], marks: set[str]) -> bool:
     """Whether these are names of classes, marks at school or codes rather than amounts."""
     if any("." in p for p in plain):
         return False
@@ -161,7 +152,7 @@ def _likely_mark(bodies: Sequence[str], marks: set[str], units: set[tuple[str, s
     return "." if bare and any(body.endswith("0") and "," in body for body in bodies) else ""
 
 
-def _form(parts: Sequence[_Part], mark: str, groups: set[str]) -> str:
+def _form(parts: Sequence[Part], mark: str, groups: set[str], tails: str) -> str:
     """The form of most texts."""
     wholes = [part.body.split(mark)[0] for part in parts]
     long = [w for w in wholes if sum(c.isdigit() for c in w) > 3]
@@ -169,12 +160,20 @@ def _form(parts: Sequence[_Part], mark: str, groups: set[str]) -> str:
     group = used[0] if 2 * len(used) > len(long) else ""
     lakh = bool(group) and any(re.search(r"\d\D\d\d\D\d\d\d$", w) for w in wholes)
     body = group.join(("12", "34", "567") if lakh else ("1", "234", "567")) + f"{mark}5"
+    if tails == "multiples":
+        widths = {len(part.body.partition(mark)[2]) for part in parts if part.word}
+        body += "0" * (widths.pop() if len(widths) == 1 else 0)
+        used = Counter(part.tail for part in parts).most_common()
+        by_power = {MULTIPLES.get(tail.strip(BLANKS), 0): tail for tail, _ in reversed(used)}
+        body += f"[{'|'.join(by_power[power] for power in sorted(by_power))}]"
     parts = [part for part in parts if any(part.unit)] or parts
     around = Counter(part.around for part in parts if not part.negative).most_common(1)
     below = Counter(part.around for part in parts if part.negative).most_common(1)
     if around and "+" in around[0][0]:
         return around[0][0].replace("+", "±").format(body)
     form = (below[0][0] if below else f"-{around[0][0]}").format(body)
+    if tails == "sides" and any(part.word.upper() == "CR" and not part.negative for part in parts):
+        form = SIDE.sub(lambda side: f"{side[0]}/{_other(side['word'])}", form)
     return "" if form == "-1234567.5" else form
 
 
@@ -187,34 +186,58 @@ class _Style(NamedTuple):
     positive: str
     negative: str
     unit: tuple[str, str]
+    multiples: tuple[str, ...]
+    decimals: int  # that numbers with a multiple have at least
+    script: dict[int, str]
+    side: str  # of an account that is negative
 
 
 @cache
 def _style(form: str) -> _Style:
-    match = TEXT.fullmatch(form or "-1234567.5")
+    script, form = script_of(form), western(form or "-1234567.5")
+    multiples = re.search(r"\[(.*?)\]", form)
+    form = form.replace(multiples[0], "") if multiples else form
+    both = re.search(rf"/{SIDE.pattern}", form)
+    form = form[: both.start()] if both else form
+    match = TEXT.fullmatch(form)
     assert match is not None, form
-    body, around = match["body"], f"{match['before']}{{}}{match['after']}"
+    body, around = match["body"].rstrip("0"), f"{match['before']}{{}}{match['after']}"
     group = next((c for c in body[:-2] if not c.isdigit()), "")
     positive = around.replace("±", "+") if "±" in around else re.sub(f"(?<![.,])[(){SIGNS}]", "", around).strip(BLANKS)
-    unit = (_without_signs(match["before"]), _without_signs(NO_CENTS.sub("", match["after"])))
+    unit = (without_signs(match["before"]), without_signs(NO_CENTS.sub("", match["after"])))
+    side = SIDE.search(form) if positive == around else None
+    if side:
+        unit = (unit[0], SIDE.sub("", unit[1]))
+        positive = SIDE.sub(lambda s: s[0].replace(s["word"], _other(s["word"])) if both else "", around)
     lakh = bool(group) and body.startswith(f"12{group}34{group}")
-    return _Style(body[-2], group, lakh, positive, around.replace("±", "-"), unit)
+    return _Style(
+        body[-2], group, lakh, positive, around.replace("±", "-"), unit,
+        tuple(multiples[1].split("|")) if multiples else (), len(match["body"]) - len(body), script,
+        side["word"].upper() if side else "",
+    )  # fmt: skip
+
+
+def _other(side: str) -> str:
+    return side.translate(str.maketrans("Dd", "Cc"))
 
 
 def is_form(form: str) -> bool:
     """Whether `spell` knows a form."""
-    return not form or (TEXT.fullmatch(form) is not None and not set(form) & set("{}"))
+    plain = re.sub(r"\[.*?\]|/[CDcd][Rr]\.?$", "", western(form))
+    return not form or (TEXT.fullmatch(plain) is not None and not set(form) & set("{}"))
 
 
 def spell(plain: str, form: str) -> str:
     """A number as programs write it, in a form.
 
-    >>> spell("-829.69", "($1,234,567.5)"), spell("1234.50", "-1.234.567,5 €")
-    ('($829.69)', '1.234,50 €')
+    >>> spell("-829.69", "($1,234,567.5)"), spell("1234.50", "-1.234.567,5 €"), spell("3200", "-1234567.5[|k|M]")
+    ('($829.69)', '1.234,50 €', '3.2k')
     """
     if not form:
         return plain
-    style = _style(form)
+    style, multiple = _style(form), ""
+    if style.multiples:
+        plain, multiple = _divided(plain, style)
     whole, point, part = plain.removeprefix("-").partition(".")
     if style.group and whole.isdigit():
         head, last = whole[:-3], whole[-3:]
@@ -222,7 +245,17 @@ def spell(plain: str, form: str) -> str:
         parts = [head[max(0, end - width) : end] for end in range(len(head), 0, -width)][::-1]
         whole = style.group.join([*parts, last])
     around = style.negative if plain.startswith("-") else style.positive
-    return around.format(whole + (style.mark if point else "") + part)
+    return around.format(whole + (style.mark if point else "") + part + multiple).translate(style.script)
+
+
+def _divided(plain: str, style: _Style) -> tuple[str, str]:
+    """A number divided by the largest multiple that it reaches, and that."""
+    powers = [MULTIPLES.get(each.strip(BLANKS), 0) for each in style.multiples]
+    number = Decimal(plain)
+    most = max((i for i, power in enumerate(powers) if abs(number) >= 10**power), default=0)
+    whole, _, part = format(number.scaleb(-powers[most]), "f").partition(".")
+    part = part.rstrip("0").ljust(style.decimals if powers[most] else 0, "0")
+    return f"{whole}.{part}" if part else whole, style.multiples[most]
 
 
 def plain_text(text: str, form: str) -> str | None:
@@ -231,12 +264,18 @@ def plain_text(text: str, form: str) -> str | None:
     >>> plain_text("1.234,50 €", "-1.234.567,5 €"), plain_text("1234.5", "-1.234.567,5 €"), plain_text("1,5", "")
     ('1234.50', '1234.5', None)
     """
-    style, part = _style(form), _part(text)
+    style, part = _style(form), part_of(text)
+    if part is not None and style.multiples:
+        part = part._replace(unit=part.bare_unit)
+    elif part is not None and style.side:
+        part = part._replace(unit=part.bare_unit, negative=part.negative != (part.word.upper() == style.side))
+    elif part is not None:
+        part = part._replace(tail="")
     if form and part is not None and part.unit in (("", ""), style.unit):
         body = part.body.translate(ALIKE)
         found = _plain([body], style.mark, set(re.sub("[0-9eE+-]", "", body)) - {style.mark})
         if found is not None:
-            return f"-{found[0]}" if part.negative else found[0]
+            return scaled(found[0], part)
     return text if NUMBER.fullmatch(text) else None
 
 
@@ -251,7 +290,7 @@ def plain_texts(texts: Sequence[str], form: str, *, whole: bool) -> list[str | N
 
 def is_numeral(text: str) -> bool:
     """Whether a text is a number by itself, in whatever form and unit."""
-    part = _part(text)
+    part = part_of(text)
     return part is not None and (any(part.unit) or read_numerals([text]) is not None)
 
 
