@@ -6,7 +6,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from genwright.codecs.values import parse_time
-from genwright.data.dataset import Category, Number, Time
+from genwright.data.dataset import Category, Identifier, Number, Time
 from genwright.data.read import read
 from genwright.data.times import format_times, parse_as, parse_times, split_zone
 from genwright.data.write import write
@@ -160,6 +160,13 @@ DAYS = [f"20{y}-{m:02d}-{d:02d}" for y in (21, 22) for m in range(1, 13) for d i
         (["2024-01-01T12:00:00.120Z", "2024-01-01T12:00:00.503Z"], "%Y-%m-%dT%H:%M:%S.%3fZ", "2024-01-01T12:00:00.120"),
         (["2024-01-01 12:00:00,120", "2024-01-01 12:00:00,503"], "%Y-%m-%d %H:%M:%S,%3f", "2024-01-01T12:00:00.120"),
         (["10/Oct/2000:13:55:36 -0700"] * 2, "%d/%b/%Y:%H:%M:%S -0700", "2000-10-10T20:55:36"),
+        (["20240131T235959", "20240201T000000"], "%Y%m%dT%H%M%S", "2024-01-31T23:59:59"),
+        (["20240131T2359Z", "20240201T0000Z"], "%Y%m%dT%H%MZ", "2024-01-31T23:59"),
+        (["20240131235959", "20240201000000"], "%Y%m%d%H%M%S", "2024-01-31T23:59:59"),
+        (["2024-01-31 24:00", "2024-02-01 01:00"], "%Y-%m-%d %24H:%M", "2024-02-01"),
+        (["31.12.2024T24:00:00", "31.12.2024T09:00:00"], "%d.%m.%YT%24H:%M:%S", "2025-01-01"),
+        (["20241231T240000", "20241231T010000"], "%Y%m%dT%24H%M%S", "2025-01-01"),
+        (["24:00", "01:15"], "%24H:%M", "1900-01-02"),
         (["Mon, 01 Jan 2024 10:00:00 +0000"] * 2, "%a, %d %b %Y %H:%M:%S +0000", "2024-01-01T10:00"),
     ],
 )  # fmt: skip
@@ -170,7 +177,17 @@ def test_all_years_and_ways_of_writing_come_back(texts, form, first):
 
 
 def test_no_times():
-    for text in ("2024-W54", "2024-Q5", "2024-02-30", "0000-01-01", "13:60", "12.5"):
+    for text in (
+        "2024013",
+        "202401312",
+        "24:30",
+        "2024-01-31 24:01",
+        "20240131T235",
+        "2024-W54",
+        "2024-Q5",
+        "2024-02-30",
+        "13:60",
+    ):
         assert parse_times([text]) is None
 
 
@@ -219,8 +236,49 @@ def test_codes_that_could_be_dates_of_any_year_stay_codes(tmp_path):
 def test_the_format_can_be_told(tmp_path):
     ambiguous = ["01/02/2020", "03/04/2020", "05/06/2021"]
     data = table(tmp_path, ambiguous)
-    assert any('schema: "time,%d/%m/%Y" says otherwise' in note for note in data.notes)
+    assert any("schema={'x': \"time,%d/%m/%Y\"} says otherwise" in note for note in data.notes)
     told = table(tmp_path, ambiguous, schema={"x": "time,%d/%m/%Y"})
     assert told.columns["x"][0] == np.datetime64("2020-02-01") and told.field("x").format == "%d/%m/%Y"
     with pytest.raises(DataError, match="row 2 holds '03/04/2020': not written as %Y"):
         table(tmp_path, ["2020-01-01", "03/04/2020"], schema={"x": "time,%Y-%m-%d"})
+
+
+def test_other_dates_tell_the_order_of_day_and_month(tmp_path):
+    frame = pd.DataFrame({"a": ["01/02/2020", "03/04/2020"], "b": ["31/12/2019", "01/01/2020"], "n": [1, 2]})
+    data = read(frame)
+    assert data.field("a").format == data.field("b").format == "%d/%m/%Y"
+    said = "'a': '01/02/2020' looks like day and month in either order; read as %d/%m/%Y as other dates are; "
+    assert said + "schema={'a': \"time,%m/%d/%Y\"} says otherwise" in data.notes
+    dashes = frame.assign(b=["12-31-2019", "01-13-2020"], a=["01-02-2020", "03-04-2020"])
+    assert read(dashes).field("a").format == "%m-%d-%Y" and read(dashes[["a", "n"]]).field("a").format == "%d-%m-%Y"
+    assert read(frame.assign(c=["12/31/2019", "1/13/2020"])).field("a").format == "%m/%d/%Y"  # they disagree
+
+
+def test_24_oclock_beside_0_oclock_and_in_models(tmp_path):
+    data = table(tmp_path, ["2024-01-31 24:00", "2024-02-02 00:00", "2024-02-02 12:30"])
+    assert data.columns["x"][0] == np.datetime64("2024-02-01") and any("not written alike" in n for n in data.notes)
+    hours = [f"2024-01-{d:02d} {h:02d}:00" for d in range(1, 9) for h in range(1, 25)]
+    data = table(tmp_path, hours)
+    assert data.field("x").format == "%Y-%m-%d %24H:%M" and not data.notes
+    write(data, tmp_path / "again.csv")
+    assert (tmp_path / "again.csv").read_text() == (tmp_path / "t.csv").read_text()
+    assert parse_time(data.field("x"), "2024-01-03 24:00") == parse_time(data.field("x"), "2024-01-04 00:00")
+
+
+@pytest.mark.parametrize(
+    ("name", "texts", "kind", "said"),
+    [
+        ("visit_date", ["20240131", "20240229"], Time, "number"),
+        ("x", [f"202401{k:02d}" for k in range(1, 13)], Time, "number"),
+        ("x", ["20240131", "20240229"], Number, "time,%Y%m%d"),
+        ("order_id", [f"202401{k:02d}" for k in range(1, 13)], Identifier, "time,%Y%m%d"),
+        ("stamp", ["20240131235959", "20240229120000"], Time, "number"),
+    ],
+)
+def test_digits_of_dates_are_dates_by_their_name_and_never_keys(tmp_path, name, texts, kind, said):
+    data = read(pd.DataFrame({name: texts, "y": range(len(texts))}))
+    assert isinstance(data.field(name), kind) and any(f'"{said}"}} says otherwise' in note for note in data.notes)
+    assert isinstance(
+        read(pd.DataFrame({name: texts, "y": range(len(texts))}), schema={name: said}).field(name),
+        Number if said == "number" else Time,
+    )

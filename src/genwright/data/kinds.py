@@ -14,7 +14,7 @@ from genwright.data.keys import as_numbered, codes_of, new_keys
 from genwright.data.numerals import NUMBER, Reading, Unclear, is_numeral, plain_text, plain_texts, read_numerals
 from genwright.data.spellings import are_truths, level_finder, truth
 from genwright.data.table import MISSING, RawColumn
-from genwright.data.times import far_times, fitting_formats, format_times, parse_as, parse_times, split_zone
+from genwright.data.times import OTHERWISE, far_times, fitting_formats, format_times, parse_as, parse_times, split_zone
 from genwright.errors import ArgumentError, DataError
 
 POWER = re.compile("[0-9]+[eE][0-9]+")
@@ -145,12 +145,16 @@ def as_category(raw: RawColumn) -> Typed:
     return Typed(Category(raw.name, tuple(levels), dtype), raw.spread(np.array(raw.texts, dtype=object), None), notes)
 
 
-def as_time(raw: RawColumn, form: str | None = None) -> Typed:
-    """Dates or moments in `form`, or the one that fits; raises DataError if none fits all of them."""
-    parsed = parse_times(raw.texts) if form is None else _told_times(raw, form)
+def as_time(raw: RawColumn, form: str | None = None, *, day_first: bool | None = None) -> Typed:
+    """Dates or moments in `form`, or the one that fits; raises DataError if none fits all of them.
+
+    `day_first`: whether other columns have the day before the month.
+    """
+    parsed = parse_times(raw.texts, day_first=day_first) if form is None else _told_times(raw, form)
     if parsed is None:
         raise _no_times(raw, fitting_formats(raw.texts))
     form, values, note = parsed
+    note = OTHERWISE.sub(lambda other: f'schema={{{raw.name!r}: "time,{other[1]}"}} says otherwise', note)
     low, high = format_times(np.array([values.min(), values.max()]), form)
     column = raw.spread(values, np.datetime64("NaT"))
     return Typed(Time(raw.name, form, low, high), column, (*filter(None, (note,)), *_far_times(raw, values)))

@@ -32,10 +32,12 @@ from genwright.data.kinds import (
 from genwright.data.numerals import NUMBER, decimal_mark, is_nothing, is_numeral, read_numerals
 from genwright.data.spellings import are_truths
 from genwright.data.table import MISSING, RawColumn, RawTable
-from genwright.data.times import parse_times
+from genwright.data.times import is_day_first, parse_times
 from genwright.errors import ArgumentError, DataError
 
 KEY_NAME = re.compile(r"(?i:(^|[_\W])(id|key|uuid|guid|index|idx|rowid|row|nr|no)($|[_\W]))|[a-z]I[Dd]$")
+DATE_NAME = re.compile(r"(?i:date|datum|fecha|time|stamp|(^|[_\W])(day|dt|ts|dob|ymd|tag|jour|data|at|on)($|[_\W]))")
+MANY_DATES = 10  # different ones, from which whole numbers that are all dates are no accident
 FULL_NAME = re.compile(r"[^\W\d_][\w'’.\-]+(,? [^\W\d_][\w'’.\-]*){1,3}")
 MOSTLY_NAMES = 0.8  # a column of which at least this share of values looks like names is taken to hold such
 NO_DATE = re.compile(r"0+([-/.]0+){2}([ T]0+(:0+)+(\.0+)?)?")
@@ -79,6 +81,8 @@ def type_columns(
             )
     marks = {decimal_mark(raw.texts[:MARK_TEXTS]) for raw in table.columns} - {""}
     likely = marks.pop() if len(marks) == 1 else ""
+    orders = {is_day_first(raw.texts) for raw in table.columns} - {None}
+    day_first = orders.pop() if len(orders) == 1 else None
     typed: dict[str, Typed] = {}
     notes: list[str] = []
     for raw in table.columns:
@@ -88,7 +92,7 @@ def type_columns(
             continue
         raw, halves = _without_halves(raw)
         try:
-            result = _type(raw, kind, free=free, is_label=raw.name == label, likely=likely)
+            result = _type(raw, kind, free=free, is_label=raw.name == label, likely=likely, day_first=day_first)
         except DataError as error:
             raise DataError(error.what, where=f"{table.where}, column {raw.name!r}", hint=error.hint) from None
         typed[raw.name] = result._replace(field=_held(result.field, raw.storage, kind))
@@ -118,13 +122,19 @@ def _without_halves(raw: RawColumn) -> tuple[RawColumn, tuple[str, ...]]:
 
 
 def _type(
-    raw: RawColumn, kind: str | Field | None, *, free: Callable[[RawColumn], Typed], is_label: bool, likely: str
+    raw: RawColumn,
+    kind: str | Field | None,
+    *,
+    free: Callable[[RawColumn], Typed],
+    is_label: bool,
+    likely: str,
+    day_first: bool | None,
 ) -> Typed:
     if isinstance(kind, str):
         return as_told(raw, kind)
     if kind is not None:
         return conform(raw, kind)
-    inferred = infer(raw, free=as_category if is_label else free, likely=likely)
+    inferred = infer(raw, free=as_category if is_label else free, likely=likely, day_first=day_first)
     if isinstance(inferred.field, Number) and not _spelled_alike(raw, inferred):
         note = (
             f'words that look like numbers become such, written alike; schema={{{raw.name!r}: "category"}} keeps each'
@@ -150,14 +160,17 @@ def _few_whole_numbers(raw: RawColumn) -> bool:
     return len(raw.texts) <= MAX_LABEL_LEVELS and all(re.fullmatch(r"[+-]?[0-9]+(\.0*)?", t) for t in raw.texts)
 
 
-def infer(raw: RawColumn, *, free: Callable[[RawColumn], Typed], likely: str = "") -> Typed:
+def infer(
+    raw: RawColumn, *, free: Callable[[RawColumn], Typed], likely: str = "", day_first: bool | None = None
+) -> Typed:
     """The type that the values speak for; in doubt the one that keeps most: number, time, category.
 
     A dash, a point or a date of zeros among nothing but numbers or times means that there is no value.
     """
     dashes = {t for t in raw.texts if is_nothing(t) or t in MISSING or NO_DATE.fullmatch(t)}
     if dashes and len(raw.texts) > len(dashes) and not raw.words:
-        bare = infer(raw.renamed([None if t in dashes else t for t in raw.texts]), free=free, likely=likely)
+        known = raw.renamed([None if t in dashes else t for t in raw.texts])
+        bare = infer(known, free=free, likely=likely, day_first=day_first)
         if isinstance(bare.field, Number | Time):
             return bare._replace(notes=(f"{shown(sorted(dashes))} is read as missing", *bare.notes))
     if len(raw.texts) == 0 or (len(raw.texts) == 1 and raw.present == len(raw.codes)):
@@ -166,7 +179,7 @@ def infer(raw: RawColumn, *, free: Callable[[RawColumn], Typed], likely: str = "
         return as_category(raw)
     numeric = [bool(NUMBER.fullmatch(t)) or is_infinite(t) for t in raw.texts]
     if not any(numeric) and _are_times(raw):
-        return as_time(raw)
+        return as_time(raw, day_first=day_first)
     if not all(numeric):
         amounts = read_numerals([t for t in raw.texts if not is_infinite(t)], likely=likely)
         if amounts is not None:
@@ -176,8 +189,8 @@ def infer(raw: RawColumn, *, free: Callable[[RawColumn], Typed], likely: str = "
         return _words(raw, free)
     codes = are_codes(raw)
     if all(numeric) and not codes:
-        if len(raw.texts) >= 10 and all(len(t) == 8 for t in raw.texts) and _are_times(raw):
-            return as_time(raw)
+        if {len(t) for t in raw.texts} in ({8}, {12}, {14}) and _are_times(raw):
+            return _digits_of_times(raw)
         if any(_beyond_float(t) for t in raw.texts):
             found = _words(raw, free)
             return found._replace(notes=("holds whole numbers beyond 2**53, kept as text", *found.notes))
@@ -195,6 +208,22 @@ def infer(raw: RawColumn, *, free: Callable[[RawColumn], Typed], likely: str = "
         if others or not isinstance(found.field, Category):
             return found._replace(notes=(note if others else unlike, *found.notes))
     return found
+
+
+def _digits_of_times(raw: RawColumn) -> Typed:
+    """Whole numbers that could be dates, such as 20240131: dates by their name, or where they are many; never keys."""
+    time = as_time(raw)
+    assert isinstance(time.field, Time)
+    dates = len(raw.texts) >= MANY_DATES or DATE_NAME.search(raw.name) is not None
+    if dates and KEY_NAME.search(raw.name) is None:
+        typed, meant, other = time, "one", "number"
+    else:
+        typed = as_identifier(raw) if _runs(raw) else as_number(raw)
+        meant, other = "a number", f"time,{time.field.format}"
+    note = (
+        f'{raw.texts[0]!r} looks like a date and is read as {meant}; schema={{{raw.name!r}: "{other}"}} says otherwise'
+    )
+    return typed._replace(notes=(note, *typed.notes))
 
 
 def _are_times(raw: RawColumn) -> bool:

@@ -1,9 +1,10 @@
 """Dates and times as text: finding the one format that a column is written in, and writing in it again.
 
 A format is strftime's, with `%q` for the quarter, `%3f` for milliseconds, `%-d` and its like for numbers without
-padding, and an optional zone at its end: an offset (`+01:00`, `Z`, ` UTC`), a named zone after a blank
-(` Europe/Berlin`), or `%:z[Europe/Berlin]` where each moment has its offset before the name. Values of a format with a
-zone are moments in UTC; those of a month, a quarter or a week are its first day. Years go from 1 to 9999.
+padding, `%24H` for hours of which midnight is 24:00 of the day that ends, and an optional zone at its end: an offset
+(`+01:00`, `Z`, ` UTC`), a named zone after a blank (` Europe/Berlin`), or `%:z[Europe/Berlin]` where each moment has
+its offset before the name. Values of a format with a zone are moments in UTC; those of a month, a quarter or a week
+are its first day. Years go from 1 to 9999.
 """
 
 import datetime
@@ -31,25 +32,30 @@ CLOCKS = (
 )  # fmt: skip
 GAPS = (" ", "T", ":", ", ")
 MOMENTS = tuple(f"{day}{gap}{clock}" for day in DATES for gap in GAPS for clock in CLOCKS)
-FORMATS = (*DATES, *PERIODS, *MOMENTS, *CLOCKS)
-SWAPPED = {"%m/%d/%Y": "%d/%m/%Y", "%m-%d-%Y": "%d-%m-%Y", "%m/%d/%y": "%d/%m/%y"}  # readings that one can confuse
+BASIC = ("%Y%m%d", "%Y%m%dT%H%M%S", "%Y%m%dT%H%M", "%Y%m%dT%H%M%S.%f", "%Y%m%d%H%M%S", "%Y%m%d%H%M")  # ISO 8601's
+FORMATS = (*DATES, *BASIC[1:], *PERIODS, *MOMENTS, *CLOCKS)
+SWAPPED = {"%m/%d/%Y": "%d/%m/%Y", "%d-%m-%Y": "%m-%d-%Y", "%m/%d/%y": "%d/%m/%y"}  # readings that one can confuse
+DAY_MONTH = re.compile(r"(\d{1,2})([-/])(\d{1,2})\2(\d{4}|\d\d)(?!\d)")
+LATE = re.compile(r"(?<![\d:.,])24(?=:00(:00([.,]0+)?)?(?![\d:])|(?<=T24)00(00)?$)")  # the hour after the last
 
 OFFSET = r"Z| ?UTC| ?GMT| ?[+-]\d\d:?\d\d"
 NAME = r"[A-Z][A-Za-z_]+(?:/[A-Za-z0-9_+\-]+)+"
 ZONE = re.compile(rf"(?P<offset>{OFFSET})?(?P<name>\[{NAME}\]| {NAME})$|(?P<alone>{OFFSET})$")
 SHAPE = re.compile(r"(?=.*\d)[0-9A-Za-z:/.,+\- _\[\]]{4,64}")
 PADDED_DAY, PADDED_HOUR = re.compile("%([dm])"), re.compile("%([HI])")
-OWN = re.compile("%(-[dmHI]|:z|3f|Y|q)")  # directives that strftime has on no system or not on all
+OWN = re.compile("%(-[dmHI]|:z|3f|24H|Y|q)")  # directives that strftime has on no system or not on all
 PERIOD = {"%Y": r"(?P<year>\d{4})", "%q": "(?P<quarter>[1-4])", "%G": r"(?P<year>\d{4})", "%V": r"(?P<week>\d\d)"}
 FAR_DAYS, FAR_RANGES = 50 * 365.25, 5.0  # a time is far beyond others by so many days and lengths of their range
 MOST_FORMAT = 200  # characters
+OTHERWISE = re.compile("otherwise: ([^;]+)")  # in a note, the format that fits as well
 EACH_OFFSET = "%:z"  # each moment's own offset, as +01:00
 
 
-def parse_times(texts: Sequence[str]) -> tuple[str, np.ndarray, str] | None:
+def parse_times(texts: Sequence[str], *, day_first: bool | None = None) -> tuple[str, np.ndarray, str] | None:
     """The format of all `texts`, their values as datetime64[ns], and a note (or ""); None if they are not times.
 
     Values with a zone are in UTC, and a zone that all share stays a part of the format; a mixture becomes UTC, noted.
+    `day_first`: whether other columns have the day before the month, which decides where either is possible.
     """
     if not texts or not all(SHAPE.fullmatch(t) for t in texts):
         return None
@@ -60,8 +66,8 @@ def parse_times(texts: Sequence[str]) -> tuple[str, np.ndarray, str] | None:
         return None
     bare = [rest for rest, _, _ in zones]
     if len(ends) == 1 and not ends & {("", "")}:
-        return _in_one_zone(texts, bare, "".join(ends.pop()))
-    found = _parse(bare)
+        return _in_one_zone(texts, bare, "".join(ends.pop()), day_first)
+    found = _parse(bare, day_first)
     if found is None or ends == {("", "")}:
         return found
     form, values, note = found
@@ -74,8 +80,10 @@ def parse_times(texts: Sequence[str]) -> tuple[str, np.ndarray, str] | None:
     return form + "Z", values, "; ".join(filter(None, (note, "times in several zones were turned into UTC")))
 
 
-def _in_one_zone(texts: Sequence[str], bare: Sequence[str], end: str) -> tuple[str, np.ndarray, str] | None:
-    found = _parse(bare)
+def _in_one_zone(
+    texts: Sequence[str], bare: Sequence[str], end: str, day_first: bool | None
+) -> tuple[str, np.ndarray, str] | None:
+    found = _parse(bare, day_first)
     if found is None:
         return None
     form = found[0] + end
@@ -96,7 +104,7 @@ def split_zone(text: str) -> tuple[str, str, str]:
     ('2024-05-01T12:00', '+02:00', '[Europe/Berlin]')
     """
     match = ZONE.search(text)
-    if match is None or not re.search(r"\d:\d\d", text[: match.start()]):
+    if match is None or not re.search(r"\d:\d\d|\dT\d{4}", text[: match.start()]):
         return text, "", ""
     return text[: match.start()], match["alone"] or match["offset"] or "", match["name"] or ""
 
@@ -157,7 +165,7 @@ def far_times(moments: np.ndarray) -> np.ndarray:
 
 def has_clock(form: str) -> bool:
     """Whether a format says the hour."""
-    return re.search("%-?[HI]", form) is not None
+    return re.search("%(-|24)?[HI]", form) is not None
 
 
 def has_day(form: str) -> bool:
@@ -165,7 +173,14 @@ def has_day(form: str) -> bool:
     return re.search("%-?d", form) is not None
 
 
-def _parse(texts: Sequence[str]) -> tuple[str, np.ndarray, str] | None:
+def is_day_first(texts: Sequence[str]) -> bool | None:
+    """Whether the day of all dates stands before the month, as 31/12/2024 shows; None where nothing does."""
+    found = [DAY_MONTH.match(text) for text in texts] if texts and DAY_MONTH.match(texts[0]) else [None]
+    days, months = (any(m is not None and int(m[i]) > 12 for m in found) for i in (1, 3))
+    return None if None in found or days == months else days
+
+
+def _parse(texts: Sequence[str], day_first: bool | None) -> tuple[str, np.ndarray, str] | None:
     """`parse_times` without zones: the first format that every text fits."""
     sample = texts[:: max(1, len(texts) // 50)]
     for form in _formats_like(texts[0]):
@@ -173,8 +188,14 @@ def _parse(texts: Sequence[str]) -> tuple[str, np.ndarray, str] | None:
             continue
         notes = []
         other = next((form.replace(a, b) for a, b in SWAPPED.items() if a in form), None)
-        if other is not None and _values(texts, other) is not None:
-            notes += [f'day and month cannot be told apart; read as {form}; schema: "time,{other}" says otherwise']
+        swapped = None if other is None else _values(texts, other)
+        if other is not None and swapped is not None:
+            if day_first not in (None, form.index("%d") < form.index("%m")):
+                form, other, values = other, form, swapped
+            as_others = "" if day_first is None else " as other dates are"
+            notes += [
+                f"{texts[0]!r} looks like day and month in either order; read as {form}{as_others}; otherwise: {other}"
+            ]
         if "%y" in form:
             notes += ["years of two digits are read as 1969 to 2068"]
         exact = _exact(texts, values, form)
@@ -187,6 +208,7 @@ def _exact(texts: Sequence[str], values: np.ndarray, form: str) -> str | None:
     """The format that writes `values` exactly as `texts`, with or without padding and microseconds; None if none."""
     few = slice(None, None, max(1, len(texts) // 50))
     days = dict.fromkeys((form, PADDED_DAY.sub(r"%-\1", form)))
+    days |= {day.replace("%H", "%24H"): None for day in days} if any(map(LATE.search, texts)) else {}
     padded = dict.fromkeys(each for day in days for each in (day, PADDED_HOUR.sub(r"%-\1", day)))
     for exact in dict.fromkeys(each for way in padded for each in (way, way.replace("%f", "%3f"))):
         if all(format_times(values[part], exact) == list(texts[part]) for part in (few, slice(None))):
@@ -230,6 +252,11 @@ def _fits(text: str, form: str) -> bool:
 def _value(text: str, form: str) -> np.datetime64:
     """One text in a format; NaT if it is not."""
     try:
+        late = LATE.search(text) if "%H" in form else None
+        if late is not None:
+            return _value(LATE.sub("00", text), form) + np.timedelta64(1, "D")
+        if form in BASIC and not _basic(form).fullmatch(text):
+            return np.datetime64("NaT")
         if "%q" not in form and "%V" not in form:
             return np.datetime64(datetime.datetime.strptime(text, form), "us")
         said = re.fullmatch(re.sub("%[YqGV]", lambda part: PERIOD[part[0]], form), text)
@@ -240,6 +267,12 @@ def _value(text: str, form: str) -> np.datetime64:
         return np.datetime64(datetime.date(int(said["year"]), 3 * int(said["quarter"]) - 2, 1), "us")
     except (ValueError, OverflowError):
         return np.datetime64("NaT")
+
+
+@functools.cache
+def _basic(form: str) -> re.Pattern[str]:
+    """Digits of a basic format, whose numbers nothing but their width tells apart."""
+    return re.compile(re.sub("%[mdHMS]", r"\\d\\d", form.replace("%Y", r"\d{4}").replace(".%f", r"\.\d{1,6}")))
 
 
 def parse_as(texts: Sequence[str], form: str) -> np.ndarray | None:
@@ -257,12 +290,14 @@ def parse_as(texts: Sequence[str], form: str) -> np.ndarray | None:
 
 def _read_as(form: str) -> str:
     """The format without what only writing heeds: reading takes numbers with and without padding."""
-    return form.replace("%-", "%").replace("%3f", "%f")
+    return form.replace("%-", "%").replace("%3f", "%f").replace("%24H", "%H")
 
 
 def _values(texts: Sequence[str], form: str) -> np.ndarray | None:
     """All texts in one format; None if some are not."""
     if form.startswith("%Y%m%d") and not all(len(t) >= 8 and t[:8].isdigit() for t in texts):
+        return None
+    if form in BASIC and not all(map(_basic(form).fullmatch, texts)):
         return None
     values = np.full(len(texts), "NaT", dtype="datetime64[us]")
     if "%q" not in form and "%V" not in form:
@@ -277,7 +312,7 @@ def _values(texts: Sequence[str], form: str) -> np.ndarray | None:
 
 def is_format(form: str) -> bool:
     """Whether `format_times` knows a format; others could be of any length."""
-    return len(form) <= MOST_FORMAT and not re.search("%(?!-?[A-Za-z%]|:z|3f)", form) and form.isprintable()
+    return len(form) <= MOST_FORMAT and not re.search("%(?!-?[A-Za-z%]|:z|3f|24H)", form) and form.isprintable()
 
 
 def format_times(values: np.ndarray, form: str) -> list[str]:
@@ -286,6 +321,8 @@ def format_times(values: np.ndarray, form: str) -> list[str]:
     zone = zone_of(form)
     if zone is not None and has_day(form):
         times = times.tz_localize("UTC").tz_convert(zone)
+    if "%24H" in form:  # midnight belongs to the day that ends
+        times = times.where(times != times.normalize(), times - pd.DateOffset(days=1))
     parts = OWN.split(form)
     columns = [times.strftime(p).tolist() if i % 2 == 0 else _part(times, p) for i, p in enumerate(parts) if p]
     return ["".join(pieces) for pieces in zip(*columns)]
@@ -298,6 +335,8 @@ def _part(times: pd.DatetimeIndex, part: str) -> list[str]:
             return [f"{text[:3]}:{text[3:]}" for text in times.strftime("%z")]
         case "3f":
             return [f"{number // 1000:03d}" for number in times.microsecond]
+        case "24H":
+            return [str(text) for text in np.where(times == times.normalize(), "24", times.strftime("%H"))]
         case "Y":
             return [f"{number:04d}" for number in times.year]
         case "q":
