@@ -1,12 +1,15 @@
 """Regressor: mean, spread, quantiles and density of y given x are those of known laws."""
 
+import re
+
 import numpy as np
 import pandas as pd
 import pytest
 from scipy.stats import norm
 
 import genwright as gw
-from genwright.errors import ArgumentError, UnsupportedError
+from genwright.data.numerals import spell
+from genwright.errors import ArgumentError, GenwrightError, UnsupportedError
 
 
 def line(n: int, seed: int = 0) -> tuple[np.ndarray, np.ndarray]:
@@ -99,3 +102,23 @@ def test_quantile_levels_are_chances():
     model = gw.Regressor(gw.Mixture(components=1), steps=2).fit(*line(60))
     with pytest.raises(ArgumentError, match="levels"):
         model.predict_quantiles([[0.0]], [50])
+
+
+def test_amounts_as_people_write_them_are_those_amounts():
+    rng = np.random.default_rng(0)
+    amount = np.round(rng.lognormal(6, 1, 80), 2)
+    written = [spell(f"{v:.2f}", "-1.234.567,5 €") for v in amount]
+    one = gw.Regressor(gw.Mixture(components=1), steps=2).fit(pd.DataFrame({"a": written}), written)
+    same = gw.Regressor(gw.Mixture(components=1), steps=2).fit(pd.DataFrame({"a": amount}), amount)
+    for model in (one, same):
+        predicted = [model.predict(pd.DataFrame({"a": asked})) for asked in (written[:5], amount[:5])]
+        np.testing.assert_allclose(*predicted, rtol=1e-4)
+    for model in (one, same):
+        with pytest.raises(GenwrightError, match=r"not (a number|numeric).*'cheap'") as caught:
+            model.predict(pd.DataFrame({"a": ["cheap"]}))
+        assert not re.search("schema=|missing=", caught.value.hint)
+    with pytest.raises(ArgumentError, match=r"is that 1234 or 1\.234"):
+        one.fit(pd.DataFrame({"a": amount}), ["1,234", "2,345"] * 40)
+    with pytest.raises(ArgumentError, match="an array of texts") as caught:
+        one.fit(np.array(written).reshape(-1, 1).astype(object), amount)
+    assert "DataFrame" in caught.value.hint

@@ -21,8 +21,9 @@ from genwright.data.dataset import SCALARS, Category, Dataset, Field
 from genwright.data.like import read_partial
 from genwright.data.read import read
 from genwright.data.spellings import truth
+from genwright.errors import DataError
 from genwright.estimators.line import Line
-from genwright.estimators.validation import is_number_column, numbers_of
+from genwright.estimators.validation import is_number_column, numbers_of, read_amounts
 from genwright.spaces import Columns, Encoded, Reals
 
 
@@ -74,12 +75,20 @@ class Standardised(Features):
         return Reals((len(self.names),))
 
     def encode(self, frame: pd.DataFrame, rng: torch.Generator | None) -> Coded:
-        words = [name for name in self.binary if not is_number_column(frame[name])]
-        frame = frame.assign(**{name: frame[name].astype(object).map(_as_number) for name in words})
+        words = [name for name in self.names if not is_number_column(frame[name])]
+        frame = frame.assign(**{name: self._numbers(frame[name], name) for name in words})
         columns = list(zip(self.lines, numbers_of(frame).T, strict=True))
         z = np.stack([line.encode(x) for line, x in columns], axis=1)
         log_volume = np.sum([line.log_slope(x) for line, x in columns], axis=0)
         return Coded(torch.tensor(z, dtype=torch.float32), np.zeros(len(frame), dtype=np.int64), log_volume)
+
+    def _numbers(self, column: pd.Series, name: str) -> pd.Series:
+        """Words in a column of numbers as such."""
+        column = column.astype(object).map(_as_number) if name in self.binary else column.astype(object)
+        present = column.dropna()
+        hint = "give numbers, as the model was fitted to"
+        numbers = read_amounts(present.to_numpy(dtype=object), where=name, hint=hint)
+        return pd.Series(numbers, index=present.index).reindex(column.index)
 
     def decode(self, rows: Float[Tensor, "n w"], rng: torch.Generator) -> pd.DataFrame:
         columns = zip(self.names, self.lines, rows.double().numpy().T, strict=True)
@@ -105,7 +114,10 @@ class Table(Features):
         for name in keep_missing:
             if name not in frame:
                 raise unknown_field(name, frame.columns, where="keep_missing")
-        data = read(frame, schema={str(name): kind for name in frame if (kind := _kind(frame[name]))})
+        try:
+            data = read(frame, schema={str(name): kind for name in frame if (kind := _kind(frame[name]))})
+        except DataError as error:
+            raise _without_options(error) from None
         scalars = tuple(f for f in data.fields if isinstance(f, SCALARS))
         coders = fit_coders(scalars, data.columns, rng)
         kept = tuple(c if f.name in keep_missing else _complete(c) for f, c in zip(scalars, coders, strict=True))
@@ -119,7 +131,10 @@ class Table(Features):
     def encode(self, frame: pd.DataFrame, rng: torch.Generator | None) -> Coded:
         n = len(frame)
         parts, strange = [np.empty((n, 0), dtype=np.float32)], np.zeros(n, dtype=np.int64)
-        data = read_partial(frame, self.codec.fields) if self.codec.fields else None
+        try:
+            data = read_partial(frame, self.codec.fields) if self.codec.fields else None
+        except DataError as error:
+            raise _without_options(error) from None
         for field, coder in zip(self.codec.fields, self.codec.coders, strict=True):
             assert data is not None and coder is not None
             values = values_of(field, data.columns[field.name])
@@ -146,6 +161,13 @@ class Table(Features):
             return ~(pd.isna(values) | np.isin(values.astype(str), list(coder.known)))
         low, high = self.ends[field.name]
         return (values < low) | (values > high)
+
+
+def _without_options(error: DataError) -> DataError:
+    """The error without a hint at options of `read`, which estimators do not take."""
+    hint = "convert the column, for example with pandas.to_numeric or pandas.to_datetime; NaN where unknown"
+    told = "schema=" in error.hint or "missing=" in error.hint
+    return DataError(error.what, where=error.where, hint=hint if told else error.hint)
 
 
 def _kind(column: pd.Series) -> str | None:

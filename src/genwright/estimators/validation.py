@@ -10,6 +10,7 @@ from sklearn.utils import assert_all_finite, check_consistent_length, column_or_
 from sklearn.utils.multiclass import check_classification_targets
 from sklearn.utils.validation import _check_sample_weight, validate_data
 
+from genwright.data.numerals import Reading, Unclear, read_numerals
 from genwright.errors import ArgumentError
 
 TIMES = ("datetime", "datetime64", "date", "time", "timedelta", "timedelta64", "period")  # as pandas calls them
@@ -28,7 +29,13 @@ def table_of(estimator: BaseEstimator, X: Any, *, reset: bool) -> pd.DataFrame:
             if pd.api.types.is_float_dtype(column.dtype) and np.isinf(column.to_numpy(float, na_value=np.nan)).any():
                 raise ArgumentError("Input X contains infinity", where=str(name), hint="replace or drop such values")
         return X.set_axis([str(name) for name in X.columns], axis=1)
-    matrix = validate_data(estimator, X, reset=reset, dtype="numeric", ensure_all_finite="allow-nan")
+    try:
+        matrix = validate_data(estimator, X, reset=reset, dtype="numeric", ensure_all_finite="allow-nan")
+    except ValueError as error:
+        if "could not convert string" not in str(error):
+            raise
+        hint = "give a DataFrame, whose columns may hold words, dates and amounts such as 1.234,50 €"
+        raise ArgumentError(f"X is an array of texts: {error}", where="X", hint=hint) from None
     return pd.DataFrame(matrix, columns=[f"x{j}" for j in range(matrix.shape[1])])
 
 
@@ -78,15 +85,25 @@ def amounts_of(frame: pd.DataFrame, y: Any) -> Float[np.ndarray, " n"]:
     if pd.api.types.infer_dtype(column, skipna=True) in TIMES or column.dtype.kind in "mM":
         hint = 'give numbers, for example (y - y.min()) / pandas.Timedelta("1D")'
         raise ArgumentError("y holds times, and a regressor predicts numbers", where="y", hint=hint)
-    try:
-        amounts[~absent] = column[~absent].astype(np.float64)
-    except (TypeError, ValueError):
-        hint = "give numbers; a Classifier predicts levels"
-        raise ArgumentError(f"y is not numeric: it holds {column[~absent][0]!r}", where="y", hint=hint) from None
+    amounts[~absent] = read_amounts(column[~absent], where="y", hint="give numbers; a Classifier predicts levels")
     assert_all_finite(amounts[~absent], input_name="y")
     if len(amounts) - absent.sum() < 2:
         raise ArgumentError("fewer than 2 rows (n_samples=1) have a target", where="y", hint="give at least 10 rows")
     return amounts
+
+
+def read_amounts(values: np.ndarray, *, where: str, hint: str) -> Float[np.ndarray, " n"]:
+    """Values as numbers, also as people write them (1.234,50 €); ArgumentError where they are none."""
+    try:
+        return values.astype(np.float64)
+    except (TypeError, ValueError):
+        found = read_numerals(list(map(str, values)))
+    if isinstance(found, Reading):
+        return np.array(found.plain, dtype=np.float64)
+    if isinstance(found, Unclear):
+        what = f"{where} holds {found.text!r}: is that {found.pointed} or {found.comma}?"
+        raise ArgumentError(what, where=where, hint="give numbers")
+    raise ArgumentError(f"{where} is not numeric: it holds {str(values[0])!r}", where=where, hint=hint)
 
 
 def weighted_rows(frame: pd.DataFrame, weight: Any, *, seed: int) -> Int[np.ndarray, " m"]:
