@@ -95,9 +95,11 @@ def test_what_is_not_used_is_counted_and_named_once(tmp_path):
     for i in range(4):
         (tmp_path / f"a/{i}.cr2").write_bytes(b"raw")
     (tmp_path / "b/real.heic").write_bytes(b"\0\0\0\x18ftypheic" + b"\0" * 40)
+    (tmp_path / "b/labels.json").write_text('{"images": [], "annotations": [], "categories": []}')
     data = read(tmp_path)
     assert len(data) == 12 and data.field("label").levels == ("a", "b")
-    heic, rest = data.notes
+    heic, coco, rest = data.notes
+    assert coco.startswith("b/labels.json is COCO's JSON") and "labels.csv with file,label" in coco
     assert "1 of 13 images are left out (b/real.heic)" in heic and "convert" in heic
     assert (
         rest == "files not used: 1 .md (README.md), 4 .cr2 (a/0.cr2, a/1.cr2, a/2.cr2 and 1 more), 1 .csv (other.csv)"

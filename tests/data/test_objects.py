@@ -51,6 +51,15 @@ def test_labelled_images(source):
     assert np.array_equal(data.columns["image"][..., 0], PIXELS)
 
 
+@pytest.mark.parametrize("missing", [None, np.nan, pd.NA])
+def test_an_image_without_a_label_and_one_of_the_empty_class(tmp_path, missing):
+    labels = ["", missing, "a", *LABELS[3:]]
+    data = gw.read({"images": PIXELS, "labels": labels})
+    assert data.columns["label"].tolist() == ["", None, "a", *LABELS[3:]]
+    gw.write(data, tmp_path / "out")
+    assert gw.read(tmp_path / "out").columns["label"].tolist() == data.columns["label"].tolist()
+
+
 def test_images_in_npy(tmp_path):
     np.save(tmp_path / "x.npy", PIXELS)
     assert np.array_equal(gw.read(tmp_path / "x.npy").columns["image"][..., 0], PIXELS)

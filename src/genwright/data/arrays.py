@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Shaped, UInt8
 
 from genwright.data.dataset import Category, Dataset, Image
@@ -130,7 +131,9 @@ def image_dataset(
     return Dataset((field, label.field), columns, name, "label", notes + more)
 
 
-def _text(value: object) -> str:
+def _text(value: object) -> str | None:
+    if pd.isna(value):  # type: ignore[call-overload]
+        return None
     return value.decode(errors="replace") if isinstance(value, bytes) else str(value)
 
 

@@ -32,6 +32,10 @@ FILE_COLUMNS = (
     "name",
 )
 LISTED_SHARE = 0.5  # of a table's rows that must name an image, if the table's own name does not tell what it is
+COCO = (
+    "is COCO's JSON, of objects or captions within images, and is not used; write a table of one row per image, "
+    "such as labels.csv with file,label"
+)
 PARTS = frozenset({"train", "training", "valid", "val", "validation", "test", "testing"})
 
 
@@ -96,6 +100,8 @@ def _json_list(raw: bytes, where: str) -> bytes:
         records = json.loads(decode_table(raw, where)[0])
     except (ValueError, RecursionError) as error:
         raise DataError(f"not JSON: {error}", where=where) from None
+    if isinstance(records, dict) and {"images", "annotations"} <= records.keys():
+        raise DataError(COCO, where=where)
     if not isinstance(records, list):
         raise DataError("not a list of objects", where=where)
     return "\n".join(map(json.dumps, records)).encode()
@@ -174,7 +180,9 @@ def _joined(
     known = posixpath.basename(side) in SIDE_FILES
     try:
         table = _side_table(files, side, missing=missing, schema=schema)
-    except DataError:
+    except DataError as error:
+        if error.what == COCO:
+            return [f"{readable(side)} {COCO}"]
         if known:
             raise
         return None  # some other table; it is named among the files that are not used

@@ -163,8 +163,8 @@ def _form(parts: Sequence[Part], mark: str, groups: set[str], tails: str) -> str
     if tails == "multiples":
         widths = {len(part.body.partition(mark)[2]) for part in parts if part.word}
         body += "0" * (widths.pop() if len(widths) == 1 else 0)
-        used = Counter(part.tail for part in parts).most_common()
-        by_power = {MULTIPLES.get(tail.strip(BLANKS), 0): tail for tail, _ in reversed(used)}
+        ways = Counter(part.tail for part in parts).most_common()
+        by_power = {MULTIPLES.get(tail.strip(BLANKS), 0): tail for tail, _ in reversed(ways)}
         body += f"[{'|'.join(by_power[power] for power in sorted(by_power))}]"
     parts = [part for part in parts if any(part.unit)] or parts
     around = Counter(part.around for part in parts if not part.negative).most_common(1)

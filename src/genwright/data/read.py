@@ -177,6 +177,8 @@ def _read_path(source: str, options: Options) -> Dataset:
     if suffix not in READERS:
         known = ", ".join(READERS)
         hint = f"known are {known}, IDX and folders"
+        if suffix == ".json":
+            hint = "write each record as an object on a line of its own, and call the file .jsonl"
         if suffix in image_files.SUFFIXES:
             hint = "a single image is no data to learn from; give the folder that holds it and its like"
         raise DataError(f"unknown kind of file {suffix!r}", where=source, hint=hint)
