@@ -13,6 +13,7 @@ LAYERS = [
     "folders",
     "storage",
     "randomness",
+    "weights",
     "spaces",
     "data",
     "codecs",

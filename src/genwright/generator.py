@@ -13,6 +13,7 @@ from torch import Tensor, nn
 
 from genwright.codecs import codec_fields, codec_from_json, scalar_codec
 from genwright.codecs.codec import Codec
+from genwright.codecs.conditioned import ConditionedCodec
 from genwright.codecs.text import END, TextCodec
 from genwright.codecs.text_columns import TextColumnsCodec
 from genwright.codecs.values import entries
@@ -38,8 +39,10 @@ from genwright.train.devices import check_memory, choose_device
 from genwright.train.fit import Fitted
 from genwright.train.limits import checked_count
 from genwright.train.progress import Listener, Progress, silent
+from genwright.train.record import checked
 from genwright.train.stages import forget
 from genwright.typed import entry, wrong
+from genwright.weights import in_numbers
 
 RECIPE, CODEC, WEIGHTS = "recipe.json", "codec.json", "weights.safetensors"
 SCHEMA = 1  # of the saved folder; raised when an older genwright could no longer read it
@@ -124,7 +127,7 @@ class Generator:
 
     def _draw(self, n: int, *, given: Mapping[str, Any], seed: int, listener: Listener) -> Dataset:
         """n records as the model knows them, constraints or not."""
-        with seeded(seed):
+        with seeded(seed), in_numbers():
             return draw_given(self._drawer(self._rng(seed), listener), given, n, seed=seed)
 
     def _inner(self, data: Dataset) -> Dataset:
@@ -318,9 +321,9 @@ def load(folder: str | Path, *, device: str = "auto") -> Generator:
     family = recipe_from_json(recipe, where=where)
     net = rebuild(family, codec.space, codec.context, _part(tensors, "net/"), target)
     prior = None
-    if recipe.get("prior") is not None:
-        if codec.context is None:
-            raise wrong("a prior of nothing", where)
+    if (recipe.get("prior") is not None) is not (codec.context is not None and not isinstance(codec, ConditionedCodec)):
+        raise wrong("a prior where there is nothing beside the records, or none where there is", where)
+    if codec.context is not None and recipe.get("prior") is not None:
         prior_family = recipe_from_json(recipe["prior"], where=f"{where}, prior")
         prior = Fitted(prior_family, rebuild(prior_family, codec.context, None, _part(tensors, "prior/"), target), {})
     correction = Correction.of(codec.space, _part(tensors, "correction/"))
@@ -334,7 +337,7 @@ def load(folder: str | Path, *, device: str = "auto") -> Generator:
         family=family,
         net=net,
         prior=prior,
-        record=entry(recipe, "record", dict, where=where),
+        record=checked(entry(recipe, "record", dict, where=where), where=f"{where}, record"),
         constraints=rules,
         correction=correction and correction.to(target),
         texts=_rebuild_texts(recipe, described, tensors, target),

@@ -12,6 +12,8 @@ from typing import Any
 from genwright.errors import StorageError
 from genwright.folders import OtherWorkError, flush, is_special, part_in, remove, writing
 
+DEEPEST = 50  # lists and objects inside each other in JSON; what is deeper might exhaust Python's stack later on
+
 
 def write_atomic(path: Path, write: Callable[[Path], None]) -> None:
     """Let `write` fill a temporary file beside `path`, then move it there: readers see the old file or the new one.
@@ -66,9 +68,20 @@ def read_json(path: Path) -> Any:
 def parse_json(raw: bytes, *, where: str) -> Any:
     """The value in the bytes of a JSON file."""
     try:
-        return json.loads(raw.decode("utf-8"))
+        value = json.loads(raw.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # also of numbers of thousands of digits, and of deep nesting
         raise StorageError(f"not valid JSON ({error})", where=where, hint="the file is damaged") from None
+    level = [value]
+    for _ in range(DEEPEST):
+        level = [
+            e
+            for each in level
+            if isinstance(each, list | dict)
+            for e in (each if isinstance(each, list) else each.values())
+        ]
+    if level:
+        raise StorageError(f"nested more than {DEEPEST} deep", where=where, hint="the file is damaged")
+    return value
 
 
 def claim(folder: Path, asked: dict[str, Any]) -> None:

@@ -4,17 +4,24 @@ The types are those that dataclasses are annotated with; what a type cannot say,
 """
 
 import dataclasses
+import functools
 import math
+import reprlib
 import types
 import typing
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from typing import Any, Literal, TypeVar, Union, cast
 
-from genwright.errors import ArgumentError, StorageError
+from genwright.errors import ArgumentError, GenwrightError, StorageError
 
 DAMAGED = "the file is damaged, or of a newer genwright"
 LARGEST = 2**63  # whole numbers at and beyond it fit no array
 SHOWN = 60  # characters of a wrong value
+
+_hints = functools.cache(typing.get_type_hints)
+shown = reprlib.Repr()
+shown.maxstring = shown.maxother = SHOWN
 
 Kind = TypeVar("Kind")
 
@@ -42,7 +49,7 @@ def made(kind: Callable[..., Kind], told: Any, *, where: str) -> Kind:
     for name, field in fields.items():
         if name not in given and field.default is dataclasses.MISSING and field.default_factory is dataclasses.MISSING:
             raise wrong(f"{name!r} is missing", where)
-    kinds = typing.get_type_hints(kind)
+    kinds = _hints(kind)
     return sound(kind, {name: _typed(each, kinds[name], f"{where}, {name}") for name, each in given.items()}, where)
 
 
@@ -58,7 +65,17 @@ def sound(build: Callable[..., Kind], values: Mapping[str, Any], where: str) -> 
     try:
         return build(**values)
     except ArgumentError as error:
-        raise wrong(error.what, where) from None
+        raise wrong(error.what, where) from error
+
+
+@contextmanager
+def by_hand(kind: type[GenwrightError], *, hint: str) -> Iterator[None]:
+    """What is wrong with a file that people write themselves is an error of this `kind`, with a hint how to do it."""
+    try:
+        yield
+    except StorageError as error:
+        told = getattr(error.__cause__, "hint", "") or hint
+        raise kind(error.what, where=error.where, hint=told) from None
 
 
 def wrong(what: str, where: str) -> StorageError:
@@ -134,4 +151,4 @@ def _tuple(value: Any, inner: tuple[Any, ...], where: str) -> Any:
 
 def _refuse(value: Any, what: str, where: str) -> Any:
     huge = type(value) is int and abs(value) >= LARGEST
-    raise wrong(f"{'a huge number' if huge else f'{value!r:.{SHOWN}}'} is not {what}", where)
+    raise wrong(f"{'a huge number' if huge else shown.repr(value)[:SHOWN]} is not {what}", where)

@@ -2,7 +2,7 @@
 
 import pytest
 
-from genwright.errors import DataError
+from genwright.errors import StorageError
 from genwright.rating.exclusions import RULES, Rules, exclusions, kept, repeats
 from tests.rating.simulated import Builder
 
@@ -98,5 +98,5 @@ def test_scales_repeat_within_a_point():
 def test_rules_are_those_of_the_protocol():
     assert Rules.of({}) == Rules()
     assert Rules.of({"exclusions": Rules(seconds=2.0).to_json()}) == Rules(seconds=2.0)
-    with pytest.raises(DataError, match="no rule called 'speed'"):
+    with pytest.raises(StorageError, match="'speed' is unknown"):
         Rules.of({"exclusions": {"speed": 1}})

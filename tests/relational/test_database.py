@@ -80,7 +80,7 @@ def test_broken_keys_are_named():
         read_database({**tables, "customers": twice}, keys=keys)
     with pytest.raises(DataError, match="shops"):
         read_database(tables, keys={"orders": {"foreign": {"customer_id": "shops"}}})
-    with pytest.raises(DataError, match="cannot understand"):
+    with pytest.raises(DataError, match=r"orders: .* is not an object"):
         read_database(tables, keys={"orders": ["id"]})
     with pytest.raises(DataError, match="no such folder"):
         read_database("/nowhere/at/all")

@@ -226,8 +226,10 @@ def _held_out(
     All of `source`; where one of the generators was fitted to just that and left out a test part, that and the training
     part. Private fits leave out none.
     """
-    fitted_to = [g.record["data"] for g in generators if g is not None and g.record["data"]["split"]["test"]]
-    if seen is None and any((data["name"], data["rows"]) == (source.name, len(source)) for data in fitted_to):
+    fitted_to = [g.record["data"] for g in generators if g is not None and "data" in g.record]
+    if seen is None and any(
+        data["split"]["test"] and (data["name"], data["rows"]) == (source.name, len(source)) for data in fitted_to
+    ):
         return source.test, source.train
     return source, seen
 

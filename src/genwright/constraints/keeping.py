@@ -21,7 +21,7 @@ from genwright.constraints.wishes import Wishes, wishes
 from genwright.data.dataset import Dataset, Field, Identifier
 from genwright.errors import ArgumentError, GenwrightError
 from genwright.train.progress import Listener, Progress, silent
-from genwright.typed import entry, typed, wrong
+from genwright.typed import entry, require, typed, wrong
 
 MOST_TURNS = 40
 MOST_DRAWS = 10  # rows drawn for each row that is asked for, on average, ...
@@ -135,6 +135,7 @@ class Constraints:
         levels = entry(told, "levels", dict[str, tuple[str, ...]], where=where)
         label = typed(told.get("label"), str | None, where=f"{where}, label")
         try:
+            require(bool(fields), "there are no fields")
             rules = cls(fields, label, rules_from_json(told.get("rules")), levels)
             check_rules(rules._blank, rules.rules)
             rules._check_inner({field.name: field for field in inner})

@@ -4,17 +4,14 @@ Features are only a yardstick where the fitted part is disjoint from the records
 """
 
 import hashlib
-import json
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
-from typing import Literal
+from typing import Literal, cast
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from safetensors import SafetensorError
-from safetensors.torch import load as load_tensors
 from safetensors.torch import save as save_tensors
 from torch import Tensor, nn
 from torch.nn import functional as F
@@ -23,14 +20,17 @@ from genwright.data.dataset import Dataset, Image
 from genwright.errors import ArgumentError, DataError, StorageError
 from genwright.folders import replacing
 from genwright.randomness import seeded
-from genwright.storage import write_bytes, write_json
+from genwright.storage import parse_tensors, read_file, read_json, write_bytes, write_json
+from genwright.typed import entry, typed, wrong
+from genwright.weights import filled
 
 SIDE = 64  # larger images are averaged down to this before features are taken
 FIT_ROWS = 8192  # images an extractor is fitted to, at most
 BATCH = 128
 CHUNK = 512  # images embedded at once
 WIDTHS = (24, 48, 96)  # channels of the three strided convolutions
-DIMENSIONS = (4, 64)  # fewest and most features
+DIMENSIONS = (4, 64)  # fewest and most features, unless told otherwise
+MOST_FEATURES = 512
 SCHEMA = 1
 Kind = Literal["learned", "pca", "random"]
 
@@ -105,22 +105,22 @@ class Extractor:
 
 def load_extractor(folder: str | Path) -> Extractor:
     """Read what `Extractor.save` wrote; StorageError if it is missing, damaged or of a newer format."""
-    folder = Path(folder)
-    try:
-        about = json.loads((folder / "extractor.json").read_text())
-        raw = (folder / "extractor.safetensors").read_bytes()
-        if about.pop("schema") != SCHEMA:
-            raise StorageError("written by a newer genwright", where=str(folder), hint="update genwright")
-        if about.pop("sha256") != hashlib.sha256(raw).hexdigest():
-            raise StorageError("weights differ from their hash", where=str(folder), hint="fit the extractor again")
-        shape, labels = tuple(about.pop("shape")), tuple(about.pop("labels"))
-        net = _Net(shape, about["dimension"], len(labels), about["kind"])
-        net.load_state_dict(load_tensors(raw))
-        return Extractor(shape=shape, labels=labels, net=net.eval(), **about)
-    except (OSError, KeyError, TypeError, ValueError, RuntimeError, SafetensorError) as error:
-        raise StorageError(
-            f"not a saved extractor ({error})", where=str(folder), hint="fit the extractor again"
-        ) from error
+    path, weights = Path(folder) / "extractor.json", Path(folder) / "extractor.safetensors"
+    told, raw = typed(read_json(path), dict, where=str(path)), read_file(weights)
+    if told.get("schema") != SCHEMA:
+        raise StorageError("written by a newer genwright", where=str(path), hint="update genwright")
+    if told.get("sha256") != hashlib.sha256(raw).hexdigest():
+        raise StorageError("weights differ from their hash", where=str(weights), hint="fit the extractor again")
+    about = {f.name: entry(told, f.name, f.type, where=str(path)) for f in fields(Extractor) if f.name != "net"}
+    shape, levels, dimension = about["shape"], about["levels"], about["dimension"]
+    if not (0 < dimension <= MOST_FEATURES and 2 <= levels <= 256 and all(0 < side <= SIDE for side in shape)):
+        raise wrong("no such images or features", str(path))
+    net = filled(
+        lambda: _Net(shape, dimension, len(about["labels"]), about["kind"]),
+        parse_tensors(raw, where=str(weights))[0],
+        where=str(weights),
+    )
+    return Extractor(**about, net=cast(_Net, net.eval()))
 
 
 def fit_extractor(data: Dataset, *, dimension: int, kind: Kind = "learned", seed: int = 0) -> Extractor:
@@ -131,8 +131,8 @@ def fit_extractor(data: Dataset, *, dimension: int, kind: Kind = "learned", seed
     components of the pixels, and "random": the same net with random weights, controls that know nothing of content. At
     most 8192 images are used.
     """
-    if not 1 <= dimension <= 512:
-        raise ArgumentError(f"{dimension} features", where="dimension", hint="between 1 and 512")
+    if not 1 <= dimension <= MOST_FEATURES:
+        raise ArgumentError(f"{dimension} features", where="dimension", hint=f"between 1 and {MOST_FEATURES}")
     if len(data) < 2 * dimension:
         raise DataError(
             f"{len(data)} images are too few to fit {dimension} features", where=data.name, hint="use fewer features"

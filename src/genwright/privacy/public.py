@@ -11,6 +11,9 @@ from genwright.codecs.values import did_you_mean, parse_number, parse_time, valu
 from genwright.data.dataset import Category, Field, Number, Time
 from genwright.errors import ArgumentError, DataError
 from genwright.storage import read_json
+from genwright.typed import by_hand, made, typed
+
+Value = str | bool | int | float | None
 
 
 class Known(NamedTuple):
@@ -42,24 +45,18 @@ def known_of(public: Mapping[str, Between | OneOf], fields: Sequence[Field]) -> 
 
 def read_public(path: str | Path) -> dict[str, Between | OneOf]:
     """What a JSON file declares: `{"age": {"low": 17, "high": 90}, "sex": ["Female", "Male", null]}`."""
-    told = read_json(Path(path))
-    hint = '{"age": {"low": 17, "high": 90}, "sex": ["Female", "Male", null]}'
-    if not isinstance(told, dict):
-        raise DataError("not an object of columns", where=str(path), hint=hint)
-    public: dict[str, Between | OneOf] = {}
-    for name, each in told.items():
-        if isinstance(each, list):
-            public[name] = OneOf(*each)
-        elif isinstance(each, dict) and set(each) == {"low", "high"}:
-            public[name] = Between(each["low"], each["high"])
-        else:
-            raise DataError("neither a range nor a list of levels", where=f"{path}, {name!r}", hint=hint)
-    return public
+    kinds = dict[str, dict[str, Value] | tuple[Value, ...]]
+    with by_hand(DataError, hint='{"age": {"low": 17, "high": 90}, "sex": ["Female", "Male", null]}'):
+        told = typed(read_json(Path(path)), kinds, where=str(path))
+        return {
+            name: OneOf(*each) if isinstance(each, tuple) else made(Between, each, where=f"{path}, {name}")
+            for name, each in told.items()
+        }
 
 
 def _range(field: Number | Time, told: Between, where: str) -> tuple[float, float]:
     low, high = _numbers(field, [told.low, told.high])
-    if not low < high:  # also where an end is open
+    if not -np.inf < low < high < np.inf:  # also where an end is open
         raise ArgumentError("a public range needs two ends, in order", where=where, hint="gw.Between(low, high)")
     return low, high
 

@@ -2,11 +2,11 @@
 
 from collections import Counter, defaultdict
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
-from genwright.errors import DataError
 from genwright.rating.records import Rating, Study, Trial
+from genwright.typed import made, typed
 
 Answered = list[tuple[Trial, Rating]]
 
@@ -32,17 +32,14 @@ class Rules:
 
     @classmethod
     def of(cls, protocol: Mapping[str, Any]) -> "Rules":
-        """The rules of a protocol: its `exclusions`, or the standing ones with its `minimum_seconds`; else DataError.
+        """The rules of a protocol: its `exclusions`, or the standing ones with its `minimum_seconds`; or StorageError.
 
         >>> Rules.of({"minimum_seconds": 1.0, "exclusions": {"max_failed_attention": 0}}).max_failed_attention
         0
         """
-        given = dict(protocol.get("exclusions") or {})
-        unknown = set(given) - {field.name for field in fields(cls)}
-        if unknown:
-            known = ", ".join(field.name for field in fields(cls))
-            raise DataError(f"no rule called {sorted(unknown)[0]!r}", where="exclusions", hint=f"there are: {known}")
-        return replace(cls(seconds=float(protocol.get("minimum_seconds") or cls.seconds)), **given)
+        given = typed(protocol.get("exclusions") or {}, dict, where="the protocol's exclusions")
+        seconds = protocol.get("minimum_seconds") or cls.seconds
+        return made(cls, {"seconds": seconds} | given, where="the protocol's exclusions")
 
     def to_json(self) -> dict[str, Any]:
         """The rules as plain values, to stand in a protocol."""

@@ -5,14 +5,15 @@ import hashlib
 import io
 import json
 from collections.abc import Iterator
-from dataclasses import asdict, dataclass, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import Any
 
 from genwright.errors import ArgumentError, DataError, StorageError
 from genwright.rating.exclusions import chosen
 from genwright.rating.records import ANSWERS, Rater, Rating, Stimulus, Study, Trial
-from genwright.storage import write_text
+from genwright.storage import parse_json, read_file, write_text
+from genwright.typed import entry, made, typed, wrong
 
 SCHEMA = 1
 STUDY, RATINGS, PAIRS, PROTOCOL, SUMS = "study.jsonl", "ratings.csv", "pairs.jsonl", "protocol.json", "SHA256SUMS"
@@ -65,23 +66,19 @@ def read_export(path: Path) -> Study:
     Raises StorageError if the file is damaged, cut short, changed since it was written, or of a newer version.
     """
     path = path / STUDY if path.is_dir() else path
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines(keepends=True)
-        records = [json.loads(line) for line in lines]
-    except FileNotFoundError:
-        raise StorageError("no such file", where=str(path), hint="write it with: genwright ratings export") from None
-    except (OSError, UnicodeDecodeError, json.JSONDecodeError) as error:
-        raise StorageError(f"not an exported study ({error})", where=str(path), hint="export it again") from None
-    if not all(isinstance(record, dict) for record in records) or len(records) < 2:
+    lines = read_file(path).splitlines(keepends=True)
+    places = [f"{path}, line {number}" for number in range(1, len(lines) + 1)]
+    records = [typed(parse_json(line, where=at), dict, where=at) for line, at in zip(lines, places, strict=True)]
+    if len(records) < 2:
         raise StorageError("not an exported study", where=str(path), hint="export it again")
     if records[0].get("schema") != SCHEMA or records[0].get("record") != "study":
         what = f"not a study of version {SCHEMA}"
         raise StorageError(what, where=str(path), hint="it may have been exported by a newer genwright")
-    seal = hashlib.sha256("".join(lines[:-1]).encode()).hexdigest()
+    seal = hashlib.sha256(b"".join(lines[:-1])).hexdigest()
     if records[-1] != {"record": "end", "lines": len(lines) - 1, "sha256": seal}:
         what = "its content does not match its hash: the file was changed or cut short"
         raise StorageError(what, where=str(path), hint="export it again from the study")
-    return checked(_study(records, str(path)), where=str(path))
+    return checked(_study(records, places), where=str(path))
 
 
 def checked(study: Study, *, where: str = "") -> Study:
@@ -94,8 +91,9 @@ def checked(study: Study, *, where: str = "") -> Study:
     raters, stimuli = {rater.id for rater in study.raters}, {stimulus.id for stimulus in study.stimuli}
     for trial in study.trials:
         shown = [] if trial.role == "attention" else [trial.left, *([trial.right] if trial.kind == "pair" else [])]
-        known = trial.rater in raters and stimuli.issuperset(shown) and (not trial.repeats or trial.repeats in trials)
-        if not known:
+        repeated = trials.get(trial.repeats, trial)
+        known = trial.rater in raters and stimuli.issuperset(shown) and trial.repeats in ("", repeated.id)
+        if not known or repeated.kind != trial.kind:
             raise StorageError(f"trial {trial.id} is of something unknown", where=where, hint="the study is damaged")
     for rating in study.ratings:
         if rating.trial not in trials or rating.answer not in ANSWERS[trials[rating.trial].kind]:
@@ -130,7 +128,7 @@ def preference_pairs(study: Study) -> list[Pair]:
     """
     stimuli = {stimulus.id: stimulus for stimulus in study.stimuli}
     answers = {rating.trial: rating.answer for rating in study.ratings}
-    conditions = study.protocol.get("conditions") or {}
+    conditions = typed(study.protocol.get("conditions") or {}, dict, where="the protocol's conditions")
     found = []
     for trial in study.trials:
         answer = answers.get(trial.id, "tie")
@@ -165,34 +163,22 @@ def _line(value: dict[str, Any]) -> str:
     return json.dumps(value, ensure_ascii=True, sort_keys=True) + "\n"
 
 
-def _study(records: list[dict[str, Any]], where: str) -> Study:
+def _study(records: list[dict[str, Any]], places: list[str]) -> Study:
+    """The study in the records of study.jsonl, which are at these places."""
     read: dict[str, list[Any]] = {name: [] for name in RECORDS}
-    try:
-        for record in records[1:-1]:
-            name = record.pop("record")
-            made = RECORDS[name](**record)
-            _check_types(made)
-            read[name].append(made)
-        return Study(
-            protocol=dict(records[0]["protocol"]),
-            stimuli=tuple(read["stimulus"]),
-            raters=tuple(read["rater"]),
-            trials=tuple(read["trial"]),
-            ratings=tuple(read["rating"]),
-            withdrawn=int(records[0]["withdrawn"]),
-        )
-    except (KeyError, TypeError, ValueError) as error:
-        raise StorageError(f"a record is malformed ({error})", where=where, hint="export it again") from None
-
-
-def _check_types(record: Any) -> None:
-    """Raise TypeError unless every field holds what the record says it does."""
-    for field in fields(record):
-        value, literals = getattr(record, field.name), get_args(field.type)
-        wanted: Any = (int, float) if field.type is float else str if literals else field.type
-        fits = isinstance(value, wanted) and not isinstance(value, bool) and (not literals or value in literals)
-        if not fits or (field.type is float and not 0 <= value < float("inf")):
-            raise TypeError(f"{field.name} cannot be {value!r}")
+    for record, at in list(zip(records, places, strict=True))[1:-1]:
+        name = entry(record, "record", str, where=at)
+        if name not in RECORDS:
+            raise wrong(f"a record of unknown kind {name!r:.60}", at)
+        read[name].append(made(RECORDS[name], {key: v for key, v in record.items() if key != "record"}, where=at))
+    return Study(
+        protocol=entry(records[0], "protocol", dict, where=places[0]),
+        stimuli=tuple(read["stimulus"]),
+        raters=tuple(read["rater"]),
+        trials=tuple(read["trial"]),
+        ratings=tuple(read["rating"]),
+        withdrawn=entry(records[0], "withdrawn", int, where=places[0]),
+    )
 
 
 def _flat(study: Study) -> str:

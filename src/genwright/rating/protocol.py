@@ -1,15 +1,18 @@
 """The protocol of a rating study: all that is fixed before the first rater begins, as a dataclass and as JSON."""
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, get_args
 
 from genwright.errors import ArgumentError, StorageError
 from genwright.rating.records import REAL, Kind, Medium, Question
+from genwright.typed import made, require, typed
 
 SCHEMA = 1  # of protocol.json
 QUESTIONS: tuple[Question, ...] = get_args(Question)
 OVERLAP = 3  # raters who judge each item, if there are so many raters
+MOST_TRIALS = 1_000_000  # of all raters
 CHECKS = 10  # there is one repeat and one attention check to so many items of a kind, and at least one of each
 CONSENT = """\
 You will be shown {things} and asked what you think of them. There are no right or wrong \
@@ -98,6 +101,13 @@ class Protocol:
         for name in ("raters", "per_question"):
             if getattr(self, name) < 1:
                 raise ArgumentError(f"{name} must be at least 1, got {getattr(self, name)}", where=name)
+        trials = self.raters * self.per_question * len(self.questions)
+        if trials > MOST_TRIALS:
+            hint = f"at most {MOST_TRIALS:,}: fewer --raters, --trials or --questions"
+            raise ArgumentError(f"{trials:,} trials in all", where="raters", hint=hint)
+        require(self.seed >= 0, f"a seed of {self.seed}")
+        require(1 <= self.blocks <= self.raters, f"{self.blocks} blocks for {self.raters} raters")
+        require(re.fullmatch("[0-9a-z_]*", self.study) is not None, "an id of the study that is none")
         for name, most in (("exposure_seconds", 60), ("minimum_seconds", 60)):
             if not 0 <= getattr(self, name) <= most:
                 raise ArgumentError(f"must lie between 0 and {most}, got {getattr(self, name)}", where=name)
@@ -136,18 +146,11 @@ class Protocol:
     @classmethod
     def from_json(cls, value: Any, *, where: str) -> "Protocol":
         """The protocol that `to_json` wrote; a StorageError for anything else."""
-        if not isinstance(value, dict) or value.get("schema") != SCHEMA:
+        told = typed(value, dict, where=where)
+        if told.get("schema") != SCHEMA:
             hint = f"this genwright reads schema {SCHEMA}; the study may be of another version"
             raise StorageError("not a protocol of this version", where=where, hint=hint)
-        own: dict[str, Any] = {
-            key: tuple(each) if isinstance(each, list) else each
-            for key, each in value.items()
-            if key not in ("schema", "wordings")
-        }
-        try:
-            return cls(**own)
-        except (TypeError, ArgumentError) as error:
-            raise StorageError(f"a damaged protocol: {error}", where=where, hint="restore it from a copy") from None
+        return made(cls, {k: each for k, each in told.items() if k not in ("schema", "wordings")}, where=where)
 
 
 def questions_named(text: str) -> tuple[Question, ...]:

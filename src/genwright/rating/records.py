@@ -1,7 +1,10 @@
 """What a rating study consists of: stimuli, raters, trials, answers; as the store keeps and analysis reads them."""
 
+import math
 from dataclasses import dataclass
 from typing import Any, Literal
+
+from genwright.typed import require
 
 Question = Literal[
     "preference",
@@ -71,6 +74,9 @@ class Rating:
     answer: str
     seconds: float
     at: str
+
+    def __post_init__(self) -> None:
+        require(0 <= self.seconds < math.inf, f"an answer after {self.seconds} seconds")
 
 
 @dataclass(frozen=True, kw_only=True)

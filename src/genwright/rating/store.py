@@ -4,15 +4,20 @@ import hmac
 import json
 import secrets
 from collections.abc import Iterable, Sequence
-from dataclasses import astuple, dataclass
+from dataclasses import astuple, dataclass, fields
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from genwright.errors import GenwrightError, StorageError
 from genwright.rating.assignment import Planned
 from genwright.rating.database import POSTGRES, Database, Transaction, postgres, sqlite
+from genwright.rating.export import checked
 from genwright.rating.records import ANSWERS, Rater, Rating, Stimulus, Study, Trial
+from genwright.storage import parse_json
+from genwright.typed import made, typed
+
+Record = TypeVar("Record")
 
 TABLES = (
     "CREATE TABLE IF NOT EXISTS facts (name TEXT PRIMARY KEY, value TEXT NOT NULL)",
@@ -91,7 +96,12 @@ class Store:
         """The protocol kept with the answers; None before a study was begun."""
         with self._database.transaction() as open_:
             rows = open_.execute("SELECT value FROM facts WHERE name = 'protocol'")
-        return json.loads(rows[0][0]) if rows else None
+        return self._read(rows[0][0], dict, "protocol") if rows else None
+
+    def _read(self, told: Any, kind: Any, name: str) -> Any:
+        """A fact as it was written, typed."""
+        where = f"{self._database.where}, {name}"
+        return typed(parse_json(typed(told, str, where=where).encode(), where=where), kind, where=where)
 
     def invite(self, slot: int, planned: Sequence[tuple[Planned, str, str]]) -> None:
         """Make place number `slot`, with its trials and the ids they show left and right, unless it is taken."""
@@ -230,14 +240,16 @@ class Store:
             )
         if "protocol" not in facts:
             raise StorageError("there is no study in it", where=self._database.where, hint="start one: genwright rate")
-        return Study(
-            protocol=json.loads(facts["protocol"]),
-            stimuli=tuple(Stimulus(id=i, system=s, medium=m, sha256=h) for i, s, m, h in stimuli),
-            raters=tuple(Rater(id=i, consented_at=at) for i, at in raters),
-            trials=tuple(_trial(row) for row in trials),
-            ratings=tuple(Rating(trial=t, answer=a, seconds=s, at=at) for t, a, s, at in ratings),
-            withdrawn=int(facts["withdrawn"]),
+        where = self._database.where
+        study = Study(
+            protocol=self._read(facts["protocol"], dict, "protocol"),
+            stimuli=tuple(_made(Stimulus, row, where) for row in stimuli),
+            raters=tuple(_made(Rater, row, where) for row in raters),
+            trials=tuple(_made(Trial, row, where) for row in trials),
+            ratings=tuple(_made(Rating, row, where) for row in ratings),
+            withdrawn=self._read(facts.get("withdrawn"), int, "withdrawn"),
         )
+        return checked(study, where=where)
 
 
 def _current(open_: Transaction, rater: str) -> Trial | None:
@@ -246,12 +258,12 @@ def _current(open_: Transaction, rater: str) -> Trial | None:
         "WHERE trials.rater = ? AND ratings.trial IS NULL ORDER BY trials.position LIMIT 1",
         (rater,),
     )
-    return _trial(rows[0]) if rows else None
+    return _made(Trial, rows[0], "trials") if rows else None
 
 
-def _trial(row: Sequence[Any]) -> Trial:
-    names = ("id", "rater", "position", "kind", "question", "left", "right", "role", "repeats", "expected")
-    return Trial(**dict(zip(names, row, strict=True)))
+def _made(kind: type[Record], row: Sequence[Any], where: str) -> Record:
+    """A record of a row, whose columns are its fields in their order."""
+    return made(kind, dict(zip((field.name for field in fields(kind)), row, strict=True)), where=where)  # type: ignore[arg-type]
 
 
 def _insert(open_: Transaction, table: str, rows: Iterable[Sequence[Any]]) -> None:

@@ -8,7 +8,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from genwright.errors import ArgumentError, StorageError
-from genwright.folders import probe, remove, writing
+from genwright.folders import probe, remove, safe_join, writing
 from genwright.rating.assignment import KINDS, Planned, Slot, assign, blocks_for, needed
 from genwright.rating.exclusions import Rules
 from genwright.rating.protocol import OVERLAP, Protocol
@@ -17,6 +17,7 @@ from genwright.rating.stimuli import SUFFIXES, Source, card, digest, draw, mediu
 from genwright.rating.store import Store
 from genwright.rating.words import padded
 from genwright.storage import read_json, sha256, write_json
+from genwright.typed import wrong
 
 PROTOCOL, STIMULI, DATABASE = "protocol.json", "stimuli", "study.sqlite"
 NO_SYSTEM = ""  # what attention checks show belongs to no system
@@ -87,7 +88,10 @@ def take_up(folder: Path, *, store: str | None = None) -> Opened:
         raise StorageError("the store holds no such study", where=str(store or folder / DATABASE), hint=hint)
     stimuli = kept.study().stimuli
     media = {stimulus.id: _checked(folder, stimulus) for stimulus in stimuli}
-    _invite_all(protocol, kept, stimuli, media)
+    try:
+        _invite_all(protocol, kept, stimuli, media)
+    except LookupError:
+        raise wrong("not all that the protocol shows is there", str(store or folder / DATABASE)) from None
     return Opened(protocol, kept, media)
 
 
@@ -105,7 +109,7 @@ def _clear(folder: Path) -> None:
 
 
 def _file(folder: Path, stimulus: Stimulus) -> Path:
-    return folder / STIMULI / f"{stimulus.id}{SUFFIXES[stimulus.medium]}"
+    return safe_join(folder / STIMULI, f"{stimulus.id}{SUFFIXES[stimulus.medium]}")
 
 
 def _checked(folder: Path, stimulus: Stimulus) -> Path:

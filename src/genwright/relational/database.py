@@ -2,7 +2,7 @@
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
@@ -15,7 +15,9 @@ from genwright.data.kinds import as_identifier
 from genwright.data.table import RawColumn
 from genwright.data.write import cells
 from genwright.errors import ArgumentError, DataError
+from genwright.typed import by_hand, made, typed
 
+KEYS_HINT = 'write {"orders": {"primary": "id", "foreign": {"customer_id": "customers"}}}'
 WHOLE = re.compile(r"0|-?[1-9][0-9]{0,18}")  # fits 64 bits, or nearly
 
 
@@ -238,35 +240,36 @@ def key_texts(data: Dataset, name: str) -> list[str | None]:
     return [None if t is None else re.sub(r"^(-?[0-9]+)\.0+$", r"\1", t) for t in texts]
 
 
-def keys_from_json(described: Mapping[str, Any], *, where: str) -> Keys:
+@dataclass(frozen=True)
+class _Described:
+    """What `keys.json` says of one table."""
+
+    primary: str | tuple[str, ...] | None = None
+    foreign: Mapping[str, str] = field(default_factory=dict)
+    unique: tuple[str | tuple[str, ...] | None, ...] = ()
+
+
+def keys_from_json(described: Any, *, where: str) -> Keys:
     """Keys as `Database.keys_to_json` describes them; raises DataError where it makes no sense."""
     primary: dict[str, str] = {}
     foreign: list[ForeignKey] = []
     unique: list[Unique] = []
-    hint = 'write {"orders": {"primary": "id", "foreign": {"customer_id": "customers"}}}'
-    if not isinstance(described, Mapping):
-        raise DataError("not an object", where=where, hint=hint)
-    for table, entry in described.items():
-        if not isinstance(entry, Mapping) or set(entry) - {"primary", "foreign", "unique"}:
-            raise DataError(f"cannot understand the entry of {table!r}", where=where, hint=hint)
-        own = _names(entry.get("primary", []), f"the primary key of {table!r}", where)
+    with by_hand(DataError, hint=KEYS_HINT):
+        tables = {
+            table: made(_Described, each, where=f"{where}, {table}")
+            for table, each in typed(described, dict, where=where).items()
+        }
+    for table, told in tables.items():
+        own = _names(told.primary)
         if len(own) == 1:
             primary[table] = own[0]
         elif own:
             unique.append(Unique(table, own, primary=True))
-        sets = entry.get("unique", [])
-        if not isinstance(sets, list | tuple) or not isinstance(entry.get("foreign", {}), Mapping):
-            raise DataError(f"cannot understand the keys of {table!r}", where=where, hint=hint)
-        unique += [Unique(table, _names(each, f"unique columns of {table!r}", where)) for each in sets]
-        foreign += [ForeignKey(table, column, str(parent)) for column, parent in entry.get("foreign", {}).items()]
+        unique += [Unique(table, _names(each)) for each in told.unique]
+        foreign += [ForeignKey(table, column, parent) for column, parent in told.foreign.items()]
     return Keys(primary, tuple(foreign), tuple(unique))
 
 
-def _names(given: Any, what: str, where: str) -> tuple[str, ...]:
+def _names(given: str | tuple[str, ...] | None) -> tuple[str, ...]:
     """One name, or several."""
-    names = (given,) if isinstance(given, str) else tuple(given) if isinstance(given, list | tuple) else None
-    if given is None or names == ():
-        return ()
-    if names is None or not all(isinstance(name, str) for name in names):
-        raise DataError(f"cannot understand {what}", where=where, hint='write "id", or ["order_id", "product_id"]')
-    return names
+    return (given,) if isinstance(given, str) else given or ()

@@ -1,6 +1,5 @@
 """Databases read and written: by URL through SQLAlchemy, or a folder of CSV files with the keys in keys.json."""
 
-import json
 import os
 import re
 from collections.abc import Callable, Collection, Mapping
@@ -10,18 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from genwright.data.dataset import Category, Dataset, Number
-from genwright.data.files import read_bytes
 from genwright.data.read import Source, read
 from genwright.data.sql import Address, is_url
 from genwright.data.write import IfExists, write
 from genwright.errors import ArgumentError, DataError, NoRowsError
 from genwright.folders import new_folder, safe_join
-from genwright.relational.database import Database, Keys, as_key, keys_from_json
+from genwright.relational.database import KEYS_HINT, Database, Keys, as_key, keys_from_json
 from genwright.relational.keep import kept_tables, with_categories
 from genwright.relational.reflect import Found, reflected
 from genwright.relational.sql import write_tables
 from genwright.relational.suggest import KEYS, suggest_keys
-from genwright.storage import write_json
+from genwright.storage import read_json, write_json
+from genwright.typed import by_hand
 
 TABLE = re.compile(r"([^.].*?)\.(?:csv|tsv|parquet|csv\.gz|tsv\.gz)", re.IGNORECASE)
 OURS = re.compile(r"[^/]+\.csv|keys\.json")
@@ -128,11 +127,10 @@ def _sources(source: Any) -> Found:
             notes.append(f"{each.name}: left out, since there is another file for the table {table[1]!r}")
         sources.setdefault(table[1], each)
     declared = None
-    if (path / KEYS).is_file():
-        try:
-            declared = keys_from_json(json.loads(read_bytes(path / KEYS)), where=str(path / KEYS))
-        except ValueError as error:
-            raise DataError(f"not JSON: {error}", where=str(path / KEYS)) from None
+    if (path / KEYS).exists():
+        with by_hand(DataError, hint=KEYS_HINT):
+            described = read_json(path / KEYS)
+        declared = keys_from_json(described, where=str(path / KEYS))
     return Found(path.name, sources, declared, notes=tuple(notes))
 
 

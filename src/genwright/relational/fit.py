@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 import torch
@@ -33,6 +33,7 @@ from genwright.train.fit import Fitted, fit_family
 from genwright.train.limits import MINUTES, checked_budget
 from genwright.train.progress import Listener, Progress, silent
 from genwright.train.stages import NOWHERE, Kept, Stages
+from genwright.typed import typed
 
 LEAST_SHARE = 0.1  # of an equal share of the time that each table has, however small it is
 FEW_ROWS, MANY_ROWS = 20_000, 100_000  # of a child table, between which its net grows
@@ -132,9 +133,9 @@ def _as_begun(folder: Path | None, minutes: float | None) -> float | None:
     if folder is None or minutes is None:
         return minutes
     path = folder / "minutes.json"
-    if not path.is_file():
+    if not path.exists():
         write_json(path, minutes)
-    return float(read_json(path))
+    return cast(float, typed(read_json(path), float, where=str(path)))
 
 
 def _complete(
@@ -234,9 +235,10 @@ def _fit_children(database: Database, layout: Layout, parts: Mapping[str, np.nda
         now = time.monotonic()
         wanted = max(LEAST_STEPS, PASSES * len(rows) // (family.batch or DEFAULT_BATCH))
         fits = wanted * (now - began) / PILOT_STEPS < SAFETY * (60 * how.minutes - (now - started))
-        return {}, {"steps": wanted, "minutes": None} if fits else {}
+        return {}, {"steps": wanted} if fits else {}
 
-    work = replace(work, **stages.done("planned", planned)[1])
+    if steps := stages.done("planned", planned)[1].get("steps"):
+        work = replace(work, steps=steps, minutes=None)
     fitted = train_for(work, how.listener, stages)
     record = {"minutes": how.minutes, "steps": how.steps, "seed": how.seed} | fitted.record
     return Generator(codec=codec, family=fitted.family, net=fitted.net, prior=None, record=record)

@@ -2,14 +2,15 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 
 from genwright.codecs.columns import restored
-from genwright.codecs.schema import field_from_json, field_to_json
+from genwright.codecs.schema import field_to_json
 from genwright.data.cells import cells
 from genwright.data.dataset import Constant, Dataset, Field, Identifier
 from genwright.data.kinds import conform
@@ -20,10 +21,13 @@ from genwright.generator import Generator, load
 from genwright.relational.children import draw_children
 from genwright.relational.database import Database, ForeignKey, Unique
 from genwright.relational.distinct import Columns, Rows, left_out, settled
-from genwright.relational.layout import NO, Clock, Layout, count_name, link_name, taken
+from genwright.relational.layout import NO, Clock, Layout, count_name, fields_from_json, link_name, taken
 from genwright.relational.matching import features, match, rooms
+from genwright.relational.soundness import check_sound
 from genwright.storage import read_json, sha256, write_json
+from genwright.train.devices import check_memory
 from genwright.train.progress import Listener, Progress, silent
+from genwright.typed import entry, sound, typed, wrong
 
 SCHEMA = 1  # of the saved folder
 DATABASE = "database.json"
@@ -64,6 +68,7 @@ class DatabaseGenerator:
         sizes: dict[str, int] = {}
         for number, layout in enumerate(self.layouts):
             listener(Progress("sampling", number, len(self.layouts), message=layout.table))
+            self._check_memory(layout, columns, scale)
             if layout.table in self.kept:
                 sizes[layout.table], columns[layout.table] = len(self.kept[layout.table]), {}
             elif layout.parent is None:
@@ -77,6 +82,14 @@ class DatabaseGenerator:
             rows |= {link[0]: _matched(link, columns, sizes, seed) for link in layout.links}
         notes = self._told_apart(columns, rows, sizes, seed)
         return self._joined(columns, rows, sizes, notes)
+
+    def _check_memory(self, layout: Layout, columns: Columns, scale: float) -> None:
+        """Raise for a table of more rows than there is memory for."""
+        rows = scale * (self.sizes[layout.table] if layout.parent is None else self.orphans[layout.table])
+        if layout.parent is not None:
+            rows += float(_counts(columns[layout.parent.parent], layout.parent).sum())
+        size = int(16 * rows) * (1 + len(layout.fields))
+        check_memory(size, what=f"{rows:,.0f} rows of {layout.table}", hint="ask for a smaller scale")
 
     def _told_apart(self, columns: Columns, rows: Rows, sizes: dict[str, int], seed: int) -> tuple[str, ...]:
         """Have rows differ where they must; what cannot is left out, with all that refers to it, and told."""
@@ -114,7 +127,7 @@ class DatabaseGenerator:
         assert layout.parent is not None
         above, n = columns[layout.parent.parent], sizes[layout.parent.parent]
         orphans = round(scale * self.orphans[layout.table])
-        many = np.rint(above[count_name(layout.parent)]).astype(np.int64)
+        many = np.rint(_counts(above, layout.parent)).astype(np.int64)
         of = np.concatenate([np.arange(n), np.full(orphans, -1)])
         parents = {f.name: taken(above[f.name], of) for f in layout.beside}
         many = np.concatenate([many, np.ones(orphans, dtype=np.int64)])
@@ -198,10 +211,12 @@ def _kept_to_json(data: Dataset) -> dict[str, Any]:
     return {"fields": [field_to_json(f) for f in data.fields], "columns": columns}
 
 
-def _kept_from_json(described: Mapping[str, Any], table: str) -> Dataset:
-    fields = tuple(map(field_from_json, described["fields"]))
-    columns = {f.name: conform(RawColumn.of(f.name, described["columns"][f.name]), f).column for f in fields}
-    return Dataset(fields, columns, table)
+def _kept_from_json(described: dict[str, Any], table: str, where: str) -> Dataset:
+    fields = fields_from_json(entry(described, "fields", tuple, where=where), where=where)
+    told = entry(described, "columns", dict[str, tuple[str | None, ...]], where=where)
+    if told.keys() != {f.name for f in fields} or len(set(map(len, told.values()))) != 1:
+        raise wrong("columns of unequal length, or of other fields", where)
+    return Dataset(fields, {f.name: conform(RawColumn.of(f.name, told[f.name]), f).column for f in fields}, table)
 
 
 def _matched(
@@ -217,10 +232,15 @@ def _matched(
     places = np.arange(sizes[foreign.table]) if bound is None else np.flatnonzero(bound != NO)
     wanted = {f.name: asking[link_name(foreign, f)][places] for f in fields}
     points = features(fields, wanted, offering) if fields else _nowhere(len(places), sizes[foreign.parent])
-    room = rooms(np.asarray(offering[count_name(foreign)], dtype=np.float64), len(places), seed=seed)
+    room = rooms(_counts(offering, foreign), len(places), seed=seed)
     rows = np.full(sizes[foreign.table], -1)
     rows[places] = match(*points, room, seed=seed)
     return rows
+
+
+def _counts(columns: Mapping[str, np.ndarray], foreign: ForeignKey) -> Float[np.ndarray, " n"]:
+    """How many rows are to refer to each row of a table with these columns."""
+    return np.nan_to_num(columns[count_name(foreign)].astype(np.float64)).clip(0)
 
 
 def _nowhere(n: int, m: int) -> tuple[np.ndarray, np.ndarray]:
@@ -234,33 +254,34 @@ def load_database(folder: str | Path, *, device: str = "auto") -> DatabaseGenera
 
 
 def _read(folder: Path, device: str) -> DatabaseGenerator:
-    described = read_json(placed(folder, DATABASE))
-    if not isinstance(described, dict) or described.get("schema") != SCHEMA:
-        raise StorageError("not a generator of databases that this version reads", where=str(folder / DATABASE))
-    try:
-        layouts, hashes = tuple(map(Layout.from_json, described["layouts"])), described["sha256"]
-        names = {layout.table: f"table{number}" for number, layout in enumerate(layouts)}
-        return DatabaseGenerator(
-            name=described["name"],
-            layouts=layouts,
-            models={
-                table: _checked(placed(folder, name), hashes[name], device) if name in hashes else None
-                for table, name in names.items()
-            },
-            keys=described["keys"],
-            foreign=tuple(ForeignKey(**f) for f in described["foreign"]),
-            tables=tuple(described["tables"]),
-            sizes=described["sizes"],
-            orphans=described["orphans"],
-            starts=described["starts"],
-            record=described["record"],
-            kept={table: _kept_from_json(each, table) for table, each in described.get("kept", {}).items()},
-            unique=tuple(Unique(u["table"], tuple(u["columns"]), u["primary"]) for u in described.get("unique", [])),
-            numbered=described.get("numbered", {}),
-        )
-    except (KeyError, TypeError, ValueError, AttributeError) as error:
-        what = f"not the description of a database ({type(error).__name__}: {error})"
-        raise StorageError(what, where=str(folder), hint="the file is damaged, or of a newer genwright") from None
+    where = str(folder / DATABASE)
+    described = typed(read_json(placed(folder, DATABASE)), dict, where=where)
+    if described.get("schema") != SCHEMA:
+        raise StorageError("not a generator of databases that this version reads", where=where)
+    of = partial(entry, {"kept": {}, "unique": (), "numbered": {}} | described, where=where)
+    told, hashes = of("layouts", tuple), of("sha256", dict[str, str])
+    layouts = tuple(Layout.from_json(each, where=f"{where}, layouts, {i}") for i, each in enumerate(told, start=1))
+    names = {layout.table: f"table{number}" for number, layout in enumerate(layouts)}
+    made = DatabaseGenerator(
+        name=of("name", str),
+        layouts=layouts,
+        models={
+            table: _checked(placed(folder, name), hashes[name], device) if name in hashes else None
+            for table, name in names.items()
+        },
+        keys=of("keys", dict[str, str]),
+        foreign=of("foreign", tuple[ForeignKey, ...]),
+        tables=of("tables", tuple[str, ...]),
+        sizes=of("sizes", dict[str, int]),
+        orphans=of("orphans", dict[str, int]),
+        starts=of("starts", dict[str, float]),
+        record=of("record", dict),
+        kept={t: _kept_from_json(each, t, f"{where}, kept, {t}") for t, each in of("kept", dict[str, dict]).items()},
+        unique=of("unique", tuple[Unique, ...]),
+        numbered=of("numbered", dict[str, dict[str, int]]),
+    )
+    sound(check_sound, {"made": made}, where)
+    return made
 
 
 def _checked(folder: Path, digest: str, device: str) -> Generator:

@@ -6,6 +6,7 @@ since the parent's first time), further ones since the row's own. So gaps and or
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Self
 
 import numpy as np
@@ -16,6 +17,7 @@ from genwright.codecs.schema import field_from_json, field_to_json, from_numbers
 from genwright.data.dataset import SCALARS, Category, Constant, Dataset, Field, Identifier, Number, Time
 from genwright.data.times import has_day
 from genwright.relational.database import Database, ForeignKey, Role
+from genwright.typed import entry, typed
 
 YES, NO = "yes", "no"
 ROOT_ROWS_PER_BIN = 8.0  # square root of the rows for one bin of what rows ask of others: 6 bins for 2,000 rows
@@ -68,18 +70,26 @@ class Layout:
         }
 
     @classmethod
-    def from_json(cls, mapping: Mapping[str, Any]) -> Self:
-        """The inverse of `to_json`."""
-        fields = {name: tuple(map(field_from_json, mapping[name])) for name in ("fields", "scalars", "beside")}
+    def from_json(cls, told: Any, *, where: str) -> Self:
+        """The inverse of `to_json`; StorageError for anything else."""
+        of = partial(entry, typed(told, dict, where=where), where=where)
+        links = of("links", tuple[tuple[ForeignKey, tuple[Any, ...]], ...])
         return cls(
-            table=mapping["table"],
-            counted=tuple(ForeignKey(**f) for f in mapping["counted"]),
-            links=tuple((ForeignKey(**f), tuple(map(field_from_json, each))) for f, each in mapping["links"]),
-            parent=None if mapping["parent"] is None else ForeignKey(**mapping["parent"]),
-            clock=mapping["clock"],
-            origin=mapping["origin"],
-            **fields,
+            table=of("table", str),
+            fields=fields_from_json(of("fields", tuple), where=f"{where}, fields"),
+            scalars=fields_from_json(of("scalars", tuple), where=f"{where}, scalars"),
+            counted=of("counted", tuple[ForeignKey, ...]),
+            links=tuple((foreign, fields_from_json(each, where=f"{where}, links")) for foreign, each in links),
+            parent=of("parent", ForeignKey | None),
+            beside=fields_from_json(of("beside", tuple), where=f"{where}, beside"),
+            clock=of("clock", str | None),
+            origin=of("origin", str | None),
         )
+
+
+def fields_from_json(told: tuple[Any, ...], *, where: str) -> tuple[Field, ...]:
+    """Fields of a list."""
+    return tuple(field_from_json(each, where=where) for each in told)
 
 
 def _scalars(database: Database, table: str) -> tuple[Field, ...]:
@@ -189,11 +199,12 @@ class Clock:
 
     def fields(self, fields: Sequence[Field]) -> tuple[Field, ...]:
         """The fields with numbers in place of times."""
-        clocked = self._clocked
+        clocked = self.times
         return tuple(Number(f.name, 0) if f.name in clocked else f for f in fields)
 
     @property
-    def _clocked(self) -> dict[str, Time]:
+    def times(self) -> dict[str, Time]:
+        """The times that are kept as what has passed."""
         if self.layout.clock is None:
             return {}
         return {f.name: f for f in self.layout.scalars if isinstance(f, Time) and has_day(f.format)}
@@ -204,7 +215,7 @@ class Clock:
         """Each time as what has passed since `before`, what the clock said; further times since the row's own."""
         if self.layout.clock is None:
             return {}
-        times = self._clocked
+        times = self.times
         own = times[self.layout.clock]
         now = to_numbers(own, columns[own.name])
         then = np.where(np.isnan(now), before, now)
@@ -220,7 +231,7 @@ class Clock:
         """The inverse of `passed`: times, kept to the range that was seen, and the clock's new reading."""
         if self.layout.clock is None:
             return {}, before
-        times = self._clocked
+        times = self.times
         own = times[self.layout.clock]
         now = _kept(own, before + columns[own.name])
         then = np.where(np.isnan(now), before, now)

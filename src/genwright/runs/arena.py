@@ -38,7 +38,7 @@ from genwright.runs.parts import (
 from genwright.runs.ranking import Contestant, better, tied
 from genwright.spaces import Columns, Reals, Tokens
 from genwright.train.progress import Listener, Progress
-from genwright.train.record import circumstances
+from genwright.train.record import TOLD, checked, circumstances
 
 DECIDING = ("C2ST", "C2ST cross-entropy", "bits per byte")  # the judge, and likelihood where there is one
 FEWEST_STEPS = 10  # in which anything is learned
@@ -271,7 +271,9 @@ class Arena:
         Cut off after `most` seconds, or where its share is too short for FEWEST_STEPS.
         """
         if holds_generator(folder):
-            return load(folder)
+            generator = load(folder)
+            checked(generator.record, where=str(folder), needed=TOLD)
+            return generator
         began = time.monotonic()
 
         def tell(progress: Progress) -> None:

@@ -14,6 +14,7 @@ from genwright.train.loop import Job, train
 from genwright.train.plan import clock_for, estimate_memory_mb
 from genwright.train.progress import Listener, Progress, silent
 from genwright.train.stages import NOWHERE, Kept, Stages
+from genwright.weights import fill
 
 PRIOR_SHARE = 0.05  # of the time is kept for refitting a latent prior, where there is one to refit
 PRIOR_ROWS = 4_000  # training rows whose latents it is refitted to, at most
@@ -78,8 +79,8 @@ def fit_family(
         seconds = time.monotonic() - started + record.pop("seconds_before", 0.0)
         return net.state_dict(), record | {"seconds": round(seconds, 2)}
 
-    tensors, record = stages.done(stage, trained)
-    net.load_state_dict(tensors)
+    tensors, record = stages.done(stage, trained, needed=("seconds", "history", "stopped_early"))
+    fill(net, tensors, where=f"checkpoint of {stage}")
     record |= {"parameters": _parameters(net), "fingerprint": stages.fingerprint}
     return Fitted(family, net.eval(), record)
 
@@ -112,8 +113,8 @@ def _fit_by_steps(net: nn.Module, job: Job) -> dict[str, Any]:
     if not isinstance(job.family, LearnsPrior):
         record = stepped()[1]
     else:
-        tensors, record = job.stages.done("stepped", stepped)
-        net.load_state_dict(tensors)
+        tensors, record = job.stages.done("stepped", stepped, needed=("seconds_before", "history", "stopped_early"))
+        fill(net, tensors, where="checkpoint of steps")
         job.listener(Progress("fitting the latent prior"))
         _refit_prior(job.family, net, job.space, job.train, job.seed)
     return record | {"estimated_memory_mb": round(memory)}

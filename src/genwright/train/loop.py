@@ -64,7 +64,7 @@ def train(net: nn.Module, job: Job) -> Trained:
     """Fit `net` in place; its final weights are the running average that did best on the held-out rows."""
     with seeded(job.seed), own_threads(), held_back() as interrupted:
         state = State.start(job.family, net, seed=job.seed)
-        if job.stages.folder is not None and (job.stages.folder / CHECKPOINT).is_file():
+        if job.stages.folder is not None and (job.stages.folder / CHECKPOINT).exists():
             plan = load_checkpoint(state, job.stages)
             job = replace(job, clock=job.clock.less(state.seconds))
             job.listener(Progress("training", state.step, plan.steps, message=f"resumed at step {state.step}"))

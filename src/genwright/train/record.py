@@ -1,10 +1,92 @@
 """What is written down about a fit."""
 
 import time
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 from genwright.data.dataset import Dataset
 from genwright.train.devices import environment, peak_memory_mb
+from genwright.typed import entry, typed, wrong
+
+TOLD = ("minutes", "steps", "seed", "seconds", "parameters", "peak_memory_mb", "environment", "data", "history")
+LOSSES = ("step", "loss", "held_out")  # of a line of the history, which may be no numbers any more
+
+
+@dataclass(frozen=True)
+class Parts:
+    """Rows of the parts of the split."""
+
+    train: int
+    valid: int
+    test: int
+
+
+@dataclass(frozen=True)
+class Named:
+    """A field."""
+
+    name: str
+    kind: str
+
+
+@dataclass(frozen=True)
+class Summary:
+    """What is kept of the data that was fitted to."""
+
+    name: str
+    rows: int
+    label: str | None
+    split: Parts
+    fields: tuple[Named, ...]
+    fitted_rows: int | None = None
+
+
+@dataclass(frozen=True)
+class Promise:
+    """What is kept of a private fit; see `genwright.privacy.statement`."""
+
+    epsilon: float
+    delta: float
+    asked: Mapping[str, float]
+    rows: int
+    neighbours: str
+    accountant: str
+    mechanisms: tuple[Mapping[str, Any], ...]
+    noise_seed_given: bool
+    protected: str
+    not_protected: tuple[str, ...]
+
+
+KINDS: Mapping[str, Any] = {
+    "minutes": float | None,
+    "steps": int | None,
+    "seed": int,
+    "seconds": float,
+    "seconds_before": float,
+    "parameters": int,
+    "peak_memory_mb": int,
+    "environment": Mapping[str, Any],
+    "data": Summary,
+    "history": tuple[dict[str, Any], ...],
+    "stopped_early": bool,
+    "fingerprint": str,
+    "texts": dict[str, Any],
+    "privacy": Promise,
+}
+
+
+def checked(record: Any, *, where: str, needed: Sequence[str] = ()) -> dict[str, Any]:
+    """A record that was read, if all that it tells is of the right kind and what is `needed` is there."""
+    told: dict[str, Any] = typed(record, dict, where=where)
+    for name in dict.fromkeys([*needed, *(name for name in KINDS if name in told)]):
+        value = entry(told, name, KINDS[name], where=where)
+        if isinstance(value, int | float) and not 0 <= value < float("inf"):
+            raise wrong(f"{value!r} is negative, or no number", f"{where}, {name}")
+    for line in told.get("history", ()):
+        if not all(type(line.get(name)) in (int, float) for name in LOSSES):
+            raise wrong(f"a line without {', '.join(LOSSES)}", f"{where}, history")
+    return told
 
 
 def circumstances(data: Dataset, *, started: float) -> dict[str, Any]:

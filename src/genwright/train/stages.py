@@ -1,7 +1,7 @@
 """Stages of a fit on the disk: a fit that was stopped goes on after the last one that was done."""
 
 import json
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,7 +11,9 @@ from torch import Tensor, nn
 
 from genwright.errors import StorageError
 from genwright.folders import OtherWorkError, check_room
-from genwright.storage import read_about, read_tensors, write_tensors
+from genwright.storage import parse_json, read_about, read_tensors, write_tensors
+from genwright.train.record import checked
+from genwright.typed import entry
 
 CHECKPOINT = "checkpoint.safetensors"  # of the training loop
 STAGE = "checkpoint-{}.safetensors"
@@ -26,15 +28,18 @@ class Stages:
     folder: Path | None = None
     fingerprint: str = ""
 
-    def done(self, name: str, work: Callable[[], Kept]) -> Kept:
-        """The tensors and the record that `work` returns, or returned to an earlier process of the same fit."""
+    def done(self, name: str, work: Callable[[], Kept], *, needed: Sequence[str] = ()) -> Kept:
+        """The tensors and the record that `work` returns, or returned to an earlier process of the same fit.
+
+        A record that was read has all that is `needed`, or there is a StorageError.
+        """
         if self.folder is None:
             return work()
         path = self.folder / STAGE.format(name)
-        if path.is_file():
+        if path.exists():
             tensors, about = read_tensors(path)
             check_same(about.get("fingerprint"), self.fingerprint, path)
-            return tensors, json.loads(about["record"])
+            return tensors, checked(told_in(about, "record", where=str(path)), where=str(path), needed=needed)
         tensors, record = work()
         write_tensors(path, tensors, metadata={"fingerprint": self.fingerprint, "record": json.dumps(record)})
         (self.folder / CHECKPOINT).unlink(missing_ok=True)  # it was of this stage, and no later one has begun
@@ -48,6 +53,11 @@ class Stages:
 
 
 NOWHERE = Stages()
+
+
+def told_in(about: Mapping[str, str], name: str, *, where: str) -> Any:
+    """The JSON under `name` in the metadata of a checkpoint."""
+    return parse_json(entry(about, name, str, where=where).encode(), where=where)
 
 
 def check_same(found: str | None, fingerprint: str, path: Path) -> None:

@@ -3,15 +3,25 @@
 import copy
 import json
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field
-from typing import Any
+from dataclasses import asdict, dataclass, field, fields
+from typing import Any, Literal
 
 import torch
 from torch import Tensor, nn
 
 from genwright.families.family import GradientFamily, Player
+from genwright.maths.muon import Muon
 from genwright.storage import read_tensors, write_tensors
-from genwright.train.stages import CHECKPOINT, Stages, check_same
+from genwright.train.record import checked
+from genwright.train.stages import CHECKPOINT, Stages, check_same, told_in
+from genwright.typed import made, require, wrong
+from genwright.weights import fill
+
+MOST_THREADS = 4096
+KEPT: dict[type[torch.optim.Optimizer], set[str]] = {  # for each parameter
+    torch.optim.AdamW: {"step", "exp_avg", "exp_avg_sq"},
+    Muon: {"momentum_buffer"},
+}
 
 
 @dataclass(frozen=True)
@@ -28,8 +38,35 @@ class Plan:
     evaluate_every: int
     held_out_rows: int
     threads: int
-    dtype: str
+    dtype: Literal["float32", "bfloat16"]
     most_steps: int | None = None
+
+    def __post_init__(self) -> None:
+        counts = (self.steps, self.decay_start, self.evaluate_every - 1, self.held_out_rows - 1, self.most_steps or 0)
+        require(min(counts) >= 0 and 1 <= self.threads <= MOST_THREADS, "no such plan")
+
+
+@dataclass(frozen=True)
+class Counters:
+    """What of a state is no tensor."""
+
+    step: int
+    seconds: float
+    rescues: int
+    best_held_out: float
+    best_step: int
+    history: tuple[dict[str, Any], ...]
+
+    def __post_init__(self) -> None:
+        require(min(self.step, self.seconds, self.rescues, self.best_step) >= 0, "a count below 0")
+
+
+@dataclass(frozen=True)
+class About:
+    """What a checkpoint says beside its tensors."""
+
+    plan: Plan
+    counters: Counters
 
 
 @dataclass
@@ -94,45 +131,65 @@ def save_checkpoint(state: State, plan: Plan, stages: Stages) -> None:
         ("best", state.best),
     ):
         tensors |= {f"{part}/{name}": tensor for name, tensor in weights.items()}
-    scalars: dict[str, Any] = {}
     for i, optimizer in enumerate(flat(state.optimizers)):
         for index, entries in optimizer.state_dict()["state"].items():
             for name, value in entries.items():
-                key = f"optimizer/{i}/{index}/{name}"
-                (tensors if isinstance(value, Tensor) else scalars)[key] = value
+                tensors[f"optimizer/{i}/{index}/{name}"] = value
     tensors["rng/loop"] = state.rng.get_state()
     tensors["rng/default"] = torch.get_rng_state()
-    counters = ("step", "seconds", "rescues", "best_held_out", "best_step", "history")
-    about = {"plan": asdict(plan), "scalars": scalars, "counters": {name: getattr(state, name) for name in counters}}
-    metadata = {"fingerprint": stages.fingerprint, "genwright": json.dumps(about)}
+    own = {each.name: getattr(state, each.name) for each in fields(Counters)}
+    counters = Counters(**own | {"history": tuple(state.history)})
+    metadata = {"fingerprint": stages.fingerprint, "genwright": json.dumps(asdict(About(plan, counters)))}
     assert stages.folder is not None
     write_tensors(stages.folder / CHECKPOINT, tensors, metadata=metadata)
 
 
 def load_checkpoint(state: State, stages: Stages) -> Plan:
-    """Put `state` back to where `save_checkpoint` found it and return the plan; the default generator is reset too."""
+    """Put `state` back to where `save_checkpoint` found it and return the plan; the default generator is reset too.
+
+    Raises StorageError where the file does not fit the net, its optimisers or itself.
+    """
     assert stages.folder is not None
     path = stages.folder / CHECKPOINT
+    where = str(path)
     tensors, metadata = read_tensors(path)
     check_same(metadata.get("fingerprint"), stages.fingerprint, path)
-    about = json.loads(metadata["genwright"])
-    parts: dict[str, dict[str, Tensor]] = {"net": {}, "average": {}, "best": {}}
-    optimizer_states: list[dict[int, dict[str, Any]]] = [{} for _ in flat(state.optimizers)]
-    for key, value in (tensors | about["scalars"]).items():
+    about = made(About, told_in(metadata, "genwright", where=where), where=where)
+    parts: dict[str, dict[str, Tensor]] = {part: {} for part in ("net", "average", "best", "optimizer", "rng")}
+    for key, value in tensors.items():
         part, _, name = key.partition("/")
-        if part in parts:
-            parts[part][name] = value
-        elif part == "optimizer":
-            i, index, entry = name.split("/", 2)
-            optimizer_states[int(i)].setdefault(int(index), {})[entry] = value
-    state.net.load_state_dict(parts["net"])
-    state.average.load_state_dict(parts["average"])
+        parts.setdefault(part, {})[name] = value
+    fill(state.net, parts["net"], where=where)
+    if parts["best"] or about.counters.step >= about.plan.steps:
+        fill(state.average, parts["best"], where=where)  # to see that they fit
+    fill(state.average, parts["average"], where=where)
     device = next(state.net.parameters()).device
     state.best = {name: tensor.to(device) for name, tensor in parts["best"].items()}
-    for optimizer, entries in zip(flat(state.optimizers), optimizer_states, strict=True):
+    for i, optimizer in enumerate(flat(state.optimizers)):
+        entries = _entries(optimizer, parts["optimizer"], f"{i}/", where)
         optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
-    state.rng.set_state(tensors["rng/loop"])
-    torch.set_rng_state(tensors["rng/default"])
-    for name, value in about["counters"].items():
-        setattr(state, name, value)
-    return Plan(**about["plan"])
+    try:
+        state.rng.set_state(parts["rng"]["loop"])
+        torch.set_rng_state(parts["rng"]["default"])
+    except (KeyError, TypeError, RuntimeError):
+        raise wrong("no states of random generators", where) from None
+    for each in fields(Counters):
+        setattr(state, each.name, getattr(about.counters, each.name))
+    state.history = checked({"history": list(state.history)}, where=where)["history"]
+    return about.plan
+
+
+def _entries(
+    optimizer: torch.optim.Optimizer, tensors: dict[str, Tensor], prefix: str, where: str
+) -> dict[int, dict[str, Tensor]]:
+    """The state of each parameter of an optimiser, of those tensors whose names begin with `prefix`."""
+    entries: dict[int, dict[str, Tensor]] = {}
+    for index, parameter in enumerate(p for group in optimizer.param_groups for p in group["params"]):
+        begin = f"{prefix}{index}/"
+        own = {name.removeprefix(begin): tensor for name, tensor in tensors.items() if name.startswith(begin)}
+        fits = all(tensor.shape == (() if name == "step" else parameter.shape) for name, tensor in own.items())
+        if own and not (fits and own.keys() == KEPT[type(optimizer)]):
+            raise wrong(f"no state of the optimiser's parameter {index}", where)
+        if own:
+            entries[index] = own
+    return entries
