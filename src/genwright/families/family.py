@@ -122,6 +122,10 @@ class GradientFamily(Family):
     def prepare(self, net: nn.Module, space: Space, train: Encoded, rng: torch.Generator) -> None:
         """Set what `net` takes from the training rows before its first step, such as its structure; most do nothing."""
 
+    def level_biases(self, net: nn.Module) -> tuple[Float[Tensor, "levels"], ...]:
+        """The numbers in `net`, one per level, that are added to the logits of each discrete column; of most none."""
+        return ()
+
     @abc.abstractmethod
     def players(self, net: nn.Module) -> tuple[Player, ...]:
         """Who minimises what; a GAN has two players, every other family one. Each step moves every player once."""

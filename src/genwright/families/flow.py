@@ -69,6 +69,9 @@ class FlowMatching(GradientFamily, Encodes):
         if isinstance(net, MixedNet):
             net.start_from(net.space.unpack(train.x))
 
+    def level_biases(self, net: nn.Module) -> tuple[Float[Tensor, "levels"], ...]:
+        return net.level_biases if isinstance(net, MixedNet) else ()
+
     def players(self, net: nn.Module) -> tuple[Player, ...]:
         return (Player("flow", net, self.loss, denoising.adamw),)
 

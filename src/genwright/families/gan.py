@@ -17,10 +17,9 @@ from genwright.families.family import Density, GradientFamily, HasLatent, Losses
 from genwright.maths.divergences import energy_score
 from genwright.maths.optimizers import adamw
 from genwright.nets.coder import Decoder, Encoder, as_reals, real_shape
-from genwright.nets.mlp import MLP
 from genwright.nets.moments import Moments
 from genwright.nets.relaxation import draw_relaxed, harden, log_frequencies, logit_size, relax
-from genwright.spaces import Columns, Discrete, Encoded, Given, Reals, Space
+from genwright.spaces import Columns, Encoded, Given, Reals, Space
 
 CHUNK = 1024  # records generated at once, which bounds memory
 MOST_TRIES = 200  # draws per record that partial records may cost on average
@@ -70,13 +69,11 @@ class AdversarialNet(nn.Module):
     @torch.no_grad()
     def start_from(self, x: Float[Tensor, "n c"]) -> None:
         """Let the generator draw levels about as frequently as they are in x, before it has learned anything."""
-        assert isinstance(self.space, Columns) and isinstance(self.generator.body, MLP) and self.moments is not None
+        assert isinstance(self.space, Columns) and self.moments is not None
         self.moments.prepare(x)
-        bias, start, levels = self.generator.body.last.bias, 0, iter(log_frequencies(self.space, x))
-        for column in self.space.columns:
-            own = next(levels) if isinstance(column, Discrete) else x.new_zeros(1)
-            bias[start : start + len(own)].copy_(own)
-            start += len(own)
+        biases = self.generator.level_biases(self.space, values=1)
+        for bias, levels in zip(biases, log_frequencies(self.space, x), strict=True):
+            bias.copy_(levels)
 
     def generate(
         self, z: Float[Tensor, "n z"], context: Tensor | None, rng: torch.Generator | None
@@ -141,6 +138,9 @@ class GAN(GradientFamily, HasLatent):
     def prepare(self, net: Any, space: Space, train: Encoded, rng: torch.Generator) -> None:
         if isinstance(space, Columns):
             net.start_from(space.unpack(train.x))
+
+    def level_biases(self, net: Any) -> tuple[Float[Tensor, "levels"], ...]:
+        return net.generator.level_biases(net.space, values=1) if isinstance(net.space, Columns) else ()
 
     def players(self, net: Any) -> tuple[Player, ...]:
         optimizer = partial(adamw, learning_rate=self.learning_rate, betas=(0.0, 0.99))

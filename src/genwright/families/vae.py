@@ -123,6 +123,9 @@ class VAE(GradientFamily, Encodes, LearnsPrior):
             components=self.prior_components,
         )
 
+    def level_biases(self, net: Any) -> tuple[Float[Tensor, "levels"], ...]:
+        return net.decoder.level_biases(net.space, values=2) if isinstance(net.space, Columns) else ()
+
     def players(self, net: Any) -> tuple[Player, ...]:
         optimizer = partial(adamw, learning_rate=self.learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
         return (Player("vae", net, self.loss, optimizer),)

@@ -10,7 +10,7 @@ from genwright.nets.context import ContextEmbedding
 from genwright.nets.conv import ConvDecoder, ConvEncoder
 from genwright.nets.mlp import MLP
 from genwright.nets.relaxation import relax, relaxed_size
-from genwright.spaces import Columns, Reals
+from genwright.spaces import Columns, Discrete, Reals
 
 CONTEXT_WIDTH = 32
 
@@ -66,3 +66,10 @@ class Decoder(nn.Module):
     def forward(self, z: Float[Tensor, "n inputs"], context: Float[Tensor, "n c"] | None) -> Float[Tensor, "n *s"]:
         vector = z if self.embedding is None else torch.cat([z, self.embedding(context)], dim=1)
         return self.body(vector).unflatten(1, self.shape) if len(self.shape) != 3 else self.body(vector)
+
+    def level_biases(self, space: Columns, *, values: int) -> tuple[Float[Tensor, "levels"], ...]:
+        """What is added to the logits of each discrete column, where continuous ones take `values` outputs each."""
+        assert isinstance(self.body, MLP)
+        sizes = [column.levels if isinstance(column, Discrete) else values for column in space.columns]
+        parts = self.body.last.bias.detach().split(sizes)
+        return tuple(parts[i] for i in space.discrete)

@@ -41,10 +41,13 @@ class MixedNet(FlowNet):
     @torch.no_grad()
     def start_from(self, x: Float[Tensor, "n c"]) -> None:
         """Let the net say how frequent levels are in x, before it has learned anything."""
-        start = len(self.space.continuous)
-        for levels in log_frequencies(self.space, x):
-            self.head.bias[start : start + len(levels)].copy_(levels)
-            start += len(levels)
+        for bias, levels in zip(self.level_biases, log_frequencies(self.space, x), strict=True):
+            bias.copy_(levels)
+
+    @property
+    def level_biases(self) -> tuple[Float[Tensor, "levels"], ...]:
+        """What is added to the logits of each discrete column, whatever is seen."""
+        return self.head.bias.detach().split([len(self.space.continuous), *self.levels])[1:]
 
     def forward(
         self,

@@ -11,12 +11,14 @@ from genwright.families.family import ClosedFormFamily, Family, GradientFamily, 
 from genwright.randomness import seeded
 from genwright.spaces import Columns, Encoded, Space
 from genwright.train.loop import Job, train
-from genwright.train.plan import clock_for, estimate_memory_mb
+from genwright.train.plan import Clock, clock_for, estimate_memory_mb
 from genwright.train.progress import Listener, Progress, silent
+from genwright.train.shares import match_shares
 from genwright.train.stages import NOWHERE, Kept, Stages
 from genwright.weights import fill
 
 PRIOR_SHARE = 0.05  # of the time is kept for refitting a latent prior, where there is one to refit
+SHARES_SHARE = 0.05  # of the time is kept for matching the shares of levels, where nets have biases to move
 PRIOR_ROWS = 4_000  # training rows whose latents it is refitted to, at most
 LOOP_COPIES, CLOSED_FORM_COPIES = (
     12,
@@ -64,18 +66,18 @@ def fit_family(
             record = _fit_closed_form(family, net, rows, held_out, _less(work, started), seed, listener)
         else:
             assert isinstance(family, GradientFamily)
-            reserve = PRIOR_SHARE * 60 * (work.minutes or 0) if isinstance(family, LearnsPrior) else 0.0
+            reserve = PRIOR_SHARE * isinstance(family, LearnsPrior) + SHARES_SHARE * bool(family.level_biases(net))
             job = Job(
                 family=family,
                 space=space,
                 train=rows,
                 valid=held_out,
-                clock=clock_for(work, started=started - reserve),
+                clock=clock_for(work, started=started - reserve * 60 * (work.minutes or 0)),
                 seed=seed,
                 stages=stages,
                 listener=listener,
             )
-            record = _fit_by_steps(net, job)
+            record = _fit_by_steps(net, job, until=clock_for(work, started=started))
         seconds = time.monotonic() - started + record.pop("seconds_before", 0.0)
         return net.state_dict(), record | {"seconds": round(seconds, 2)}
 
@@ -96,8 +98,8 @@ def _parameters(net: nn.Module) -> int:
     return sum(p.numel() for p in net.parameters())
 
 
-def _fit_by_steps(net: nn.Module, job: Job) -> dict[str, Any]:
-    """Run the shared training loop, and what is refitted after it."""
+def _fit_by_steps(net: nn.Module, job: Job, *, until: Clock) -> dict[str, Any]:
+    """Run the shared training loop, and what is refitted after it `until` the clock of both runs out."""
     device = job.train.x.device
     with torch.no_grad():
         job.family.prepare(net, job.space, job.train, torch.Generator(device).manual_seed(job.seed))
@@ -110,13 +112,19 @@ def _fit_by_steps(net: nn.Module, job: Job) -> dict[str, Any]:
         record = {"plan": vars(done.plan), "history": list(done.history), "stopped_early": done.stopped_early}
         return net.state_dict(), record | {"seconds_before": done.seconds_before}
 
-    if not isinstance(job.family, LearnsPrior):
+    matched = bool(job.family.level_biases(net))
+    if not matched and not isinstance(job.family, LearnsPrior):
         record = stepped()[1]
     else:
         tensors, record = job.stages.done("stepped", stepped, needed=("seconds_before", "history", "stopped_early"))
         fill(net, tensors, where="checkpoint of steps")
+    if isinstance(job.family, LearnsPrior):
         job.listener(Progress("fitting the latent prior"))
         _refit_prior(job.family, net, job.space, job.train, job.seed)
+    if matched:
+        job.listener(Progress("matching the shares of levels"))
+        assert isinstance(job.space, Columns)
+        match_shares(job.family, net, space=job.space, rows=job.train, clock=until, seed=job.seed)
     return record | {"estimated_memory_mb": round(memory)}
 
 
