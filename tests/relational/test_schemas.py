@@ -324,12 +324,15 @@ def test_binary_keys_are_refused_by_name(tmp_path):
 
 def test_shares_of_kept_rows_are_those_of_the_data():
     shops = pd.DataFrame({"id": list("abcdef"), "area": [3, 9, 4, 7, 5, 8]})
-    own = np.random.default_rng(0).choice(list("abcdef"), 1200, p=[0.4, 0.3, 0.1, 0.1, 0.05, 0.05])
-    real = read_database({"shops": shops, "sales": pd.DataFrame({"id": range(1200), "shop_id": own, "amount": 2})})
+    rng = np.random.default_rng(0)
+    own = rng.choice(list("abcdef"), 1200, p=[0.4, 0.3, 0.1, 0.1, 0.05, 0.05])
+    sales = {"id": range(1200), "shop_id": own, "kind": rng.choice(list("xyz"), 1200, p=[0.6, 0.3, 0.1])}
+    real = read_database({"shops": shops, "sales": pd.DataFrame(sales)})
     assert real.kept == ("shops",)
     fake = fit_database(real, steps=150).sample(seed=1)
-    both = [pd.Series(d.column("sales", "shop_id")).value_counts().reindex(shops["id"]) for d in (real, fake)]
-    assert chi2_contingency(both).pvalue > 1e-3
+    for name in ("shop_id", "kind"):
+        both = [pd.Series(d.column("sales", name)).value_counts().sort_index() for d in (real, fake)]
+        assert chi2_contingency(both).pvalue > 1e-3
 
 
 def test_tables_to_keep_on_the_command_line(tmp_path):

@@ -124,7 +124,9 @@ class VAE(GradientFamily, Encodes, LearnsPrior):
         )
 
     def level_biases(self, net: Any) -> tuple[Float[Tensor, "levels"], ...]:
-        return net.decoder.level_biases(net.space, values=2) if isinstance(net.space, Columns) else ()
+        if not isinstance(net.space, Columns) or self.temperature != 1.0:  # p(x | z) is not what is drawn from then
+            return ()
+        return net.decoder.level_biases(net.space, values=2)
 
     def players(self, net: Any) -> tuple[Player, ...]:
         optimizer = partial(adamw, learning_rate=self.learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
