@@ -4,8 +4,6 @@ import codecs
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
-import numpy as np
-
 from genwright.data.files import Stream
 from genwright.errors import DataError, NoRowsError
 
@@ -19,6 +17,8 @@ MARKS = (  # byte-order marks; that of UTF-32 begins like that of UTF-16, so it 
 )
 UNUSED_CODES = (0x81, 0x8D, 0x8F, 0x90, 0x9D)  # bytes that stand for nothing in Windows-1252
 UNUSED = re.compile(b"[" + bytes(UNUSED_CODES) + b"]")
+CONTROLS = re.compile("[\0-\x08\x0e-\x1a\x1c-\x1f\x7f" + "".join(map(chr, UNUSED_CODES)) + "]")
+LOOKED_AT = 65_536  # characters of a block that are counted
 SAMPLE = 4096  # bytes that are looked at for UTF-16 without its mark
 BINARY_SHARE = 0.05  # of control characters, from which on a file is not text
 BINARY_HINT = "genwright reads tables, images and text; see `genwright run --help` for the formats. Save text as UTF-8"
@@ -127,9 +127,7 @@ def _refuse_binary(pieces: Iterable[str], where: str) -> None:
     """Raise if this cannot be text: it has NULs, or control characters beyond a stray few."""
     lines, column = 1, 0
     for text in pieces:
-        codes = np.frombuffer(text[:65536].encode("utf-32-le", "surrogatepass"), dtype=np.uint32)
-        control = (codes < 32) & ~np.isin(codes, (9, 10, 11, 12, 13, 27)) | np.isin(codes, (127, *UNUSED_CODES))
-        if control.sum() > BINARY_SHARE * len(codes):
+        if len(CONTROLS.findall(text, 0, LOOKED_AT)) > BINARY_SHARE * min(len(text), LOOKED_AT):
             raise DataError("binary data where text was expected", where=where, hint=BINARY_HINT)
         before, nul, _ = text.partition("\0")
         lines, column = lines + before.count("\n"), (0 if "\n" in before else column) + len(before.rpartition("\n")[2])

@@ -17,6 +17,7 @@ from typing import BinaryIO
 from genwright.errors import DataError, NoRowsError
 
 MAX_BYTES = 4 << 30  # of one file after decompression that is read at once; tables are streamed
+SPARE_BYTES, MOST_EXPANSION = 1 << 26, 100  # that may come out of a compressed file, and for each byte of it
 BLOCK = 1 << 20  # bytes of a stream decoded at a time
 GZIP_MAGIC = b"\x1f\x8b"
 UTF8_FLAG = 0x800  # of a zip member: its name is in UTF-8
@@ -160,16 +161,17 @@ def _walked(root: Path) -> tuple[tuple[str, ...], tuple[str, ...]]:
 
 def _read_member(archive: zipfile.ZipFile, member: zipfile.ZipInfo, where: str) -> bytes:
     name = member.filename
-    if member.file_size > MAX_BYTES:
-        raise _too_large(f"{where}:{name}")
+    most = _most(member.compress_size)
+    if member.file_size > most:
+        raise _too_large(most, f"{where}:{name}")
     try:
         with archive.open(member) as stream:
-            raw = stream.read(MAX_BYTES + 1)
+            raw = stream.read(most + 1)
     except (zipfile.BadZipFile, zlib.error, lzma.LZMAError, OSError, EOFError, ValueError) as error:
         raise DataError(f"damaged archive member: {error}", where=f"{where}:{name}") from None
     except (RuntimeError, NotImplementedError) as error:  # encrypted, or an unknown compression
         raise DataError(str(error), where=f"{where}:{name}", hint="unpack it and give the folder") from None
-    return _checked_size(raw, f"{where}:{name}")
+    return _checked_size(raw, most, f"{where}:{name}")
 
 
 def read_bytes(path: Path) -> bytes:
@@ -177,15 +179,16 @@ def read_bytes(path: Path) -> bytes:
     try:
         with path.open("rb") as stream:
             zipped = stream.read(2) == GZIP_MAGIC
+        most = _most(path.stat().st_size) if zipped else MAX_BYTES
         with gzip.open(path) if zipped else path.open("rb") as stream:
-            raw = stream.read(MAX_BYTES + 1)
+            raw = stream.read(most + 1)
     except (EOFError, zlib.error, gzip.BadGzipFile) as error:
         raise DataError(
             f"damaged gzip file: {error}", where=str(path), hint="it may be cut short; fetch it again"
         ) from None
     except OSError as error:
         raise DataError(error.strerror or str(error), where=str(path)) from None
-    return _checked_size(raw, str(path))
+    return _checked_size(raw, most, str(path))
 
 
 @dataclass(frozen=True)
@@ -229,13 +232,21 @@ class Stream:
         return io.TextIOWrapper(self.open(), encoding=encoding, newline="")
 
 
-def _too_large(where: str) -> DataError:
-    return DataError(f"larger than {MAX_BYTES >> 30} GiB", where=where, hint="give a sample of the data")
+def _most(packed: int) -> int:
+    """How many bytes may come out of so many that are compressed."""
+    return min(MAX_BYTES, SPARE_BYTES + MOST_EXPANSION * packed)
 
 
-def _checked_size(raw: bytes, where: str) -> bytes:
-    if len(raw) > MAX_BYTES:
-        raise _too_large(where)
+def _too_large(most: int, where: str) -> DataError:
+    if most == MAX_BYTES:
+        return DataError(f"larger than {most >> 30} GiB", where=where, hint="give a sample of the data")
+    what = f"larger than {most / 2**20:,.1f} MiB, {MOST_EXPANSION} times as large as it is compressed"
+    return DataError(what, where=where, hint="if that is what it should be, unpack it and give the result")
+
+
+def _checked_size(raw: bytes, most: int, where: str) -> bytes:
+    if len(raw) > most:
+        raise _too_large(most, where)
     if not raw:
         raise NoRowsError("the file is empty", where=where)
     return raw
