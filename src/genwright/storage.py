@@ -12,6 +12,7 @@ from typing import Any
 from genwright.errors import StorageError
 from genwright.folders import OtherWorkError, flush, is_special, part_in, remove, writing
 
+NESTS = (list, tuple, dict)
 DEEPEST = 50  # lists and objects inside each other in JSON; what is deeper might exhaust Python's stack later on
 
 
@@ -71,17 +72,18 @@ def parse_json(raw: bytes, *, where: str) -> Any:
         value = json.loads(raw.decode("utf-8"))
     except (ValueError, RecursionError) as error:  # also of numbers of thousands of digits, and of deep nesting
         raise StorageError(f"not valid JSON ({error})", where=where, hint="the file is damaged") from None
-    level = [value]
-    for _ in range(DEEPEST):
-        level = [
-            e
-            for each in level
-            if isinstance(each, list | dict)
-            for e in (each if isinstance(each, list) else each.values())
-        ]
-    if level:
+    if is_deep(value):
         raise StorageError(f"nested more than {DEEPEST} deep", where=where, hint="the file is damaged")
     return value
+
+
+def is_deep(value: Any, *, most: int = DEEPEST) -> bool:
+    """Whether more than so many lists and objects are inside each other; told without recursion."""
+    level = [value]
+    for _ in range(most):
+        held = [each.values() if isinstance(each, dict) else each for each in level if isinstance(each, NESTS)]
+        level = [each for inside in held for each in inside]
+    return bool(level)
 
 
 def claim(folder: Path, asked: dict[str, Any]) -> None:

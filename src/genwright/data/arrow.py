@@ -11,7 +11,10 @@ import numpy as np
 import pyarrow as pa
 
 from genwright.data.times import format_times
+from genwright.errors import DataError
+from genwright.storage import is_deep
 
+DEEPEST = 200  # lists and objects inside each other in a value
 UUIDS = "uuid"  # the type of a database's UUIDs, which are texts elsewhere
 JSON = "json"  # the type of values that are lists, objects or of several types: each is written as JSON
 WITH_PARAMETERS = re.compile(
@@ -188,6 +191,9 @@ def json_text(value: Any) -> str:
     """A value of any type that JSON has as a text that `json_value` reads back: words stay bare where they can."""
     if isinstance(value, str):
         return value if json_value(value) is value else json.dumps(value)
+    if is_deep(value, most=DEEPEST):
+        what = f"a value is nested more than {DEEPEST} deep"
+        raise DataError(what, where="lists and objects", hint="drop the column, or flatten it first")
     try:
         return json.dumps(value, ensure_ascii=False, default=_plainer)
     except TypeError:  # of keys

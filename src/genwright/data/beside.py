@@ -14,7 +14,8 @@ from genwright.data.files import Files, readable, shown
 from genwright.data.kinds import as_text
 from genwright.data.schema import infer, is_wordy, type_columns
 from genwright.data.table import MISSING, MissingMarks, RawColumn, RawTable, parse_json_lines
-from genwright.errors import DataError
+from genwright.errors import DataError, StorageError
+from genwright.storage import parse_json
 
 SIDE_FILES = ("labels.csv", "labels.jsonl", "captions.jsonl", "metadata.csv", "metadata.jsonl")
 SIDE_SUFFIXES = (".csv", ".tsv", ".json", ".jsonl", ".ndjson")  # of tables that are looked at under any name
@@ -97,9 +98,9 @@ def _side_table(files: Files, side: str, *, missing: MissingMarks, schema: Mappi
 def _json_list(raw: bytes, where: str) -> bytes:
     """One JSON list of objects as JSON lines."""
     try:
-        records = json.loads(decode_table(raw, where)[0])
-    except (ValueError, RecursionError) as error:
-        raise DataError(f"not JSON: {error}", where=where) from None
+        records = parse_json(decode_table(raw, where)[0].encode(), where=where)
+    except StorageError as error:
+        raise DataError(error.what, where=where) from None
     if isinstance(records, dict) and {"images", "annotations"} <= records.keys():
         raise DataError(COCO, where=where)
     if not isinstance(records, list):

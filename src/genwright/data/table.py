@@ -12,12 +12,13 @@ import numpy as np
 import pyarrow as pa
 from jaxtyping import Int
 
-from genwright.data.arrow import JSON, json_text
+from genwright.data.arrow import DEEPEST, JSON, json_text
 from genwright.data.dataset import Storage
 from genwright.data.encodings import HALVES, decode_table
 from genwright.data.numerals import readings
 from genwright.data.reservoir import Reservoir
 from genwright.errors import DataError, NoRowsError
+from genwright.storage import is_deep
 
 MISSING = frozenset({"", "NA", "N/A", "n/a", "#N/A", "NaN", "nan", "NULL", "null", "None", "?"})
 CHUNK = 4096  # rows taken at a time, so that columns are filled by C code rather than cell by cell
@@ -248,4 +249,6 @@ def _json_object(line: str, where: str) -> dict[str, Any]:
         raise DataError(f"not JSON: {error}", where=where, hint="each line must be one JSON object") from None
     if not isinstance(record, dict):
         raise DataError("not a JSON object", where=where, hint='each line must be like {"age": 39, "sex": "F"}')
+    if is_deep(record, most=DEEPEST):
+        raise DataError(f"nested more than {DEEPEST} deep", where=where, hint="leave that value out, or flatten it")
     return record

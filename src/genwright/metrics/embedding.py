@@ -7,9 +7,10 @@ wrapping MIT), 384 numbers per text, English. Nothing is ever downloaded.
 
 import hashlib
 from collections.abc import Iterator, Sequence
+from functools import partial
 from itertools import pairwise
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 import torch
@@ -21,6 +22,7 @@ from torch import Tensor
 
 from genwright.errors import ArgumentError, DataError, MissingDependencyError, StorageError
 from genwright.storage import read_json
+from genwright.typed import entry, typed
 
 FILES = ("config.json", "tokenizer.json", "model.safetensors")
 BATCH_TOKENS = 4096  # run through the network at once: below 100 MB for a model of 384 numbers per token
@@ -30,8 +32,9 @@ PACKAGED_SHA256 = {
     "model.safetensors": "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db",
     "tokenizer.json": "be50c3628f2bf5bb5e3a7f17b1f74611b2561a3a27eeab05e5aa30f411572037",
 }
+Activation = Literal["gelu", "gelu_new", "gelu_pytorch_tanh"]
 KINDS = ("bert", "roberta", "xlm-roberta", "camembert")
-ACTIVATIONS = {"gelu": "none", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh"}
+ACTIVATIONS: dict[Activation, str] = {"gelu": "none", "gelu_new": "tanh", "gelu_pytorch_tanh": "tanh"}
 
 
 class TextEncoder:
@@ -162,16 +165,14 @@ class _Net:
     """The network, as tensors under the names that model.safetensors gives them."""
 
     def __init__(self, config: dict[str, Any], weights: bytes, where: str) -> None:
-        self.kind = str(config.get("model_type"))
+        of = partial(entry, {"pad_token_id": 0} | typed(config, dict, where=where), where=f"{where}, config.json")
+        self.kind = of("model_type", str)
         if self.kind not in KINDS or config.get("position_embedding_type", "absolute") != "absolute":
             raise StorageError(f"a model of type {self.kind} is not supported", where=where, hint=f"one of {KINDS}")
-        try:
-            self.width, self.layers = int(config["hidden_size"]), int(config["num_hidden_layers"])
-            self.heads, self.epsilon = int(config["num_attention_heads"]), float(config["layer_norm_eps"])
-            self.gelu = ACTIVATIONS[config["hidden_act"]]
-            self.padding = int(config.get("pad_token_id", 0))
-        except (KeyError, TypeError, ValueError) as error:
-            raise StorageError(f"config.json lacks a usable {error}", where=where) from None
+        self.width, self.layers, self.heads, self.padding = (
+            of(name, int) for name in ("hidden_size", "num_hidden_layers", "num_attention_heads", "pad_token_id")
+        )
+        self.epsilon, self.gelu = of("layer_norm_eps", float), ACTIVATIONS[of("hidden_act", Activation)]
         # RoBERTa counts places from the padding token's number + 1, a relic of fairseq; BERT from 0.
         self.first_place = 0 if self.kind == "bert" else self.padding + 1
         try:
@@ -186,6 +187,8 @@ class _Net:
     def _check(self, where: str) -> None:
         """Every tensor that the network needs is there, with the shape that the configuration says."""
         d, inner = self.width, self.tensors.get("encoder.layer.0.intermediate.dense.bias", torch.empty(0)).numel()
+        if min(d, self.heads) < 1 or self.padding < 0 or not 0 <= self.layers <= len(self.tensors):
+            raise StorageError("config.json is of no such model", where=where)
         if d % self.heads:
             raise StorageError(f"{d} numbers per token do not divide into {self.heads} heads", where=where)
         tables = [
