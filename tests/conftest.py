@@ -8,11 +8,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from jaxtyping import install_import_hook
 
-import tests.shapes  # noqa: F401  (the hook looks it up by name)
+from tests.shapes import check_when_called
 
-install_import_hook("genwright", "tests.shapes.checked")  # before anything imports genwright
+check_when_called("genwright")  # before anything imports it
 
 
 if threading.current_thread() is threading.main_thread():  # background jobs and nohup ignore these, and so would tests
