@@ -41,10 +41,8 @@ class Subject:
 
     def judged(self, fake: Dataset, generator: gw.Generator | None = None) -> tuple[str, Evaluation]:
         """The first sentence of the verdict, and the scores."""
-        floors = None if isinstance(self.real.media, Text) else self.floors
-        found = evaluate(
-            fake, real=self.real, train=self.train, generator=generator, only=SCORES, floors=floors, seed=0
-        )
+        about = {"generator": generator, "only": SCORES, "floors": self.floors, "seed": 0}
+        found = evaluate(fake, real=self.real, train=self.train, **about)
         return verdict(read_all(found.scores), unseen=1000).summary, found
 
 

@@ -36,26 +36,25 @@ def commands() -> list[str]:
     return [line.removeprefix("$ ").split("#")[0].strip() for line in lines if "genwright " in line]
 
 
-@pytest.mark.parametrize("command", commands())
-def test_commands_parse(command):
-    words = shlex.split(command)
-    assert words[0] == "genwright"
-    if len(words) > 1 and not words[1].startswith("-"):
-        verb = main.commands[words[1]]
-        verb.make_context(words[1], words[2:], resilient_parsing=True)
+def test_commands_parse():
+    assert len(commands()) > 20
+    for command in commands():
+        words = shlex.split(command)
+        assert words[0] == "genwright"
+        if len(words) > 1 and not words[1].startswith("-"):
+            main.commands[words[1]].make_context(words[1], words[2:], resilient_parsing=True)
 
 
-@pytest.mark.parametrize("page", PAGES, ids=lambda p: str(p.relative_to(ROOT)))
-def test_links_lead_somewhere(page):
-    for target in LINK.findall(page.read_text(encoding="utf-8")):
-        assert (page.parent / target.strip()).exists(), f"{page.name} links to {target}"
+def test_links_lead_somewhere():
+    for page in PAGES:
+        for target in LINK.findall(page.read_text(encoding="utf-8")):
+            assert (page.parent / target.strip()).exists(), f"{page.name} links to {target}"
 
 
-@pytest.mark.parametrize("verb", [None, *main.commands])
-def test_help_has_an_example(verb):
-    result = CliRunner().invoke(main, [verb, "--help"] if verb else ["--help"])
-    assert result.exit_code == 0
-    assert "genwright " in result.output
+def test_help_has_an_example():
+    for words in ([], *([verb] for verb in main.commands)):
+        result = CliRunner().invoke(main, [*words, "--help"])
+        assert result.exit_code == 0 and "genwright " in result.output, words
 
 
 def test_the_readme_tree_names_real_files():

@@ -32,6 +32,10 @@ class Bounds(TorchDispatchMode):
         self.bytes = SPARE_BYTES + BYTES_PER_BYTE * sum(t.numel() * t.element_size() for t in weights.values())
         self.calls = SPARE_CALLS + CALLS_PER_TENSOR * len(weights)
 
+    @classmethod
+    def _should_skip_dynamo(cls) -> bool:
+        return False  # nothing is compiled here, and telling torch's compiler so would load it: a second in every load
+
     def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
         self.calls -= 1
         self.bytes -= 4 * _numbers(func, args)

@@ -166,13 +166,9 @@ def test_failures_are_json_too_where_json_was_asked_for(words, monkeypatch, caps
     assert told["what"] in err and told["what"]
 
 
-def test_evaluate_scores_a_folder_and_a_file(wine, tmp_path):
+def test_evaluate_scores_a_folder(wine):
     of_folder = answer("evaluate", wine, "--real", "wine")
     assert {score["name"] for score in of_folder["scores"]} >= {"shape error", "trend error"}
-    genwright("sample", wine, "-n", 50, "--out", tmp_path / "fake.csv")
-    done = genwright("evaluate", tmp_path / "fake.csv", "--real", "wine")
-    assert done.exit_code == 0, done.stderr
-    assert "shape error" in done.stdout and "50 generated records against 178 real ones" in done.stderr
 
 
 def test_images_are_fitted_and_drawn_into_a_folder(tmp_path):

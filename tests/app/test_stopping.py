@@ -62,30 +62,30 @@ def test_a_signal_that_something_else_was_made_of_is_answered_still(monkeypatch,
     assert left.value.code == 143 and capsys.readouterr().err == "genwright: stopped\n"
 
 
-def stopped(number: int, *, at: str, cwd: Path) -> tuple[int, str]:
-    """The exit code and the last words of a fit that a signal comes to once it says `at`; SIGHUP it is not to hear."""
+def test_a_stopped_fit_tells_what_is_kept_and_goes_on_from_there(tmp_path, monkeypatch):
+    """Stopped as a process by SIGTERM; SIGHUP it is not to hear. Then taken up, and stopped by Ctrl-C."""
     words = ["fit", "wine", "--family", "autoregressive", "--steps", "100000", "--out", "a"]
     process = subprocess.Popen(
         [sys.executable, "-m", "genwright", *words],
-        cwd=cwd,
+        cwd=tmp_path,
         stderr=subprocess.PIPE,
         text=True,
         preexec_fn=lambda: signal.signal(signal.SIGHUP, signal.SIG_IGN),  # as nohup has it
     )
-    assert any(at in line for line in process.stderr), process.wait()
+    assert any("training" in line for line in process.stderr), process.wait()
     process.send_signal(signal.SIGHUP)
     time.sleep(0.1)
     assert process.poll() is None
-    process.send_signal(number)
+    process.send_signal(signal.SIGTERM)
     told = process.communicate(timeout=60)[1]
-    return process.returncode, told
-
-
-def test_a_stopped_fit_tells_what_is_kept_and_goes_on_from_there(tmp_path):
-    for number, code, at in ((signal.SIGTERM, 143, "training"), (signal.SIGINT, 130, "resumed at step")):
-        left, told = stopped(number, at=at, cwd=tmp_path)
-        assert left == code and "is kept in a; the same command goes on from there" in told and "Traceback" not in told
-        assert {p.name for p in (tmp_path / "a").iterdir()} - {"log.jsonl"} == {"checkpoint.safetensors"}
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr("genwright.train.loop.take_step", lambda *_: signal.raise_signal(signal.SIGINT))
+    again = genwright(*words)
+    assert "resumed at step" in again.stderr
+    assert (process.returncode, again.exit_code) == (143, 130)
+    for said in (told, again.stderr):
+        assert "is kept in a; the same command goes on from there" in said and "Traceback" not in said
+    assert {p.name for p in (tmp_path / "a").iterdir()} - {"log.jsonl"} == {"checkpoint.safetensors"}
 
 
 def test_nothing_is_called_kept_that_is_not(tmp_path, monkeypatch):
@@ -195,7 +195,7 @@ def test_more_records_than_memory_are_refused_at_once(tmp_path):
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="no /dev/full")
 @pytest.mark.parametrize(("into", "code"), [("> /dev/full", 8), ("| head -c 10; exit ${PIPESTATUS[0]}", 141)])
 def test_an_output_that_cannot_be_written_is_no_bug(into, code):
-    shell = f"{sys.executable} -m genwright inspect wine --json {into}"
+    shell = f"{sys.executable} -m genwright ratings power --raters 12 --per-rater 40 --json {into}"
     done = subprocess.run(["bash", "-c", shell], capture_output=True, text=True)
     if code == 8:
         assert done.returncode == 8 and "standard output: cannot write" in done.stderr

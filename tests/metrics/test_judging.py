@@ -30,10 +30,10 @@ REAL = digits(slice(0, 120))
     [
         (lambda x: x, 0.75, 1.0),
         (lambda x: gaussian_filter(x, (0, 0.5, 0.5)), 0.0, 0.05),
-        (lambda x: 0.95 * x, 0.0, 0.1),
-        (lambda x: x + np.random.default_rng(0).normal(0, 0.8, x.shape), 0.0, 0.5),
+        pytest.param(lambda x: 0.95 * x, 0.0, 0.1, marks=pytest.mark.slow),
+        pytest.param(lambda x: x + np.random.default_rng(0).normal(0, 0.8, x.shape), 0.0, 0.5, marks=pytest.mark.slow),
         (lambda x: x[:, :, ::-1], 0.0, 0.3),
-        (lambda x: 0 * x + x.mean(0), 0.0, 0.01),
+        pytest.param(lambda x: 0 * x + x.mean(0), 0.0, 0.01, marks=pytest.mark.slow),
     ],
     ids=["real", "slightly blurred", "darker", "noisy", "mirrored", "mean"],
 )

@@ -1,10 +1,10 @@
 """compare: rank generators, or folders of what they made, by how they stand against the same real records."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from genwright.data.dataset import Dataset
+from genwright.data.dataset import Dataset, Text
 from genwright.data.split import row_keys
 from genwright.errors import ArgumentError, DataError
 from genwright.metrics.amounts import equal_amounts
@@ -94,11 +94,12 @@ def compare(
     _check_different(systems)
     usable, unusable = equal_amounts(systems, real=real, seed=seed)
     found: dict[str, Evaluation] = {}
+    floors: dict[tuple[str, ...], dict[str, Sequence[Score]]] = {}  # the same for all systems that have the same fields
     for name, data in usable.items():
+        known = None if isinstance(real.media, Text) else floors.setdefault(tuple(sorted(data.columns)), {})
+        about = {"extractor": extractor, "cache": cache, "encoder": encoder, "floors": known, "seed": seed}
         try:
-            found[name] = evaluate(
-                data, real=real, train=train, extractor=extractor, cache=cache, encoder=encoder, seed=seed
-            )
+            found[name] = evaluate(data, real=real, train=train, **about)
         except DataError as error:
             unusable[name] = error.what
     return ranked(found, by=by, unusable=unusable)

@@ -219,7 +219,7 @@ def _convolution(
     rng = torch.Generator().manual_seed(seed)
     inputs, answers = torch.tensor(x, dtype=torch.float32).transpose(1, 2), torch.tensor(is_fake).float()
     net = _Convolution(inputs.shape[1], rng)
-    optimizer = torch.optim.AdamW(net.parameters(), lr=5e-3, weight_decay=0.01)
+    optimizer = torch.optim.AdamW(net.parameters(), lr=5e-3, weight_decay=0.01, fused=True)
     for _ in range(CONV_STEPS):
         rows = torch.randint(len(inputs), (min(64, len(inputs)),), generator=rng)
         loss = nn.functional.binary_cross_entropy_with_logits(net(inputs[rows]), answers[rows])
