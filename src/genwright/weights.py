@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any
 
+import numpy as np
 import torch
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
@@ -55,8 +56,8 @@ def _numbers(func: Any, args: Any) -> int:
     if func._schema.name.endswith("_") or func.is_view:
         return 0
     try:
-        return math.prod(torch.broadcast_shapes(*(tensor.shape for tensor in tensors)))
-    except RuntimeError:  # matrices multiplied and the like
+        return math.prod(np.broadcast_shapes(*(tensor.shape for tensor in tensors)))
+    except ValueError:  # matrices multiplied and the like
         return max(tensor.numel() for tensor in tensors)
 
 

@@ -100,7 +100,7 @@ def test_values_without_meaning_are_zero_and_given_ones_stay():
     assert (drawn[drawn[:, 1] == 1, 2] == 0).all() and (drawn[drawn[:, 1] == 0, 2] != 0).all()
 
 
-@pytest.mark.parametrize("correlation", [0.0, -0.8, 0.999])
+@pytest.mark.parametrize("correlation", [-0.8, 0.999])
 def test_a_gaussian_copula_is_recovered(correlation):
     rng = torch.Generator().manual_seed(2)
     a, b = torch.randn(2, 600, generator=rng)

@@ -100,7 +100,7 @@ def test_mixed_rows_keep_their_dependence_and_obey_what_is_given():
     torch.default_generator.manual_seed(0)
     net = SMALL.build(space, None)
     SMALL.prepare(net, space, Encoded(x), rng())
-    train(SMALL, net, x, None, 800)
+    train(SMALL, net, x, None, 600)
     fake = SMALL.sample(net, 2000, Given(), generator)
     shares = fake[:, 0].long().bincount(minlength=3) / 2000
     assert (shares - torch.tensor([0.5, 0.3, 0.2])).abs().max() < 0.15
