@@ -25,7 +25,7 @@ from tests.rating.conftest import sounds
 from tests.test_docs import commands
 
 ELSEWHERE = {"inception=": "needs weights that do not ship", "--cache features": "needs weights that do not ship"}
-SHORT = {"--minutes": "0.02", "--draws": "2", "--trials": "8", "--raters": "2", "-n": "60"}
+SHORT = {"--minutes": "0.005", "--draws": "2", "--trials": "8", "--raters": "2", "-n": "60"}
 RNG = np.random.default_rng(0)
 
 

@@ -19,6 +19,7 @@ from genwright.app.cli import main
 from genwright.app.exits import EXIT_CODES
 from genwright.folders import OLD, locked
 from genwright.signals import STOPPING
+from genwright.train.step import take_step
 
 DOCS = Path(__file__).parents[2] / "docs" / "guides"
 CODES = dict(re.findall(r"^(\d+) +(.+)$", EXIT_CODES, re.MULTILINE))
@@ -79,7 +80,12 @@ def test_a_stopped_fit_tells_what_is_kept_and_goes_on_from_there(tmp_path, monke
     process.send_signal(signal.SIGTERM)
     told = process.communicate(timeout=60)[1]
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr("genwright.train.loop.take_step", lambda *_: signal.raise_signal(signal.SIGINT))
+
+    def interrupting(*given):
+        signal.raise_signal(signal.SIGINT)
+        return take_step(*given)
+
+    monkeypatch.setattr("genwright.train.loop.take_step", interrupting)
     again = genwright(*words)
     assert "resumed at step" in again.stderr
     assert (process.returncode, again.exit_code) == (143, 130)

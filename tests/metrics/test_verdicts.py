@@ -10,9 +10,8 @@ from benchmarks.verdicts import FAR, KINDS, UNUSABLE, Subject, allowed, digits
 import genwright as gw
 from genwright.metrics.comparison import compare
 
-FEW = ("unseen real images", "noise of 2 %")  # blur is in test_judging
 CASES = [
-    pytest.param(kind, name, marks=[pytest.mark.slow] if kind == "images" and name not in FEW else [])
+    pytest.param(kind, name, marks=[pytest.mark.slow] * (kind == "images" and name != "unseen real images"))
     for kind, (_, cases) in KINDS.items()
     for name in cases
 ]

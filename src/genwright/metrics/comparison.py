@@ -93,6 +93,8 @@ def compare(
         raise ArgumentError(f"{len(systems)} systems", where="systems", hint="give two or more to compare")
     _check_different(systems)
     usable, unusable = equal_amounts(systems, real=real, seed=seed)
+    if len(usable) < 2:
+        raise _too_few(unusable)
     found: dict[str, Evaluation] = {}
     floors: dict[tuple[str, ...], dict[str, Sequence[Score]]] = {}  # the same for all systems that have the same fields
     for name, data in usable.items():
