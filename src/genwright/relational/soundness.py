@@ -28,11 +28,11 @@ def check_sound(made: "DatabaseGenerator") -> None:
     require(all(abs(start) < LATEST for start in made.starts.values()), "no such time")
     require(made.kept.keys() <= layouts.keys() and made.keys.keys() <= layouts.keys(), "tables that are not there")
     for table, key in made.keys.items():
-        known = made.kept[table].columns if table in made.kept else _kinds(layouts[table].fields)
+        known = set(made.kept[table].columns if table in made.kept else _kinds(layouts[table].fields))
         require(key in known, f"{table} has no column {key!r:.60}")
     for foreign in made.foreign:
-        known = foreign.table in layouts and foreign.column in _kinds(layouts[foreign.table].fields)
-        require(known and foreign.parent in made.keys, "a foreign key of nothing")
+        there = foreign.table in layouts and foreign.column in _kinds(layouts[foreign.table].fields)
+        require(there and foreign.parent in made.keys, "a foreign key of nothing")
     seen: dict[str, Layout] = {}
     for layout in made.layouts:
         if layout.table not in made.kept:
@@ -55,8 +55,8 @@ def _check_layout(
         require(foreign in made.foreign and foreign.table == layout.table, f"{layout.table} refers otherwise")
         require(above is not None and foreign in above.counted and above.table not in made.kept, "none counted")
     require(all(f in made.foreign and f.parent == layout.table for f in layout.counted), "counts of others")
-    for foreign, fields in layout.links:
-        require(_kinds(fields).items() <= _kinds(layouts[foreign.parent].scalars).items(), "other fields are asked for")
+    for foreign, wanted in layout.links:
+        require(_kinds(wanted).items() <= _kinds(layouts[foreign.parent].scalars).items(), "other fields are asked for")
     fields, scalars, beside = map(_kinds, (layout.fields, layout.scalars, layout.beside))
     require(len(fields) == len(layout.fields) and scalars.items() <= fields.items(), "a field is there twice, or not")
     alone = {f.name for f in layout.fields if isinstance(f, Identifier | Constant)} | set(scalars)
