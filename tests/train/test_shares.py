@@ -26,7 +26,7 @@ def shares_of(family, clock):
     return drawn[:, 1].long().bincount(minlength=3) / len(drawn)
 
 
-@pytest.mark.parametrize("family", [gw.VAE(), gw.GAN(), gw.FlowMatching(), gw.Diffusion()])
+@pytest.mark.parametrize("family", [gw.VAE(), gw.GAN(), gw.FlowMatching(), gw.Diffusion(), gw.Autoregressive()])
 def test_shares_are_those_of_the_rows(family):
     assert (shares_of(family, Clock(steps=400)) - SHARES).abs().sum() < 0.04
 

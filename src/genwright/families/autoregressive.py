@@ -108,6 +108,9 @@ class Autoregressive(GradientFamily):
             case Tokens():
                 return CausalTokens(space, context, width=self.width, depth=self.depth, heads=self.heads)
 
+    def level_biases(self, net: nn.Module) -> tuple[Float[Tensor, "levels"], ...]:
+        return net.level_biases if isinstance(net, AnyOrderColumns) else ()
+
     def players(self, net: nn.Module) -> tuple[Player, ...]:
         # Weight decay as strong as this, and few weights, keep some ten thousand rows from being learned by heart.
         columns = partial(adamw, learning_rate=3e-3, weight_decay=2.0)

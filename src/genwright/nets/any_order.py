@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from genwright.maths import decoding
 from genwright.nets.quantile_density import QuantileDensity
+from genwright.nets.relaxation import log_frequencies
 from genwright.spaces import Columns, Continuous, Discrete
 
 NATURAL_SHARE = 0.5  # of training rows use the order that unconditional sampling uses; the others a random one
@@ -280,12 +281,14 @@ class AnyOrderColumns(nn.Module):
     @torch.no_grad()
     def _start_from_marginals(self, x: Float[Tensor, "n c"]) -> None:
         """Set the biases of the categorical heads to the smoothed log-frequencies of the first batch."""
-        for j in self.space.discrete:
-            bias = self.heads[j].get_parameter("bias")
-            known = x[~x[:, j].isnan(), j]
-            counts = torch.bincount(known.long(), minlength=len(bias)).float() + 0.5
-            bias.copy_((counts / counts.sum()).log())
+        for bias, levels in zip(self.level_biases, log_frequencies(self.space, x), strict=True):
+            bias.copy_(levels)
         self.fitted.fill_(True)
+
+    @property
+    def level_biases(self) -> tuple[Float[Tensor, "levels"], ...]:
+        """What is added to the logits of each discrete column, whatever comes before it."""
+        return tuple(self.heads[j].get_parameter("bias").detach() for j in self.space.discrete)
 
 
 def _without_slopes(net: "AnyOrderColumns", weights: dict[str, Tensor], prefix: str, *_: object) -> None:

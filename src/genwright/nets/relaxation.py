@@ -48,7 +48,7 @@ def log_frequencies(space: Columns, x: Float[Tensor, "n c"]) -> tuple[Float[Tens
     found = []
     for i, column in enumerate(space.columns):
         if isinstance(column, Discrete):
-            counts = x[:, i].long().bincount(minlength=column.levels).float() + SMOOTHING
+            counts = x[~x[:, i].isnan(), i].long().bincount(minlength=column.levels).float() + SMOOTHING
             found.append((counts / counts.sum()).log())
     return tuple(found)
 

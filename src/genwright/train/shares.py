@@ -13,7 +13,7 @@ from genwright.spaces import Columns, Discrete, Encoded, Given
 from genwright.train.plan import Clock
 
 ROUNDS = 4
-PER_DRAW = 32  # rows learned from for each row drawn in a round
+PER_DRAW = 16  # rows learned from for each row drawn in a round
 AT_ONCE, MOST_DRAWN = 256, 2048  # rows of a round: at least, and at most
 
 
@@ -38,9 +38,9 @@ def match_shares(
         given = Given(None, None if rows.context is None else rows.context[some])
         return _counts(space, family.sample(net, AT_ONCE, given, rng))
 
-    began = time.monotonic()
+    began = time.perf_counter()
     counts()
-    affordable = clock.seconds_left / ROUNDS / (time.monotonic() - began)
+    affordable = clock.seconds_left / ROUNDS / max(1e-6, time.perf_counter() - began)
     learned = math.inf if clock.steps is None else clock.steps * (family.batch or 1)
     drawn = min(MOST_DRAWN, max(AT_ONCE, learned / PER_DRAW))
     chunks = max(0, int(min(affordable, drawn // AT_ONCE)))
