@@ -16,13 +16,13 @@ SPACE = Columns((Discrete("size", 3), Discrete("kind", 3)))
 
 
 def shares_of(family, clock):
-    """How often untrained nets draw the levels of a column, once the shares in 4,000 rows are matched."""
-    rows = torch.multinomial(SHARES, 8000, replacement=True, generator=torch.Generator().manual_seed(0)).view(-1, 2)
+    """How often untrained nets draw the levels of a column, once the shares in 20,000 rows are matched."""
+    rows = torch.multinomial(SHARES, 40_000, replacement=True, generator=torch.Generator().manual_seed(0)).view(-1, 2)
     torch.manual_seed(0)
-    family = family.sized(SPACE, Work(rows=4000, steps=400))
+    family = family.sized(SPACE, Work(rows=20_000, steps=400))
     net = family.build(SPACE, None)
     match_shares(family, net, space=SPACE, rows=Encoded(rows.float()), clock=clock, seed=0)
-    drawn = family.sample(net, 4000, Given(), torch.Generator().manual_seed(1))
+    drawn = family.sample(net, 20_000, Given(), torch.Generator().manual_seed(1))
     return drawn[:, 1].long().bincount(minlength=3) / len(drawn)
 
 
@@ -36,5 +36,5 @@ def test_nothing_is_matched_when_the_time_is_up():
 
 
 def test_draws_that_take_the_likeliest_level_are_left_alone():
-    family = gw.VAE(temperature=0.0).sized(SPACE, Work(rows=4000, steps=400))
+    family = gw.VAE(temperature=0.0).sized(SPACE, Work(rows=20_000, steps=400))
     assert family.level_biases(family.build(SPACE, None)) == ()
