@@ -1,12 +1,15 @@
 """Comparison: better ranks first and is told apart, equal is not, and the rule is said."""
 
+import re
+
 import numpy as np
 import pytest
 
 from genwright.data.text import parse_text
 from genwright.errors import ArgumentError, DataError
+from genwright.metrics.amounts import fewest_bytes
 from genwright.metrics.comparison import compare, ranked
-from genwright.metrics.evaluate import Evaluation
+from genwright.metrics.evaluate import Evaluation, evaluate
 from genwright.metrics.intervals import Replicates
 from genwright.metrics.multiple import difference
 from genwright.metrics.score import Score
@@ -108,6 +111,20 @@ def test_texts_cut_otherwise_are_compared_by_equal_amounts_and_a_bad_one_is_left
     assert found.ranking[-1][0] == "scrambled" and "running" in found.best
     assert "tiny is left out: 8 bytes of text are too few to compare" in found.notes
     assert [pair.first for pair in found.pairs if pair.adjusted_p < 0.05] and len(found.pairs) == 3
+
+
+def test_records_half_as_long_are_compared_by_equal_bytes(texts):
+    lines = texts["lines"].columns["text"].tolist()
+    whole, halves = (
+        written("\n".join(each), name="x", records="lines")
+        for each in (lines[:80], [line[: len(line) // 2] for line in lines[:80]])
+    )
+    real = written("\n".join(lines[80:]), name="real", records="lines")
+    most, name = fewest_bytes({"whole": whole, "halves": halves}, real=real), "byte 4-gram divergence"
+    assert most == sum(map(len, halves.columns["text"])) < sum(map(len, real.columns["text"])) // 2
+    sizes = [evaluate(fake, real=real, only=[name], most_bytes=most)[name].signature for fake in (whole, halves)]
+    grams = [int(re.search(r"\+(\d+) n-grams", size)[1]) for size in sizes]
+    assert most - 3 * 40 - 3 <= grams[0] <= most and grams[1] == most - 3 * len(halves)
 
 
 def test_scores_of_different_real_records_are_compared_as_if_independent():

@@ -37,6 +37,11 @@ def equal_amounts(
     return {name: _some(data, n, seed) for name, data in usable.items()}, unusable
 
 
+def fewest_bytes(systems: Mapping[str, Dataset], *, real: Dataset) -> int | None:
+    """The bytes of text of the system that has fewest; None for other data."""
+    return min(map(_bytes, systems.values()), default=None) if isinstance(real.media, Text) else None
+
+
 def _enough(data: Dataset, real: Dataset) -> Dataset:
     """`data` as what `real` holds; DataError where that cannot be, or is too little."""
     read = aligned(data, shared(real, data)[0])

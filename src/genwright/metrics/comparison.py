@@ -7,7 +7,7 @@ from typing import Any
 from genwright.data.dataset import Dataset, Text
 from genwright.data.split import row_keys
 from genwright.errors import ArgumentError, DataError
-from genwright.metrics.amounts import equal_amounts
+from genwright.metrics.amounts import equal_amounts, fewest_bytes
 from genwright.metrics.embedding import TextEncoder
 from genwright.metrics.evaluate import HEADLINES, MIN_ROWS, Evaluation, evaluate
 from genwright.metrics.feature_cache import FeatureCache
@@ -77,7 +77,8 @@ def compare(
 ) -> Comparison:
     """Rank at least two sets of generated records by one score against the same real ones.
 
-    As many records of each are used (as many bytes of running text), for most scores depend on the number. `by` names
+    As many records of each are used (as many bytes of running text, and of shorter and longer records for scores of
+    their statistics), for most scores depend on the number. `by` names
     the score that decides; by default C2ST, or the first of HEADLINES that at least two systems have. A system that
     cannot be compared is left out, with a note that says why. Two systems are told apart where the difference of
     their scores, in which the real records that both share cancel, differs from zero at 5 % after Holm's correction
@@ -95,13 +96,14 @@ def compare(
     usable, unusable = equal_amounts(systems, real=real, seed=seed)
     if len(usable) < 2:
         raise _too_few(unusable)
+    most = fewest_bytes(usable, real=real)
     found: dict[str, Evaluation] = {}
     floors: dict[tuple[str, ...], dict[str, Sequence[Score]]] = {}  # the same for all systems that have the same fields
     for name, data in usable.items():
         known = None if isinstance(real.media, Text) else floors.setdefault(tuple(sorted(data.columns)), {})
         about = {"extractor": extractor, "cache": cache, "encoder": encoder, "floors": known, "seed": seed}
         try:
-            found[name] = evaluate(data, real=real, train=train, **about)
+            found[name] = evaluate(data, real=real, train=train, most_bytes=most, **about)
         except DataError as error:
             unusable[name] = error.what
     return ranked(found, by=by, unusable=unusable)

@@ -84,6 +84,7 @@ def evaluate(
     only: Collection[str] | None = None,
     floors: dict[str, Sequence[Score]] | None = None,
     seconds: float | None = None,
+    most_bytes: int | None = None,
     seed: int = 0,
 ) -> Evaluation:
     """Compare generated records with real ones.
@@ -95,6 +96,7 @@ def evaluate(
     by default, in this process. `encoder`: an embedding of text, for MAUVE and coherence; slow, and only if given.
     `only`: names of scores, such as those of HEADLINES, to leave out the others. `seconds`: after which no other is
     begun; notes name those left out. `floors`: where those of evaluations that differ in the generator alone are kept.
+    `most_bytes`: of text, for scores of its statistics.
 
     Raises DataError if fields are missing, cannot be compared, or hold fewer than 10 records (one, if they are texts).
     """
@@ -114,7 +116,9 @@ def evaluate(
         case Image():
             score_images(found, fake, real, train, worst, extractor=extractor, cache=cache or _CACHE, seed=seed)
         case Text():
-            score_texts(found, fake, real, train, worst, generator=generator, encoder=encoder, seed=seed)
+            score_texts(
+                found, fake, real, train, worst, generator=generator, encoder=encoder, most_bytes=most_bytes, seed=seed
+            )
         case _:
             score_tables(found, fake, real, train, worst, seed)
             score_text_columns(found, fake, real, train, seed)

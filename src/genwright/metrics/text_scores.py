@@ -31,6 +31,7 @@ def score_texts(
     *,
     generator: Generator | None,
     encoder: TextEncoder | None,
+    most_bytes: int | None,
     seed: int,
 ) -> None:
     """How well real text is compressed, how alike the statistics are, variety, order of sentences, copied runs."""
@@ -38,7 +39,9 @@ def score_texts(
     generated, unseen = (_texts(data) for data in (fake, real))
     if generator is not None and generator.family.density is not Density.ABSENT:
         found.add("bits per byte", lambda: _bits_per_byte(generator, real, train))
-    size = min(_size(generated), _size(unseen) if train is not None else _size(unseen) // 2, MAX_BYTES)
+    size = min(
+        _size(generated), _size(unseen) if train is not None else _size(unseen) // 2, most_bytes or MAX_BYTES, MAX_BYTES
+    )
     pieces = _cut(unseen, size)
     if train is not None:
         other = _cut(_texts(train), size)
