@@ -26,6 +26,13 @@ def found():
     return compare({**systems, **lacking}, real=REAL, by="trend error")
 
 
+def test_a_baseline_stands_among_the_systems_and_what_equals_it_is_unusable(found):
+    name, score = found.baseline
+    assert name == "columns drawn independently" and [each for each, _ in found.board][-2:] == ["shuffled", name]
+    assert score.value == pytest.approx(dict(found.ranking)["shuffled"].value, abs=0.1)
+    assert found.unusable == ("shuffled",) and found.to_json()["baseline"]["name"] == name
+
+
 def test_better_ranks_first_and_equals_cannot_be_told_apart(found):
     names = [name for name, _ in found.ranking]
     assert names[-1] == "shuffled" and set(found.best) == {"good", "rival"}

@@ -1,6 +1,7 @@
 """A judge for every kind of data: real records cannot be told apart, and spoilt ones are."""
 
 import random
+from collections import defaultdict
 from dataclasses import replace
 
 import numpy as np
@@ -8,9 +9,11 @@ import pytest
 from scipy.ndimage import gaussian_filter
 from sklearn.datasets import load_digits
 
+import genwright as gw
 from genwright.data.dataset import Dataset, Text
 from genwright.errors import DataError
 from genwright.metrics.judging import CROSS_ENTROPY, judged
+from genwright.metrics.text_judges import text_looks
 from tests.metrics.records import images, table, texts
 
 DIGITS = load_digits()
@@ -87,3 +90,25 @@ def test_running_text_is_not_told_by_its_subject():
     assert by_subject.value < 0.1 and by_style.interval[1] > 0.75
     worse = running([scrambled(text, i) for i, text in enumerate(fake)])
     assert judged(running(unseen), worse, train=running(train))[0].value < 0.1
+
+
+def test_letters_given_the_four_before_are_told_from_unseen_text():
+    source = "".join(gw.read("python-stdlib").columns["text"])[:300_000]
+    following, rng = defaultdict(list), random.Random(0)
+    for i in range(4, 200_000):
+        following[source[i - 4 : i]].append(source[i])
+
+    def written():
+        text = source[(place := rng.randrange(190_000)) : place + 4]
+        while len(text) < 304:
+            text += rng.choice(following[text[-4:]] or [" "])
+        return text[4:]
+
+    def running(rows):
+        return Dataset((Text("text", running=True),), {"text": np.array(rows, dtype=object)})
+
+    blocks = [source[i : i + 300] for i in range(200_000, 260_000, 300)]
+    train, unseen = running([source[:200_000]]), running(blocks[::2])
+    [_, fake] = text_looks(unseen, running([written() for _ in range(100)]), train=train)
+    [_, real] = text_looks(unseen, running(blocks[1::2]), train=train)
+    assert fake.auc > 0.8 and abs(real.auc - 0.5) < 2 * real.error(seed=0)

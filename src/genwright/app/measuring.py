@@ -133,8 +133,9 @@ def compare(
     genwright compare a/ b/ c/ --real photos/ --by "kernel distance" --out comparison
 
     Every difference has an interval and a p-value corrected for the number of pairs. Systems that the data cannot tell
-    apart are said to be so. As many records of each are used. Where a saved generator among them was fitted to DATA,
-    all are held against the test part of it, which that fit never saw.
+    apart are said to be so. A baseline that learns next to nothing stands among them. As many records of each are used.
+    Where a saved generator among them was fitted to DATA, all are held against the test part of it, which that fit
+    never saw.
     """
     from genwright.metrics.comparison import compare as rank
 
@@ -279,8 +280,9 @@ def _tell(evaluation: "Evaluation") -> None:
 
 def _tell_ranking(found: "Comparison") -> None:
     click.echo(f"by {found.rule}")
-    for place, (name, score) in enumerate(found.ranking, start=1):
-        click.echo(f"{place}. {name}: {score}")
+    places = {name: place for place, (name, _) in enumerate(found.ranking, start=1)}
+    for name, score in found.board:
+        click.echo(f"{places[name]}. {name}: {score}" if name in places else f"baseline ({name}): {score}")
     for pair in found.pairs:
         low, high = pair.interval
         verdict = "told apart" if pair.adjusted_p < 0.05 else "cannot tell apart"
@@ -289,5 +291,7 @@ def _tell_ranking(found: "Comparison") -> None:
     best = found.best
     told = f"{', '.join(best)} cannot be told apart: none of them is best"
     click.echo(told if best[1:] else f"best: {best[0]}")
+    for name in found.unusable:
+        click.echo(f"{name}: unusable, no better than a baseline that learns next to nothing")
     for note in found.notes:
         tell(f"note: {note}")

@@ -148,12 +148,21 @@ def bits_per_byte(train: bytes, text: bytes, *, order: int) -> float:
     >>> bits_per_byte(b"abab" * 1000, b"abab", order=1) < 1 < bits_per_byte(b"abab" * 1000, b"abab", order=0)
     True
     """
-    known, asked = (np.frombuffer(raw, dtype=np.uint8).astype(np.int64) for raw in (train, text))
-    assert len(asked) > order, "no byte to be counted"
-    share = np.full(len(asked) - order, 1 / 256)
+    assert len(text) > order, "no byte to be counted"
+    return float(byte_costs(train, text, order=order)[order, order:].mean())
+
+
+def byte_costs(train: bytes, text: bytes, *, order: int) -> Float[np.ndarray, "k n"]:
+    """Bits that each byte of `text` costs given 0 to `order` bytes before it, as in `bits_per_byte`; the first bytes
+    follow on zeros.
+    """
+    known = np.frombuffer(train, dtype=np.uint8).astype(np.int64)
+    asked = np.frombuffer(bytes(order) + text, dtype=np.uint8).astype(np.int64)
+    share, costs = np.full(len(text), 1 / 256), []
     for size in range(order + 1):
         share = _refined(known, asked[order - size :], size, share)
-    return float(-np.log2(share).mean())
+        costs.append(-np.log2(share))
+    return np.stack(costs)
 
 
 def _refined(

@@ -1,13 +1,14 @@
 """compare: rank generators, or folders of what they made, by how they stand against the same real records."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from genwright.data.dataset import Dataset, Text
 from genwright.data.split import row_keys
 from genwright.errors import ArgumentError, DataError
 from genwright.metrics.amounts import equal_amounts, fewest_bytes
+from genwright.metrics.baselines import baselines, unusable
 from genwright.metrics.embedding import TextEncoder
 from genwright.metrics.evaluate import HEADLINES, MIN_ROWS, Evaluation, evaluate
 from genwright.metrics.feature_cache import FeatureCache
@@ -22,7 +23,8 @@ class Comparison:
     """Systems ranked by the headline score, best first.
 
     `pairs` are all differences of that score, p-values adjusted by Holm's method over all of them; `together` the
-    largest groups of systems that cannot be told apart at 5 %. `rule` says which score decides, and why.
+    largest groups of systems that cannot be told apart at 5 %. `rule` says which score decides, and why. `baseline`:
+    what a generator that learns next to nothing scores, with its name, where the score has one.
     """
 
     ranking: tuple[tuple[str, Score], ...]
@@ -31,6 +33,18 @@ class Comparison:
     evaluations: Mapping[str, Evaluation]
     rule: str
     notes: tuple[str, ...] = ()
+    baseline: tuple[str, Score] | None = None
+
+    @property
+    def unusable(self) -> tuple[str, ...]:
+        """Systems that are no better than a baseline."""
+        return tuple(name for name, _ in self.ranking if unusable(self.evaluations[name].scores))
+
+    @property
+    def board(self) -> tuple[tuple[str, Score], ...]:
+        """Systems and, among them, the baseline, best first."""
+        lines = [*self.ranking, *([] if self.baseline is None else [self.baseline])]
+        return tuple(sorted(lines, key=lambda line: _badness(line[1])))
 
     @property
     def best(self) -> tuple[str, ...]:
@@ -46,6 +60,8 @@ class Comparison:
         return {
             "rule": self.rule,
             "ranking": [{"system": name, **score.to_json()} for name, score in self.ranking],
+            "baseline": None if self.baseline is None else {"name": self.baseline[0], "value": self.baseline[1].value},
+            "unusable": list(self.unusable),
             "best": list(self.best),
             "cannot_tell_apart": [list(group) for group in self.together if len(group) > 1],
             "pairs": [
@@ -93,9 +109,9 @@ def compare(
     if len(systems) < 2:
         raise ArgumentError(f"{len(systems)} systems", where="systems", hint="give two or more to compare")
     _check_different(systems)
-    usable, unusable = equal_amounts(systems, real=real, seed=seed)
+    usable, failed = equal_amounts(systems, real=real, seed=seed)
     if len(usable) < 2:
-        raise _too_few(unusable)
+        raise _too_few(failed)
     most = fewest_bytes(usable, real=real)
     found: dict[str, Evaluation] = {}
     floors: dict[tuple[str, ...], dict[str, Sequence[Score]]] = {}  # the same for all systems that have the same fields
@@ -105,8 +121,13 @@ def compare(
         try:
             found[name] = evaluate(data, real=real, train=train, most_bytes=most, **about)
         except DataError as error:
-            unusable[name] = error.what
-    return ranked(found, by=by, unusable=unusable)
+            failed[name] = error.what
+    result, names = ranked(found, by=by, unusable=failed), list(baselines(real))
+    first = result.ranking[0][1]
+    if first.baseline is None or not names:
+        return result
+    plain = replace(first, value=first.baseline, interval=None, baseline=None, replicates=None, note="")
+    return replace(result, baseline=(names[0], plain))
 
 
 def ranked(

@@ -3,6 +3,7 @@
 import math
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, get_args
 
 import numpy as np
@@ -12,12 +13,12 @@ from genwright.errors import ArgumentError, DataError
 from genwright.generator import Generator
 from genwright.metrics.align import aligned, same_records, shared
 from genwright.metrics.baselines import baseline
-from genwright.metrics.collect import Found
+from genwright.metrics.collect import Found, second_real
 from genwright.metrics.embedding import TextEncoder
 from genwright.metrics.feature_cache import FeatureCache
 from genwright.metrics.features import Extractor
 from genwright.metrics.image_scores import score_images
-from genwright.metrics.judging import score_judge
+from genwright.metrics.judging import divided, score_judge
 from genwright.metrics.networks import Network
 from genwright.metrics.score import Group, Score
 from genwright.metrics.table_scores import score_tables
@@ -110,7 +111,7 @@ def evaluate(
     fake = aligned(fake, real)
     found.notes.extend(_suspicious(fake, real))
     train = None if train is None else aligned(train, real)
-    worst = _worst(fake, real if train is None else train, seed)
+    worst = _worst(fake, real, train, seed)
     score_judge(found, fake, real, train, worst, seed)
     match real.media:
         case Image():
@@ -137,8 +138,13 @@ def _check_enough(fake: Dataset, real: Dataset) -> None:
             )
 
 
-def _worst(fake: Dataset, known: Dataset, seed: int) -> Dataset | None:
-    """As many records of a baseline as were generated, within bounds."""
+def _worst(fake: Dataset, real: Dataset, train: Dataset | None, seed: int) -> Dataset | None:
+    """As many records of a baseline as were generated, within bounds; without training records, one of the half of the
+    real ones that its scores do not look at.
+    """
+    running = isinstance(real.media, Text) and real.media.running
+    halves = divided if running else partial(second_real, train=None, n=0, seed=seed)
+    known = halves(real)[1] if train is None else train
     most = MAX_BASELINE_TEXTS if isinstance(known.media, Text) else MAX_BASELINE
     return baseline(known, min(len(fake), most), seed=seed)
 

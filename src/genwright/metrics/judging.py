@@ -46,15 +46,15 @@ def score_judge(
 ) -> None:
     """What the judge says, and what it says of two sets of real records and of a baseline."""
     if isinstance(real.media, Text) and real.media.running:
-        one, other = _divided(real if train is None else train)
+        one, other = divided(real if train is None else train)
         learned, floor = (None, (one, other)) if train is None else (one, (real, other))
         metric = partial(judged, train=learned, seed=seed)
     else:
         metric, floor = partial(judged, seed=seed), second_real(real, train, len(fake), seed)
-    found.add_beside("C2ST", metric, (real, fake), floor, None if worst is None else (real, worst))
+    found.add_beside("C2ST", metric, (real, fake), floor, None if worst is None else (floor[0], worst))
 
 
-def _divided(text: Dataset) -> tuple[Dataset, Dataset]:
+def divided(text: Dataset) -> tuple[Dataset, Dataset]:
     """Running text as two sets of blocks that take turns, so that both speak of the same things."""
     assert isinstance(text.media, Text)
     name = text.media.name

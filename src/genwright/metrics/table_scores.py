@@ -48,7 +48,7 @@ def _compare_columns(
         }
     metrics |= {"logistic C2ST": partial(judges.c2st, judge=judges.Judge.LOGISTIC)}
     for name, metric in metrics.items():
-        found.add_beside(name, partial(metric, seed=seed), (real, fake), (against, other), (real, worst))
+        found.add_beside(name, partial(metric, seed=seed), (real, fake), (against, other), (against, worst))
 
 
 def _compare_points(
@@ -63,7 +63,7 @@ def _compare_points(
     points = row_points(reference, sets)
     for name, metric in (("alpha-precision", manifolds.alpha_precision), ("beta-recall", manifolds.beta_recall)):
         measured = partial(metric, features=POINTS, seed=seed)
-        found.add_beside(name, measured, (points[0], points[1]), (points[2], points[3]), (points[0], points[4]))
+        found.add_beside(name, measured, (points[0], points[1]), (points[2], points[3]), (points[2], points[4]))
     if train is not None:
         copied = {
             "distance to closest record": manifolds.distance_to_closest_record,

@@ -1,24 +1,36 @@
-"""A judge of generated text: logistic regression on runs of characters and of words."""
+"""Judges of generated text: logistic regression on runs of characters and words, and on what predictions cost.
+
+The first sees which words and letters come too often; the second what follows on what: text whose letters are right
+given the few before them costs as much as real text by counts of short runs, and more by those of long ones.
+"""
+
+from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
 from scipy.sparse import csr_matrix, hstack
 from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 from sklearn.linear_model import LogisticRegression
+from sklearn.pipeline import make_pipeline
+from sklearn.preprocessing import StandardScaler
 
 from genwright.data.dataset import Dataset, Text
-from genwright.metrics.two_sample import Look, Rows, blocked_folds, enough, look
+from genwright.metrics.baselines import byte_costs
+from genwright.metrics.two_sample import Judging, Look, Rows, blocked_folds, enough, look
 
 PASSAGE = 256  # characters of a passage of running text
 SHORTEST = 64  # below it, rows of generated running text are lines, and are joined
 LONGEST = 1024  # characters of a record that are judged
 MAX_PASSAGES = 1000  # of each side
+IS_FAKE = np.array([False, True, False])  # by set: real, generated, and real ones to learn from
 BUCKETS = 2**18  # into which runs are hashed
 STRENGTH = 100.0  # inverse of the penalty
+ORDER = 6  # bytes before a byte from which it is predicted, at most
+REFERENCE = 500_000  # bytes of real text that predictions are learned from
 
 
 def text_looks(real: Dataset, fake: Dataset, *, train: Dataset | None = None, seed: int = 0) -> list[Look]:
-    """What logistic regression finds in equally many passages (of running text) or records of both sets.
+    """What each judge finds in equally many passages (of running text) or records of both sets.
 
     The end of a running text speaks of other things than its beginning, which is no fault of a generator. So where
     `train` is given, the judge learns from passages of it instead, and is asked about passages of `real`, whose names
@@ -33,19 +45,61 @@ def text_looks(real: Dataset, fake: Dataset, *, train: Dataset | None = None, se
     n = min(*map(len, sides), MAX_PASSAGES)
     enough(n, where=fake.name)
     rng = np.random.default_rng(seed)
-    counts = _counts([side[i] for side in sides for i in np.sort(rng.permutation(len(side))[:n])])
-    is_fake = np.array([False, True, False])
+    drawn = [np.sort(rng.permutation(len(side))[:n]) for side in sides]
+    texts = [side[i] for side, rows in zip(sides, drawn, strict=True) for i in rows]
+    others = np.delete(np.array(sides[2], dtype=object), drawn[2]).tolist() if elsewhere else []
+    judges = {
+        "logistic regression on runs of characters and words": _by_runs(_counts(texts), n, seed),
+        "logistic regression on the cost of predictions": _by_costs(texts, n, others),
+    }
+    folds = blocked_folds(n)
+    return [look(name, _learning(judge, n, elsewhere), n=n, folds=folds) for name, judge in judges.items()]
+
+
+def _learning(judge: Judging, n: int, elsewhere: bool) -> Judging:
+    """The judge, who learns from real passages of the third set if there is one, and is asked about them too."""
 
     def judging(fit: Rows, asked: Rows) -> Float[np.ndarray, "_"]:
-        # Real passages to learn from come from the third set if there is one; what is learned from is asked about too.
         learned = np.where(fit < n, fit + 2 * n, fit) if elsewhere else fit
-        asked = np.where(np.isin(asked, fit) & (asked < n), asked + 2 * n, asked) if elsewhere else asked
-        weighed = TfidfTransformer(sublinear_tf=True).fit(counts[learned])
+        return judge(learned, np.where(np.isin(asked, fit) & (asked < n), asked + 2 * n, asked) if elsewhere else asked)
+
+    return judging
+
+
+def _by_runs(counts: csr_matrix, n: int, seed: int) -> Judging:
+    def judging(fit: Rows, asked: Rows) -> Float[np.ndarray, "_"]:
+        weighed = TfidfTransformer(sublinear_tf=True).fit(counts[fit])
         model = LogisticRegression(C=STRENGTH, solver="liblinear", random_state=seed)
-        model.fit(weighed.transform(counts[learned]), is_fake[learned // n])
+        model.fit(weighed.transform(counts[fit]), IS_FAKE[fit // n])
         return model.predict_proba(weighed.transform(counts[asked]))[:, 1]
 
-    return [look("logistic regression on runs of characters and words", judging, n=n, folds=blocked_folds(n))]
+    return judging
+
+
+def _by_costs(texts: Sequence[str], n: int, others: Sequence[str]) -> Judging:
+    """Predictions are learned from `others`, or where these are few from every second real text to learn from."""
+    whole = _costs(others, texts) if len(others) >= n else None
+
+    def judging(fit: Rows, asked: Rows) -> Float[np.ndarray, "_"]:
+        costs, learned = whole, fit
+        if costs is None:
+            reference = fit[~IS_FAKE[fit // n]][::2]
+            costs, learned = _costs([texts[i] for i in reference], texts), np.setdiff1d(fit, reference)
+        model = make_pipeline(StandardScaler(), LogisticRegression()).fit(costs[learned], IS_FAKE[learned // n])
+        return model.predict_proba(costs[asked])[:, 1]
+
+    return judging
+
+
+def _costs(reference: Sequence[str], texts: Sequence[str]) -> Float[np.ndarray, "n k"]:
+    """Bits per byte that each text costs more given 0 to ORDER - 1 bytes before each than given one more, by counts of
+    the reference: how hard a text is hangs on its subject, what the next byte helps hangs on how it was made.
+    """
+    raw = [b"\n" + text.encode("utf-8", "replace") for text in texts]
+    known = "\n".join(reference).encode("utf-8", "replace")[:REFERENCE]
+    costs = -np.diff(byte_costs(known, b"".join(raw), order=ORDER), axis=0)
+    ends = np.cumsum([len(each) for each in raw])
+    return np.add.reduceat(costs, [0, *ends[:-1]], axis=1).T / np.diff(ends, prepend=0)[:, None]
 
 
 def _texts(data: Dataset) -> list[str]:

@@ -35,7 +35,9 @@ _SHOWN = {"table": 3, "images": 10, "text": 1}  # samples of each system
 
 @dataclass(frozen=True)
 class Place:
-    """One system on the leaderboard: from which others its score cannot be told apart, and what says that it copies."""
+    """One system on the leaderboard: from which others its score cannot be told apart, and what says that it copies;
+    rank 0 is that of a baseline.
+    """
 
     rank: int
     name: str
@@ -114,11 +116,13 @@ def comparison_page(comparison: Comparison, *, systems: Mapping[str, Dataset], r
 
 
 def places(comparison: Comparison) -> list[Place]:
-    """The ranking with places on one common line and the systems that each cannot be told apart from."""
-    lines = strips([score for _, score in comparison.ranking])
+    """The ranking and the baseline, with places on one common line and the systems each cannot be told apart from."""
+    ranks = {name: rank for rank, (name, _) in enumerate(comparison.ranking, start=1)}
     return [
-        Place(rank, name, score, strip, _alike(name, comparison.pairs), _copied(comparison.evaluations[name]))
-        for rank, ((name, score), strip) in enumerate(zip(comparison.ranking, lines, strict=True), start=1)
+        Place(ranks[name], name, score, strip, _alike(name, comparison.pairs), _copied(comparison.evaluations[name]))
+        if name in ranks
+        else Place(0, name, score, strip, (), ())
+        for (name, score), strip in zip(comparison.board, strips([score for _, score in comparison.board]), strict=True)
     ]
 
 
