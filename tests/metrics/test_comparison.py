@@ -29,7 +29,7 @@ def found():
 def test_a_baseline_stands_among_the_systems_and_what_equals_it_is_unusable(found):
     name, score = found.baseline
     assert name == "columns drawn independently" and [each for each, _ in found.board][-2:] == ["shuffled", name]
-    assert score.value == pytest.approx(dict(found.ranking)["shuffled"].value, abs=0.1)
+    assert score.value == pytest.approx(dict(found.ranking)["shuffled"].value, rel=0.1)
     assert found.unusable == ("shuffled",) and found.to_json()["baseline"]["name"] == name
 
 
