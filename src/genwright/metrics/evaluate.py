@@ -103,11 +103,9 @@ def evaluate(
     """
     _check_enough(fake, real)
     found = Found(only, floors, seconds)
-    found.notes.extend(_not_compared(fake, real))
+    found.notes.extend(_not_compared(fake, real, generator))
     real, unlike = shared(real, fake, train)
     found.notes.extend(unlike)
-    if generator is not None and "privacy" in generator.record:
-        found.notes.append(privacy_note(generator.record["privacy"]))
     fake = aligned(fake, real)
     found.notes.extend(_suspicious(fake, real))
     train = None if train is None else aligned(train, real)
@@ -123,9 +121,14 @@ def evaluate(
         case _:
             score_tables(found, fake, real, train, worst, seed)
             score_text_columns(found, fake, real, train, seed)
-    if not found.scores and only is None:
+    return _measured(found, where=fake.name)
+
+
+def _measured(found: Found, *, where: str) -> Evaluation:
+    """What was found; DataError where that is nothing though everything was wanted."""
+    if not found.scores and found.only is None:
         why = f"give more records ({'; '.join(dict.fromkeys(found.notes))})"
-        raise DataError("nothing could be measured", where=fake.name, hint=why)
+        raise DataError("nothing could be measured", where=where, hint=why)
     return Evaluation(tuple(found.scores), tuple(found.notes))
 
 
@@ -149,8 +152,10 @@ def _worst(fake: Dataset, real: Dataset, train: Dataset | None, seed: int) -> Da
     return baseline(known, min(len(fake), most), seed=seed)
 
 
-def _not_compared(fake: Dataset, real: Dataset) -> Iterator[str]:
-    """What reading changed in the generated records, and the fields that only one side can say anything about."""
+def _not_compared(fake: Dataset, real: Dataset, generator: Generator | None) -> Iterator[str]:
+    """What reading changed in the generated records, how private the fit was, and the fields that only one side has."""
+    if generator is not None and "privacy" in generator.record:
+        yield privacy_note(generator.record["privacy"])
     yield from (f"{fake.name}: {note}" for note in fake.notes)
     extra = [f.name for f in fake.fields if f.name not in {g.name for g in real.fields}]
     if extra:
