@@ -25,10 +25,11 @@ from genwright.families.family import Family
 from genwright.metrics import copies, judges
 
 PAGE = ROOT / "docs" / "evidence" / "small_tables.md"
+INDEPENDENT = gw.Sampling(balanced=False)
 SYSTEMS: dict[str, Family | None] = {
     "floor": None,  # the training half itself
     "copula": gw.Copula(),
-    "copula, independent rows": gw.Copula(balanced=False),
+    "copula, independent rows": gw.Copula(),  # drawn as INDEPENDENT says
     "autoregressive, width 64": gw.Autoregressive(width=64, bumps=2, batch=128),
     "mixture": gw.Mixture(),
 }
@@ -50,8 +51,8 @@ def tables() -> dict[str, Dataset]:
 
 def simulated(data: Dataset) -> Dataset:
     """As many independent rows of the copula fitted to a whole table."""
-    model = gw.fit(data, family=gw.Copula(balanced=False), seed=0)
-    return model.sample(len(data), seed=1)
+    model = gw.fit(data, family=gw.Copula(), seed=0)
+    return model.sample(len(data), how=INDEPENDENT, seed=1)
 
 
 def halves(data: Dataset, seed: int, *, stopping: float = 0.1) -> tuple[Dataset, Dataset]:
@@ -63,13 +64,14 @@ def halves(data: Dataset, seed: int, *, stopping: float = 0.1) -> tuple[Dataset,
     return replace(train, fixed_split=Split(fit, stop, np.zeros(0, dtype=np.int64))), test
 
 
-def measure(data: Dataset, family: Family | None, *, minutes: float, seed: int) -> Result:
+def measure(data: Dataset, system: str, *, minutes: float, seed: int) -> Result:
     """One split: fit, draw, judge."""
+    family, how = SYSTEMS[system], INDEPENDENT if "independent" in system else gw.Sampling()
     train, test = halves(data, seed, stopping=0.0 if isinstance(family, gw.Copula) else 0.1)
     began = time.monotonic()
     model = None if family is None else gw.fit(train, family=family, minutes=minutes, seed=seed)
     seconds = time.monotonic() - began
-    fake = train if model is None else model.sample(len(test), seed=seed)
+    fake = train if model is None else model.sample(len(test), how=how, seed=seed)
     nearest = copies.nearest_training_row(train, fake, held_out=test, seed=seed).value
     return Result(judges.c2st(test, fake, seed=seed).value, nearest, seconds)
 
@@ -98,7 +100,7 @@ def main() -> None:
         for label, rows, systems in cases:
             for system in systems:
                 seeds = range(options.splits)
-                results = [measure(rows, SYSTEMS[system], minutes=options.minutes, seed=s) for s in seeds]
+                results = [measure(rows, system, minutes=options.minutes, seed=s) for s in seeds]
                 lines.append(line(label, system, results))
                 print(lines[-1], flush=True)
     PAGE.write_text(page(lines, options.splits, options.minutes), encoding="utf-8")

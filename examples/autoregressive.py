@@ -61,15 +61,15 @@ def text_numbers() -> tuple[dict[str, float], dict[str, str]]:
     nats, sizes = model.score_text(held_out)
     train, test = ("".join(part.columns["text"]) for part in (data.train, held_out))
     ways = {
-        "temperature 0": replace(model.family, temperature=0.0),
-        "temperature 0.5": replace(model.family, temperature=0.5),
-        "top-k 4": replace(model.family, top_k=4),
-        "top-p 0.9": replace(model.family, top_p=0.9),
-        "temperature 1": model.family,
+        "temperature 0": gw.Sampling(temperature=0.0),
+        "temperature 0.5": gw.Sampling(temperature=0.5),
+        "top-k 4": gw.Sampling(top_k=4),
+        "top-p 0.9": gw.Sampling(top_p=0.9),
+        "temperature 1": gw.Sampling(),
     }
     drawn = {
-        name: list(replace(model, family=way).sample(12, given={"text": PROMPT}, seed=4).columns["text"])
-        for name, way in ways.items()
+        name: list(model.sample(12, given={"text": PROMPT}, how=how, seed=4).columns["text"])
+        for name, how in ways.items()
     }
     everything = [passage for passages in drawn.values() for passage in passages]
     numbers = {

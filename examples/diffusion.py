@@ -47,7 +47,7 @@ def main(out: Path | None = None) -> dict[str, float]:
     judge = SVC().fit(flat(data.train), data.train.columns["label"])
     diffusion = gw.fit(data, family=gw.Diffusion(width=16), steps=STEPS)
     flow = gw.fit(data, family=gw.FlowMatching(width=16), steps=STEPS)
-    ancestral = replace(diffusion, family=replace(diffusion.family, sampler=ddpm, sampling_steps=100))
+    ancestral = replace(diffusion, how=gw.Sampling(sampler=ddpm, steps=100))
 
     drawn, seconds = {}, {}
     for name, model in (

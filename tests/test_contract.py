@@ -10,7 +10,8 @@ from torch import Tensor
 
 from genwright.errors import UnsupportedError
 from genwright.families import FAMILIES
-from genwright.families.family import Density, Encodes, GradientFamily, HasLatent, Work
+from genwright.families.capabilities import check, models, suitable
+from genwright.families.family import Density, GradientFamily, Work
 from genwright.families.recipe import recipe_from_json, recipe_to_json
 from genwright.randomness import seeded
 from genwright.spaces import Columns, Continuous, Discrete, Encoded, Given, Reals, Space, Tokens
@@ -62,11 +63,7 @@ CASES = {
 
 
 def takes(name: str, case: Case) -> bool:
-    try:
-        FAMILIES[name]().check(case.space)
-    except UnsupportedError:
-        return False
-    return True
+    return models(FAMILIES[name](), case.space)
 
 
 PAIRS = [(name, kind) for name in FAMILIES for kind, case in CASES.items() if takes(name, case)]
@@ -107,7 +104,7 @@ def draw(name: str, kind: str, n: int = 6, seed: int = 0, x: Tensor | None = Non
     case, model = CASES[kind], fitted(name, kind)
     with torch.no_grad(), seeded(seed):
         rng = torch.Generator().manual_seed(seed)
-        return model.family.sample(model.net, n, Given(x, some_context(case, n)), rng)
+        return model.family.sample(model.net, n, given=Given(x, some_context(case, n)), rng=rng)
 
 
 @every_pair
@@ -148,7 +145,7 @@ def test_recipe_and_weights_rebuild_the_model(name, kind):
     net.load_state_dict(model.net.state_dict())
     net.eval()
     with torch.no_grad(), seeded(0):
-        again = family.sample(net, 6, Given(None, some_context(case, 6)), torch.Generator().manual_seed(0))
+        again = family.sample(net, 6, given=Given(None, some_context(case, 6)), rng=torch.Generator().manual_seed(0))
     assert torch.equal(again, draw(name, kind))
 
 
@@ -187,7 +184,7 @@ def test_log_prob_is_what_the_family_declares(name, kind):
     case, model = CASES[kind], fitted(name, kind)
     rows = case.rows().rows(slice(0, 5))
     arguments = (model.net, case.space.unpack(rows.x), rows.context, torch.Generator().manual_seed(0))
-    if model.family.density is Density.ABSENT:
+    if model.family.can(CASES[kind].space).density is Density.ABSENT:
         with pytest.raises(UnsupportedError) as caught:
             model.family.log_prob(*arguments)
         assert caught.value.hint
@@ -200,14 +197,14 @@ def test_log_prob_is_what_the_family_declares(name, kind):
 @every_pair
 def test_latents_decode_and_encode(name, kind):
     case, model = CASES[kind], fitted(name, kind)
-    if not isinstance(model.family, HasLatent):
+    if not model.family.can(case.space).latent:
         pytest.skip("no latent space")
     with torch.no_grad():
         z = model.family.draw_latent(model.net, 4, torch.Generator().manual_seed(0))
         x = model.family.decode(model.net, z, some_context(case, 4))
         assert x.shape == (4, *case.space.shape)
         assert torch.equal(x, model.family.decode(model.net, z, some_context(case, 4)))
-        if isinstance(model.family, Encodes):
+        if model.family.can(case.space).encodes:
             assert model.family.encode(model.net, x, some_context(case, 4)).shape == z.shape
 
 
@@ -233,7 +230,8 @@ def test_given_entries_come_back_unchanged(name, kind):
     assert torch.equal(drawn[~free], x[~free])
 
 
-RESTRICTING = [name for name in FAMILIES if takes(name, CASES["columns"]) and FAMILIES[name].restricts]
+ROWS_OF_TABLES = {f.name: f.can(CASES["columns"].space) for f in suitable(CASES["columns"].space)}
+RESTRICTING = [name for name, can in ROWS_OF_TABLES.items() if can.restricts]
 SETS = {0: torch.tensor([True, False, True]), 2: torch.tensor([-0.5, 0.4]), 3: torch.tensor([0.1, 2.1])}
 
 
@@ -246,7 +244,7 @@ def test_every_record_lies_in_the_allowed_sets_and_keeps_what_is_given(name, fix
         x[:100, 0], x[50:150, 1], x[80:200, 3] = 1.0, 1.0, 0.3
     with torch.no_grad(), seeded(0):
         given = Given(x if fixed else None, allowed=SETS)
-        drawn = model.family.sample(model.net, n, given, torch.Generator().manual_seed(0))
+        drawn = model.family.sample(model.net, n, given=given, rng=torch.Generator().manual_seed(0))
     assert torch.equal(drawn[~x.isnan()], x[~x.isnan()])
     free, active = x.isnan(), case.space.active(drawn)
     assert SETS[0][drawn[free[:, 0], 0].long()].all()
@@ -261,12 +259,12 @@ def test_a_space_it_cannot_take_is_refused_with_a_hint(name):
     refused = [kind for kind, case in CASES.items() if not takes(name, case)]
     for kind in refused:
         with pytest.raises(UnsupportedError) as caught:
-            FAMILIES[name]().check(CASES[kind].space)
+            check(FAMILIES[name](), CASES[kind].space)
         assert caught.value.hint
     assert refused or name == "autoregressive"
 
 
-MARGINALIZING = [name for name in FAMILIES if FAMILIES[name].marginalizes]
+MARGINALIZING = [name for name, can in ROWS_OF_TABLES.items() if can.marginalizes]
 
 
 @pytest.mark.parametrize("name", MARGINALIZING)

@@ -53,7 +53,7 @@ def saved(tmp_path_factory) -> dict[str, Path]:
         "mixture": gw.fit(data, family=gw.Mixture(components=3), steps=2, constraints=rules),
         "autoregressive": gw.fit(data, family=gw.Autoregressive(**small), steps=1),
         "vae": gw.fit(data, family=gw.VAE(**small, latent=2), steps=1),
-        "flow": gw.fit(digits, family=gw.FlowMatching(width=8, sampling_steps=2), steps=1),
+        "flow": gw.fit(digits, family=gw.FlowMatching(width=8), how=gw.Sampling(steps=2), steps=1),
         "copula": gw.fit(data, family=gw.Copula(cells=2), steps=1),
     }
     for name, model in models.items():
@@ -113,7 +113,6 @@ def test_edited_folders_are_read_or_refused(saved, tmp_path, each, seconds):
     ("name", "field", "value"),
     [
         ("flow", "width", 12_000),
-        ("flow", "sampling_steps", 10**9),
         ("vae", "depth", 10**5),
         ("vae", "latent", 10**9),
         ("autoregressive", "width", 10**6),

@@ -13,7 +13,6 @@ from typing import Any
 import pytest
 
 import genwright as gw
-from genwright.card import model_card
 from genwright.constraints import read_rules, rule_to_json
 from genwright.errors import GenwrightError
 from genwright.metrics.features import fit_extractor, load_extractor
@@ -24,6 +23,7 @@ from genwright.rating.protocol import Protocol
 from genwright.relational.files import read_database, write_database
 from genwright.relational.fit import _as_begun, fit_database
 from genwright.relational.generator import load_database
+from genwright.report.card import model_card
 from genwright.storage import claim, read_json, read_tensors, write_tensors
 from genwright.train.record import TOLD, checked
 from genwright.train.stages import CHECKPOINT, STAGE, Stages

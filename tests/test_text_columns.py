@@ -17,6 +17,7 @@ from genwright.data.write import write
 from genwright.errors import ArgumentError, DataError, UnsupportedError
 from genwright.metrics.collect import Found
 from genwright.metrics.text_columns import copied_texts, score_text_columns, text_agreement
+from genwright.model.column_texts import TextColumns
 from genwright.spaces import Encoded
 
 GOOD, BAD = ("great", "lovely", "superb"), ("awful", "broken", "useless")
@@ -129,13 +130,13 @@ def test_what_cannot_be_given(model, given, error):
 
 def test_density_counts_the_texts(model, data):
     some = data.test.take(slice(20))
-    whole, texts = model.log_prob(some), model.texts.log_prob(some)
+    whole, texts = model.log_prob(some), model.part(TextColumns).log_prob(some)
     rows = model.score(model.codec.encode(some, rng=torch.Generator().manual_seed(0)), rng=torch.Generator())
     assert np.isfinite(whole).all() and (texts < 0).all()
     assert np.allclose(whole - texts, rows, atol=1.0)  # apart by the noise within rounded prices
     wrong = some.take(slice(None))
     wrong.columns["again"][:] = np.where(some.columns["again"] == "True", "False", "True")
-    assert model.texts.log_prob(wrong).mean() < texts.mean() - 1
+    assert model.part(TextColumns).log_prob(wrong).mean() < texts.mean() - 1
 
 
 def test_gaps_are_filled_both_ways(model, data):

@@ -31,13 +31,15 @@ if TYPE_CHECKING:
     from genwright.families.gan import GAN
     from genwright.families.masked_diffusion import MaskedDiffusion
     from genwright.families.mixture import Mixture
+    from genwright.families.sampling import Sampling
     from genwright.families.tree import TreeMixture
     from genwright.families.vae import VAE
-    from genwright.fitting import fit
-    from genwright.generator import Generator, load
     from genwright.metrics.comparison import compare
     from genwright.metrics.evaluate import evaluate
     from genwright.metrics.score import Score
+    from genwright.model.fit import fit
+    from genwright.model.generator import Generator
+    from genwright.model.saving import load
     from genwright.privacy.settings import Privacy
     from genwright.relational.database import Database
     from genwright.relational.files import read_database, write_database
@@ -51,9 +53,10 @@ _HOMES = {
     "read": "genwright.data.read",
     "write": "genwright.data.write",
     "Dataset": "genwright.data.dataset",
-    "fit": "genwright.fitting",
-    "load": "genwright.generator",
-    "Generator": "genwright.generator",
+    "fit": "genwright.model.fit",
+    "load": "genwright.model.saving",
+    "Generator": "genwright.model.generator",
+    "Sampling": "genwright.families.sampling",
     "Between": "genwright.codecs.conditions",
     "OneOf": "genwright.codecs.conditions",
     "Shares": "genwright.codecs.conditions",
@@ -104,6 +107,7 @@ __all__ = [
     "Privacy",
     "Regressor",
     "ResourceError",
+    "Sampling",
     "Score",
     "Shares",
     "StorageError",

@@ -4,7 +4,7 @@ A codec stores a whole data set as one compact tensor (`uint8` pixels, `uint8` b
 batch of it into what the family computes with.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -154,6 +154,12 @@ class Encoded:
     def rows(self, index: Tensor | slice) -> "Encoded":
         """The rows at `index`."""
         return Encoded(self.x[index], None if self.context is None else self.context[index])
+
+    @staticmethod
+    def joined(parts: "Sequence[Encoded]") -> "Encoded":
+        """The rows of several, one after the other."""
+        beside = [part.context for part in parts if part.context is not None]
+        return Encoded(torch.cat([part.x for part in parts]), torch.cat(beside) if beside else None)
 
 
 @dataclass(frozen=True)

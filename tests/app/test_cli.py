@@ -231,7 +231,7 @@ def test_ctrl_c_leaves_with_130_and_says_how_to_go_on(tmp_path, monkeypatch):
         (folder / "checkpoint.safetensors").touch()
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("genwright.fitting.fit", interrupted)
+    monkeypatch.setattr("genwright.model.fit.fit", interrupted)
     done = genwright("fit", "wine", "--out", tmp_path / "fitted")
     assert done.exit_code == 130
     assert "the same command goes on" in done.stderr

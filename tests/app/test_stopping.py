@@ -135,7 +135,7 @@ def test_force_keeps_the_old_model_until_the_new_one_is_whole(tmp_path, monkeypa
         assert fit(tmp_path, "--force").exit_code == 130
     assert (tmp_path / "recipe.json").is_file() and not (tmp_path / OLD).exists()
     with monkeypatch.context() as patch:  # its training is
-        patch.setattr("genwright.generator.replacing", interrupted)
+        patch.setattr("genwright.model.saving.replacing", interrupted)
         done = fit(tmp_path, "--force", family="autoregressive")
         assert done.exit_code == 130 and "is kept" in done.stderr
     assert gw.load(tmp_path).family.name == "mixture" and not (tmp_path / "recipe.json").exists()
@@ -145,7 +145,7 @@ def test_force_keeps_the_old_model_until_the_new_one_is_whole(tmp_path, monkeypa
 
 def test_force_gives_up_unfinished_work_of_another_call(tmp_path, monkeypatch):
     with monkeypatch.context() as patch:
-        patch.setattr("genwright.generator.replacing", interrupted)
+        patch.setattr("genwright.model.saving.replacing", interrupted)
         assert fit(tmp_path, "--seed", 1).exit_code == 130
     assert fit(tmp_path, "--seed", 2).exit_code == 2
     done = fit(tmp_path, "--seed", 2, "--force")

@@ -130,10 +130,10 @@ def test_saved_and_loaded_it_draws_the_same_and_scores(tmp_path):
     model = fitted("mixture")
     model.save(tmp_path)
     again = gw.load(tmp_path)
-    assert again.constraints == model.constraints
+    assert again.part(Constraints) == model.part(Constraints)
     assert again.sample(20, seed=5).frame.equals(model.sample(20, seed=5).frame)
     assert np.array_equal(again.log_prob(kept()), model.log_prob(kept()))
-    damaged = model.constraints.to_json() | {"rules": [{"rule": "unknown"}]}
+    damaged = model.part(Constraints).to_json() | {"rules": [{"rule": "unknown"}]}
     with pytest.raises(StorageError, match="no rule called"):
         Constraints.from_json(json.loads(json.dumps(damaged)), inner=())
 
@@ -153,7 +153,7 @@ def test_drawing_again_is_the_exact_law_given_the_rules():
     """Two digits: pairs come as often as among unconstrained draws of which those in order are taken."""
     free = two(*np.random.default_rng(0).integers(0, 10, (2, 1000)))
     model = gw.fit(free, family=gw.Mixture(components=2), steps=3)
-    ruled = replace(model, constraints=Constraints(free.fields, None, (Order(["a", "b"]),), {}))
+    ruled = replace(model, parts=(Constraints(free.fields, None, (Order(["a", "b"]),), {}),))
     counts = []
     for values in (model.sample(20_000, seed=1).columns, ruled.sample(10_000, seed=2).columns):
         good = values["a"] <= values["b"]
@@ -170,7 +170,7 @@ def test_bounded_time_where_the_model_hardly_touches_the_rules():
     names = [f"x{k}" for k in range(9)]
     tight = [Order(names, strict=True), Range("x3", low=float(columns[:, 3].min()), high=float(columns[:, 3].max()))]
     shuffled = replace(data, columns={n: draw.permutation(c) for n, c in data.columns.items()})
-    model = replace(gw.fit(shuffled, family=gw.Mixture(components=1), steps=2), constraints=Constraints.of(data, tight))
+    model = replace(gw.fit(shuffled, family=gw.Mixture(components=1), steps=2), parts=(Constraints.of(data, tight),))
     began = time.monotonic()
     fake = model.sample(2000, seed=0, given={"x5": 500})
     assert time.monotonic() - began < 5
@@ -184,8 +184,8 @@ def test_computed_columns_are_moved_by_what_they_follow_from():
     parts = draw.integers(0, 100, (300, 2)).astype(float)
     rows = (*((Number(n, 0, 0, 200), v) for n, v in zip("ab", parts.T)), (Number("t", 0, 0, 400), parts.sum(axis=1)))
     model = gw.fit(table(*rows), family=gw.Mixture(components=1), steps=2, constraints=[Sum("t", ["a", "b"])])
-    far = Constraints(model.constraints.fields, None, (Sum("t", ["a", "b"]), Range("t", low=350, high=360)), {})
-    values = replace(model, constraints=far).sample(50, given={"a": 90}).columns
+    far = Constraints(model.part(Constraints).fields, None, (Sum("t", ["a", "b"]), Range("t", low=350, high=360)), {})
+    values = replace(model, parts=(far,)).sample(50, given={"a": 90}).columns
     assert (values["a"] + values["b"] == values["t"]).all() and (values["a"] == 90).all()
     assert ((values["t"] >= 350) & (values["t"] <= 360)).all()
 
@@ -272,4 +272,4 @@ def test_more_combinations_than_one_column_holds_are_still_only_those_seen():
 
 def test_unconstrained_numbers_stay_as_they_were():
     data = number(np.arange(100.0))
-    assert gw.fit(data, family=gw.Mixture(components=1), steps=2).constraints is None
+    assert gw.fit(data, family=gw.Mixture(components=1), steps=2).parts == ()

@@ -2,13 +2,16 @@
 
 import itertools
 from dataclasses import replace
+from functools import partial
 
 import pytest
 import torch
 
 from genwright.errors import ArgumentError, UnsupportedError
 from genwright.families.autoregressive import Autoregressive
+from genwright.families.capabilities import check, settled
 from genwright.families.family import Work
+from genwright.families.sampling import Sampling
 from genwright.nets.transformer import block_matrices
 from genwright.spaces import Columns, Discrete, Given, Reals, Tokens
 
@@ -82,7 +85,7 @@ def test_samples_follow_the_law(context) -> None:
     """Sampling goes through the cache, scoring does not; so this compares the two as well."""
     net, x, n = rough(SMALL, TOKENS, context), all_records(TOKENS), 10_000
     one = torch.zeros(n, 1) if context else None
-    drawn = SMALL.sample(net, n, Given(context=one), rng())
+    drawn = SMALL.sample(net, n, given=Given(context=one), rng=rng())
     law = SMALL.log_prob(net, x, None if one is None else one[: len(x)], rng()).exp()
     frequency = torch.tensor([(drawn == row).all(dim=1).float().mean() for row in x])
     assert frequency.sum() == pytest.approx(1.0)
@@ -100,11 +103,11 @@ def test_prompts_of_different_lengths_are_kept_and_do_not_disturb_each_other() -
     net = rough(SMALL, space)
     prompts = torch.full((3, 8), -1)
     prompts[0, :5], prompts[1, :2] = torch.arange(5), torch.tensor([7, 8])
-    greedy = replace(SMALL, temperature=0.0)
-    together = greedy.sample(net, 3, Given(x=prompts), rng())
+    greedy = partial(SMALL.sample, net, how=Sampling(temperature=0.0))
+    together = greedy(3, given=Given(x=prompts), rng=rng())
     assert torch.equal(together[prompts >= 0], prompts[prompts >= 0])
     for i in range(3):
-        assert torch.equal(greedy.sample(net, 1, Given(x=prompts[i : i + 1]), rng())[0], together[i])
+        assert torch.equal(greedy(1, given=Given(x=prompts[i : i + 1]), rng=rng())[0], together[i])
 
 
 def test_a_given_first_row_of_pixels_is_kept_exactly() -> None:
@@ -112,13 +115,13 @@ def test_a_given_first_row_of_pixels_is_kept_exactly() -> None:
     net = rough(SMALL, space)
     partial = torch.full((5, 1, 3, 4), torch.nan)
     partial[:, :, 0] = torch.linspace(-1, 1, 4)
-    x = SMALL.sample(net, 5, Given(x=partial), rng())
+    x = SMALL.sample(net, 5, given=Given(x=partial), rng=rng())
     assert torch.equal(x[:, :, 0], partial[:, :, 0]) and x.isfinite().all()
     torch.testing.assert_close(space.unpack(space.pack(x)), x, atol=0.4, rtol=0)
 
 
 def test_after_the_first_end_there_are_only_ends() -> None:
-    drawn = SMALL.sample(rough(SMALL, TOKENS), 500, Given(), rng())
+    drawn = SMALL.sample(rough(SMALL, TOKENS), 500, rng=rng())
     ended = (drawn == 2).long().cumsum(dim=1) > 0
     assert ended.any() and torch.equal(drawn == 2, ended)
 
@@ -126,15 +129,13 @@ def test_after_the_first_end_there_are_only_ends() -> None:
 @pytest.mark.parametrize("space", [TOKENS, PIXELS])
 def test_same_seed_same_samples(space) -> None:
     net = rough(SMALL, space)
-    first, again, other = (SMALL.sample(net, 50, Given(), rng(seed)) for seed in (3, 3, 4))
+    first, again, other = (SMALL.sample(net, 50, rng=rng(seed)) for seed in (3, 3, 4))
     assert torch.equal(first, again) and not torch.equal(first, other)
 
 
 def test_top_k_of_one_is_greedy() -> None:
     net = rough(SMALL, TOKENS)
-    greedy = [
-        replace(SMALL, **option).sample(net, 4, Given(), rng()) for option in ({"top_k": 1}, {"temperature": 0.0})
-    ]
+    greedy = [SMALL.sample(net, 4, how=how, rng=rng()) for how in (Sampling(top_k=1), Sampling(temperature=0.0))]
     assert torch.equal(*greedy)
 
 
@@ -157,14 +158,17 @@ def test_untrained_loss_is_that_of_the_uniform_law() -> None:
 
 def test_what_cannot_be_modelled_or_given_is_refused_with_a_hint() -> None:
     for space in (Reals((3,)), Reals((3, 64, 64), levels=256)):
-        with pytest.raises(UnsupportedError, match="FlowMatching"):
-            Autoregressive().sized(space, Work(rows=10))
+        with pytest.raises(UnsupportedError) as refused:
+            check(Autoregressive(), space)
+        assert "FlowMatching" in refused.value.hint
     with pytest.raises(UnsupportedError, match="prefix"):
-        SMALL.sample(rough(SMALL, TOKENS), 1, Given(x=torch.tensor([[-1, 0, -1, -1]])), rng())
-    with pytest.raises(ArgumentError, match="top_p"):
-        Autoregressive(top_p=0.0)
-    with pytest.raises(ArgumentError, match="temperature"):
-        replace(SMALL, temperature=0.5).build(LABEL, None)
+        SMALL.sample(rough(SMALL, TOKENS), 1, given=Given(x=torch.tensor([[-1, 0, -1, -1]])), rng=rng())
+    wrong = {"top_p": 0.0, "temperature": -1.0, "top_k": 0, "min_p": 2.0, "steps": 0, "guidance": -1.0}
+    for name, value in wrong.items():
+        with pytest.raises(ArgumentError, match=name):
+            Sampling(**{name: value})
+    with pytest.raises(UnsupportedError, match="temperature"):
+        settled(SMALL, LABEL, Sampling(temperature=0.5), Sampling())
 
 
 def test_columns_build_score_and_sample() -> None:
@@ -174,7 +178,7 @@ def test_columns_build_score_and_sample() -> None:
     x = torch.tensor(list(itertools.product(range(3), range(2)))).float()
     torch.testing.assert_close(family.log_prob(net, x, None, rng()).exp().sum(), torch.tensor(1.0))
     partial = torch.tensor([[2.0, torch.nan]]).expand(20, 2)
-    assert (family.sample(net, 20, Given(x=partial), rng())[:, 0] == 2).all()
+    assert (family.sample(net, 20, given=Given(x=partial), rng=rng())[:, 0] == 2).all()
 
 
 @pytest.mark.parametrize("space", [Tokens(256, 257, 256), Reals((1, 8, 8), levels=17), LABEL])

@@ -84,7 +84,7 @@ def test_it_recovers_the_moments_of_a_gaussian(objective):
     family = replace(SMALL, objective=objective)
     net = family.build(Reals((2,)), None)
     train(family, net, x, None, 400)
-    fake = family.sample(net, 4000, Given(), rng(1))
+    fake = family.sample(net, 4000, rng=rng(1))
     assert (fake.mean(0) - mean).abs().max() < 0.12
     assert (fake.T.cov() - mix @ mix.T).abs().max() < 0.12
     assert energy_distance(x, fake) < 0.03
@@ -101,14 +101,14 @@ def test_mixed_rows_keep_their_dependence_and_obey_what_is_given():
     net = SMALL.build(space, None)
     SMALL.prepare(net, space, Encoded(x), rng())
     train(SMALL, net, x, None, 600)
-    fake = SMALL.sample(net, 2000, Given(), generator)
+    fake = SMALL.sample(net, 2000, rng=generator)
     shares = fake[:, 0].long().bincount(minlength=3) / 2000
     assert (shares - torch.tensor([0.5, 0.3, 0.2])).abs().max() < 0.15
     assert ((fake[:, 1] + 1).round() == fake[:, 0]).float().mean() > 0.8
     assert (fake[fake[:, 2] == 1, 3] == 0).all()
     given = torch.full((50, 4), torch.nan)
     given[:, 0] = 2.0
-    matching = SMALL.sample(net, 50, Given(given), generator)
+    matching = SMALL.sample(net, 50, given=Given(given), rng=generator)
     assert (matching[:, 0] == 2).all() and matching[:, 1].mean() > 0.5
 
 
@@ -117,11 +117,11 @@ def test_what_it_cannot_do_is_said_with_a_hint():
     with pytest.raises(UnsupportedError, match="no likelihood"):
         SMALL.log_prob(net, torch.zeros(1, 2), None, rng())
     with pytest.raises(UnsupportedError, match="exact numbers"):
-        SMALL.sample(net, 1, Given(torch.tensor([[torch.nan, 0.5]])), rng())
+        SMALL.sample(net, 1, given=Given(torch.tensor([[torch.nan, 0.5]])), rng=rng())
     with torch.no_grad():
         net.generator.body.last.bias[1] -= 1e3
     with pytest.raises(UnsupportedError, match="kind"):
-        SMALL.sample(net, 1, Given(torch.tensor([[1.0, torch.nan]])), rng())
+        SMALL.sample(net, 1, given=Given(torch.tensor([[1.0, torch.nan]])), rng=rng())
     with pytest.raises(ArgumentError, match="penalty"):
         GAN(penalty=-1.0)
 
@@ -150,10 +150,10 @@ def test_no_level_is_dropped():
     torch.default_generator.manual_seed(0)
     net = SMALL.build(space, None)
     SMALL.prepare(net, space, Encoded(x), rng())
-    before = SMALL.sample(net, 4000, Given(), rng(2))[:, 0].long().bincount(minlength=4) / 4000
+    before = SMALL.sample(net, 4000, rng=rng(2))[:, 0].long().bincount(minlength=4) / 4000
     assert (before - shares).abs().max() < 0.1
     train(SMALL, net, x, None, 500)
-    drawn = SMALL.sample(net, 4000, Given(), rng(3))
+    drawn = SMALL.sample(net, 4000, rng=rng(3))
     assert (drawn[:, 0].long().bincount(minlength=4) / 4000 - shares).abs().max() < 0.06
     assert ((drawn[:, 1] + 1).round() == drawn[:, 0]).float().mean() > 0.7
 

@@ -8,12 +8,14 @@ import torch
 from torch import nn
 
 from genwright.errors import ArgumentError, UnsupportedError
+from genwright.families.capabilities import check
 from genwright.families.family import Work
 from genwright.families.masked_diffusion import BOUND_DRAWS, MaskedDiffusion
+from genwright.families.sampling import Sampling
 from genwright.nets.transformer import block_matrices
 from genwright.spaces import Columns, Discrete, Given, Reals, Tokens
 
-SMALL = MaskedDiffusion(width=16, depth=2, heads=2, batch=8, steps=4)
+SMALL, FOUR = MaskedDiffusion(width=16, depth=2, heads=2, batch=8), Sampling(steps=4)
 SPACE = Tokens(length=4, vocabulary=3, end=2)
 LABEL = Columns((Discrete("label", 2),))
 
@@ -62,7 +64,7 @@ def test_with_true_conditionals_the_bound_is_the_log_likelihood() -> None:
 
 def test_one_token_per_round_samples_the_true_law() -> None:
     net, n = TrueConditionals(), 20_000
-    drawn = SMALL.sample(net, n, Given(), rng())
+    drawn = SMALL.sample(net, n, how=FOUR, rng=rng())
     frequency = torch.bincount((drawn * torch.tensor([8, 4, 2, 1])).sum(dim=1), minlength=16) / n
     torch.testing.assert_close(frequency, net.law, atol=0.015, rtol=0)
 
@@ -87,24 +89,26 @@ def test_given_tokens_are_kept_wherever_they_stand() -> None:
     space = Tokens(length=9, vocabulary=7, end=6)
     fixed = torch.full((5, 9), -1)
     fixed[:, 3], fixed[2, 0] = 4, 1
-    drawn = SMALL.sample(rough(space), 5, Given(x=fixed), rng())
+    drawn = SMALL.sample(rough(space), 5, given=Given(x=fixed), how=FOUR, rng=rng())
     assert torch.equal(drawn[fixed >= 0], fixed[fixed >= 0])
     assert (drawn >= 0).all() and (drawn < 7).all()
 
 
 def test_after_the_first_end_there_are_only_ends() -> None:
-    drawn = SMALL.sample(rough(), 300, Given(), rng())
+    drawn = SMALL.sample(rough(), 300, how=FOUR, rng=rng())
     assert torch.equal(drawn == 2, (drawn == 2).long().cumsum(dim=1) > 0)
 
 
 @pytest.mark.parametrize("steps", [1, 3, 50])
 def test_any_number_of_rounds_fills_everything(steps: int) -> None:
-    drawn = replace(SMALL, steps=steps).sample(rough(context=LABEL), 6, Given(context=torch.zeros(6, 1)), rng())
+    drawn = SMALL.sample(
+        rough(context=LABEL), 6, given=Given(context=torch.zeros(6, 1)), how=Sampling(steps=steps), rng=rng()
+    )
     assert drawn.shape == (6, 4) and (drawn < 3).all()
 
 
 def test_same_seed_same_samples() -> None:
-    first, again, other = (SMALL.sample(rough(), 40, Given(), rng(seed)) for seed in (1, 1, 2))
+    first, again, other = (SMALL.sample(rough(), 40, how=FOUR, rng=rng(seed)) for seed in (1, 1, 2))
     assert torch.equal(first, again) and not torch.equal(first, other)
 
 
@@ -123,7 +127,7 @@ def test_overfits_one_batch_and_restores_it() -> None:
         for optimizer in optimizers:
             optimizer.step()
     assert family.held_out(net, x.repeat(50, 1), label.repeat(50, 1), rng()) < 0.3 * before
-    drawn = replace(family, temperature=0.0).sample(net, 2, Given(context=label), rng())
+    drawn = family.sample(net, 2, given=Given(context=label), how=Sampling(temperature=0.0), rng=rng())
     assert (drawn == x).float().mean() > 0.8
 
 
@@ -136,10 +140,9 @@ def test_untrained_bound_is_the_uniform_law() -> None:
 
 def test_wrong_spaces_and_settings_are_refused_with_a_hint() -> None:
     with pytest.raises(UnsupportedError):
-        MaskedDiffusion().check(Reals((3,)))
-    for option in ({"steps": 0}, {"temperature": -1.0}, {"label_dropout": 2.0}):
-        with pytest.raises(ArgumentError):
-            MaskedDiffusion(**option)
+        check(MaskedDiffusion(), Reals((3,)))
+    with pytest.raises(ArgumentError):
+        MaskedDiffusion(label_dropout=2.0)
 
 
 def test_sizes_fill_what_is_left_open() -> None:

@@ -4,6 +4,7 @@ import pytest
 import torch
 
 from genwright.families import mixed
+from genwright.families.denoising import default_steps
 from genwright.families.diffusion import Diffusion
 from genwright.families.family import Work
 from genwright.families.flow import FlowMatching
@@ -51,7 +52,7 @@ def fitted(request):
 
 def test_the_joint_law_of_levels_and_values_is_recovered(fitted):
     family, net = fitted
-    drawn, real = family.sample(net, 6000, Given(), rng(4)), rows(6000)
+    drawn, real = family.sample(net, 6000, rng=rng(4)), rows(6000)
     assert (law(drawn) - JOINT).abs().sum() / 2 < 0.05
     values = drawn[:, [0, 1, 3]]
     torch.testing.assert_close(values.T.corrcoef(), real[:, [0, 1, 3]].T.corrcoef(), atol=0.06, rtol=0)
@@ -62,7 +63,7 @@ def test_given_levels_and_values_condition_the_rest(fitted):
     family, net = fitted
     given = torch.full((3000, 4), torch.nan)
     given[:1500, 0], given[1500:, 1] = 2.0, -0.9
-    drawn = family.sample(net, 3000, Given(given), rng(5))
+    drawn = family.sample(net, 3000, given=Given(given), rng=rng(5))
     assert torch.equal(drawn[~given.isnan()], given[~given.isnan()])
     shares = drawn[:1500, 2].long().bincount(minlength=3) / 1500
     assert (shares - JOINT[2] / JOINT[2].sum()).abs().max() < 0.08
@@ -91,7 +92,7 @@ def test_an_untrained_net_scores_levels_by_their_frequencies():
     family.prepare(net, space, Encoded(x), rng())
     entropy = torch.stack([-(p * p.log()).sum() for p in (JOINT.sum(1), JOINT.sum(0))]).mean()
     assert family.held_out(net, x.repeat(5, 1), None, rng()).item() == pytest.approx(entropy.item(), abs=0.02)
-    assert family.sampling_steps == 2
+    assert default_steps(space, 20) == 2
 
 
 def test_free_levels_become_visible_one_after_the_other_and_states_before_values_tell():

@@ -9,6 +9,7 @@ import torch
 from torch import Tensor, nn
 
 from genwright.errors import ArgumentError, UnsupportedError
+from genwright.families.capabilities import check
 from genwright.families.family import Work
 from genwright.families.mixture import Mixture
 from genwright.spaces import Columns, Continuous, Discrete, Encoded, Given, Reals, Space, Tokens
@@ -75,7 +76,7 @@ def test_rank_zero_makes_the_entries_of_a_component_independent():
     family, net, _ = fitted(Mixture(components=1, rank=0, smoothing=1e-6), Reals((2,)), x)
     alone = torch.distributions.Normal(x.mean(dim=0), x.std(dim=0, correction=0))
     assert torch.allclose(family.log_prob(net, x, None, rng()), alone.log_prob(x).sum(dim=1), atol=1e-3)
-    drawn = family.sample(net, 4000, Given(), rng())
+    drawn = family.sample(net, 4000, rng=rng())
     assert torch.allclose(drawn.std(dim=0), x.std(dim=0), rtol=0.1)
     assert abs(float(torch.corrcoef(drawn.T)[0, 1])) < 0.06
 
@@ -91,7 +92,7 @@ def test_recovers_a_known_gaussian_mixture():
     assert torch.allclose(mean, torch.tensor([[-0.5, -0.5], [0.5, 0.5]]), atol=0.03)
     correlation = covariance[:, 0, 1] / (covariance[:, 0, 0] * covariance[:, 1, 1]).sqrt()
     assert torch.allclose(correlation, torch.tensor([0.8, 0.0]), atol=0.06)
-    drawn = family.sample(net, 4000, Given(), rng())
+    drawn = family.sample(net, 4000, rng=rng())
     assert torch.allclose(drawn.mean(dim=0), x.mean(dim=0), atol=0.04)
 
 
@@ -116,7 +117,7 @@ def test_conditionals_agree_with_brute_force():
     axis = torch.linspace(-3, 3, 2001)
     joint = family.log_prob(net, torch.stack([torch.full_like(axis, 0.2), axis], dim=1), None, rng()).exp()
     assert marginal == pytest.approx(float(torch.trapezoid(joint, axis)), rel=1e-3)
-    drawn = family.sample(net, 8000, Given(partial.expand(8000, -1)), rng())
+    drawn = family.sample(net, 8000, given=Given(partial.expand(8000, -1)), rng=rng())
     assert (drawn[:, 0] == torch.tensor(0.2)).all()
     expected = float(torch.trapezoid(joint * axis, axis)) / marginal
     assert float(drawn[:, 1].mean()) == pytest.approx(expected, abs=0.02)
@@ -128,13 +129,15 @@ def test_imputes_columns_from_their_exact_law_and_keeps_what_is_given():
     with_a = partial.repeat(3, 1)
     with_a[:, 0] = torch.arange(3)
     law = family.log_prob(net, with_a, None, rng()).softmax(dim=0)
-    drawn = family.sample(net, 6000, Given(partial.expand(6000, -1)), rng())
+    drawn = family.sample(net, 6000, given=Given(partial.expand(6000, -1)), rng=rng())
     assert (drawn[:, 2] == 0).all() and (drawn[:, 3] == -1).all() and not drawn.isnan().any()
     shares = torch.bincount(drawn[:, 0].long(), minlength=3) / len(drawn)
     assert torch.allclose(shares, law, atol=0.025)
-    free = family.sample(net, 1000, Given(), rng())
+    free = family.sample(net, 1000, rng=rng())
     assert (free[free[:, 2] == 1][:, 1] == 0).all()
-    implied = family.sample(net, 50, Given(torch.tensor([[torch.nan, 0.5, torch.nan, torch.nan]]).repeat(50, 1)), rng())
+    implied = family.sample(
+        net, 50, given=Given(torch.tensor([[torch.nan, 0.5, torch.nan, torch.nan]]).repeat(50, 1)), rng=rng()
+    )
     assert (implied[:, 2] == 0).all(), "a value implies its state"
 
 
@@ -148,7 +151,7 @@ def test_labels_make_components_class_conditional():
     family, net, _ = fitted(Mixture(components=6), space, space.pack(x), context=context, columns=LABEL)
     wanted = torch.arange(3).repeat(40)
     given = torch.stack([wanted.float(), torch.full((120,), torch.nan)], dim=1)
-    drawn = family.sample(net, 120, Given(None, given), rng())
+    drawn = family.sample(net, 120, given=Given(None, given), rng=rng())
     assert (drawn.mean(dim=(1, 3)).argmax(dim=1) == wanted).all()
     bayes = [
         family.log_prob(net, drawn, torch.tensor([[k, torch.nan]]).expand(120, -1), rng()) for k in (0.0, 1.0, 2.0)
@@ -156,14 +159,14 @@ def test_labels_make_components_class_conditional():
     assert (torch.stack(bayes).argmax(dim=0) == wanted).all()
     top = drawn.clone()
     top[:, :, 2:] = torch.nan
-    inpainted = family.sample(net, 120, Given(top, None), rng())
+    inpainted = family.sample(net, 120, given=Given(top, None), rng=rng())
     assert torch.equal(inpainted[:, :, :2], top[:, :, :2]) and inpainted.isfinite().all()
     assert (inpainted.mean(dim=(1, 3)).argmax(dim=1) == wanted).float().mean() > 0.98
 
 
 def test_one_component_makes_columns_independent():
     family, net, _ = fitted(Mixture(components=1), TABLE, table_rows(1000))
-    x = family.sample(net, 4000, Given(), rng())
+    x = family.sample(net, 4000, rng=rng())
     assert abs(float(torch.corrcoef(x[:, [0, 3]].T)[0, 1])) < 0.05
 
 
@@ -171,7 +174,7 @@ def test_saved_buffers_restore_the_law():
     family, net, _ = fitted(Mixture(components=3), TABLE, table_rows(300))
     other = family.build(TABLE, None)
     other.load_state_dict(net.state_dict())
-    drawn = [family.sample(n, 100, Given(), rng()) for n in (net, other)]
+    drawn = [family.sample(n, 100, rng=rng()) for n in (net, other)]
     assert torch.equal(*drawn)
     x = table_rows(20)
     assert torch.equal(*(family.log_prob(n, x, None, rng()) for n in (net, other)))
@@ -182,7 +185,7 @@ def test_degenerate_data_gives_finite_laws(rows):
     for space, x in ((Reals((3,)), torch.zeros(rows, 3)), (TABLE, torch.zeros(rows, 4))):
         family, net, _ = fitted(Mixture(components=4), space, x)
         assert family.log_prob(net, x, None, rng()).isfinite().all()
-        assert family.sample(net, 5, Given(), rng()).isfinite().all()
+        assert family.sample(net, 5, rng=rng()).isfinite().all()
 
 
 def test_held_out_rows_end_a_fit_in_time():
@@ -210,5 +213,5 @@ def test_wrong_arguments_are_refused_with_a_hint():
         Mixture(components=0)
     with pytest.raises(ArgumentError, match="smoothing"):
         dataclasses.replace(Mixture(), smoothing=0.0)
-    with pytest.raises(UnsupportedError, match="Tokens"):
-        Mixture().check(Tokens(length=8, vocabulary=257, end=256))
+    with pytest.raises(UnsupportedError, match="tokens"):
+        check(Mixture(), Tokens(length=8, vocabulary=257, end=256))

@@ -14,7 +14,7 @@ from genwright.families.vae import VAE, VariationalNet
 from genwright.nets.mixture_prior import MixturePrior
 from genwright.spaces import Columns, Continuous, Discrete, Given, Reals
 
-SMALL = VAE(batch=64, latent=2, width=32, depth=1, prior_components=4, temperature=1.0)
+SMALL = VAE(batch=64, latent=2, width=32, depth=1, prior_components=4)
 LOADINGS = torch.tensor([[1.0, 0.5], [-0.5, 1.0], [0.3, -0.8]])
 SCALE = 0.6
 
@@ -89,7 +89,7 @@ def test_importance_samples_tighten_the_bound():
 def test_partial_records_are_completed_from_the_conditional_law():
     net, _ = linear_gaussian()
     given = torch.tensor([[1.5, torch.nan, torch.nan]]).repeat(1500, 1)
-    x = SMALL.sample(net, 1500, Given(given), rng())
+    x = SMALL.sample(net, 1500, given=Given(given), rng=rng())
     covariance = LOADINGS @ LOADINGS.T + SCALE**2 * torch.eye(3)
     expected = covariance[1:, 0] / covariance[0, 0] * 1.5
     spread = covariance[1:, 1:] - covariance[1:, :1] @ covariance[:1, 1:] / covariance[0, 0]
@@ -132,11 +132,11 @@ def test_mixed_rows_are_learnt_and_completed():
     net = SMALL.build(space, None)
     train(SMALL, net, x, None, 500)
     SMALL.refit_prior(net, x, None, generator)
-    fake = SMALL.sample(net, 1000, Given(), generator)
+    fake = SMALL.sample(net, 1000, rng=generator)
     assert (((fake[:, 1] > 0) == (fake[:, 0] == 1)).float().mean()) > 0.95
     assert (fake[fake[:, 2] == 1, 3] == 0).all()
     given = torch.tensor([[1.0, torch.nan, torch.nan, torch.nan]]).repeat(200, 1)
-    completed = SMALL.sample(net, 200, Given(given), generator)
+    completed = SMALL.sample(net, 200, given=Given(given), rng=generator)
     assert (completed[:, 0] == 1).all() and (completed[:, 1] > 0).float().mean() > 0.95
 
 
@@ -147,11 +147,11 @@ def test_images_of_any_size_obey_their_label():
     x = -torch.ones(400, 3, 5, 9)
     x[side[:, 0] == 0, :, :, :4] = 0.5
     x[side[:, 0] == 1, :, :, 5:] = 0.5
-    family = replace(SMALL, width=8, temperature=0.0).sized(space, Work(rows=400, steps=120))
+    family = replace(SMALL, width=8).sized(space, Work(rows=400, steps=120))
     torch.default_generator.manual_seed(0)
     net = family.build(space, context)
     train(family, net, x, side, 120)
-    fake = family.sample(net, 40, Given(None, torch.arange(40)[:, None] % 2.0), generator)
+    fake = family.sample(net, 40, given=Given(None, torch.arange(40)[:, None] % 2.0), rng=generator)
     left, right = fake[:, :, :, :4].mean((1, 2, 3)), fake[:, :, :, 5:].mean((1, 2, 3))
     assert fake.shape == (40, 3, 5, 9)
     assert ((right > left).float() == torch.arange(40) % 2).all()
@@ -162,7 +162,7 @@ def test_images_of_any_size_obey_their_label():
 def test_a_recipe_is_checked_and_sized():
     with pytest.raises(ArgumentError, match="latent"):
         VAE(latent=0)
-    with pytest.raises(ArgumentError, match="temperature"):
-        VAE(temperature=-1.0)
+    with pytest.raises(ArgumentError, match="kl_weight"):
+        VAE(kl_weight=-1.0)
     sized = VAE(latent=5).sized(Reals((1, 8, 8), 17), Work(rows=20, minutes=1.0))
     assert sized.latent == 5 and sized.batch == 20 and None not in vars(sized).values()

@@ -69,13 +69,13 @@ CASES = {
     "autoregressive": (table, {"family": gw.Autoregressive(width=8, depth=1)}),
     "vae": (table, {"family": gw.VAE(width=8)}),
     "gan": (table, {"family": gw.GAN(width=8)}),
-    "diffusion": (table, {"family": gw.Diffusion(width=8, sampling_steps=4)}),
-    "flow": (table, {"family": gw.FlowMatching(width=8, sampling_steps=4)}),
+    "diffusion": (table, {"family": gw.Diffusion(width=8), "how": gw.Sampling(steps=4)}),
+    "flow": (table, {"family": gw.FlowMatching(width=8), "how": gw.Sampling(steps=4)}),
     "mixture-images": (pictures, {"family": gw.Mixture(components=2)}),
     "vae-images": (pictures, {"family": gw.VAE(width=8)}),
     "gan-images": (pictures, {"family": gw.GAN(width=8)}),
-    "diffusion-images": (pictures, {"family": gw.Diffusion(width=8, sampling_steps=4)}),
-    "flow-images": (pictures, {"family": gw.FlowMatching(width=8, sampling_steps=4)}),
+    "diffusion-images": (pictures, {"family": gw.Diffusion(width=8), "how": gw.Sampling(steps=4)}),
+    "flow-images": (pictures, {"family": gw.FlowMatching(width=8), "how": gw.Sampling(steps=4)}),
     "autoregressive-text": (lines, {"family": gw.Autoregressive(width=16, depth=1, heads=2)}),
     "masked-diffusion-text": (lines, {"family": gw.MaskedDiffusion(width=16, depth=1, heads=2)}),
     "rules-and-texts": (ruled, {"family": gw.TreeMixture(), "constraints": [Order(["low", "high"])]}),
@@ -93,7 +93,7 @@ def plain(data: gw.Dataset) -> dict[str, list]:
 def expected(model: gw.Generator, data: gw.Dataset) -> dict:
     """What a model draws, and the log-densities of rows of its data where it has them."""
     found = {"sample": plain(model.sample(DRAWS, seed=1))}
-    if model.family.density is not Density.ABSENT:
+    if model.can.density is not Density.ABSENT:
         found["log_prob"] = model.log_prob(data.take(np.arange(DRAWS)), seed=1).tolist()
     return found
 

@@ -10,12 +10,12 @@ from click.testing import CliRunner
 
 import genwright as gw
 from genwright.app.cli import main
-from genwright.card import model_card
 from genwright.constraints import Range
 from genwright.metrics.tables import shape_error, trend_error
 from genwright.privacy.accountant import Exponential, Gaussian, SampledGaussian, Threshold, spent
 from genwright.privacy.budget import Budget
 from genwright.privacy.coding import nearest_shares, shown_range
+from genwright.report.card import model_card
 from tests.privacy.tables import frame, table
 
 FAMILIES = {

@@ -6,7 +6,19 @@ from typing import ClassVar, Self
 import torch
 from torch import Tensor, nn
 
-from genwright.families.family import Density, GradientFamily, Losses, Player, Work
+from genwright.families.family import (
+    ANYTHING,
+    DEFAULT,
+    Capabilities,
+    Density,
+    GradientFamily,
+    Losses,
+    Partial,
+    Player,
+    Work,
+    refused,
+)
+from genwright.families.sampling import Sampling
 from genwright.spaces import Columns, Given, Reals, Space
 
 
@@ -19,11 +31,14 @@ class Line(GradientFamily):
     """x ~ N(mean, 1)."""
 
     name: ClassVar[str] = "line"
-    spaces: ClassVar[tuple[type, ...]] = (Reals,)
-    density: ClassVar[Density] = Density.EXACT
     half_precision: ClassVar[bool] = False
     batch: int | None = 16
     explode_at: float = float("inf")  # |mean| beyond which the loss becomes infinite
+
+    def can(self, space: Space) -> Capabilities:
+        if not isinstance(space, Reals):
+            raise refused(self, "anything but arrays")
+        return Capabilities(density=Density.EXACT, given=Partial.NOTHING)
 
     def sized(self, space: Space, work: Work) -> Self:
         return self
@@ -46,6 +61,8 @@ class Line(GradientFamily):
     def log_prob(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Tensor:
         return -0.5 * (x - net(torch.ones(len(x), 1))).square().sum(1)
 
-    def sample(self, net: nn.Module, n: int, given: Given, rng: torch.Generator) -> Tensor:
+    def sample(
+        self, net: nn.Module, n: int, *, given: Given = ANYTHING, how: Sampling = DEFAULT, rng: torch.Generator
+    ) -> Tensor:
         mean = net(torch.ones(n, 1))
         return mean + torch.randn(mean.shape, generator=rng)

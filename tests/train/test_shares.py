@@ -7,7 +7,7 @@ import torch
 
 import genwright as gw
 from genwright.families.family import Work
-from genwright.spaces import Columns, Discrete, Encoded, Given
+from genwright.spaces import Columns, Discrete, Encoded
 from genwright.train.plan import Clock
 from genwright.train.shares import match_shares
 
@@ -22,7 +22,7 @@ def shares_of(family, clock):
     family = family.sized(SPACE, Work(rows=20_000, steps=400))
     net = family.build(SPACE, None)
     match_shares(family, net, space=SPACE, rows=Encoded(rows.float()), clock=clock, seed=0)
-    drawn = family.sample(net, 20_000, Given(), torch.Generator().manual_seed(1))
+    drawn = family.sample(net, 20_000, rng=torch.Generator().manual_seed(1))
     return drawn[:, 1].long().bincount(minlength=3) / len(drawn)
 
 
@@ -33,8 +33,3 @@ def test_shares_are_those_of_the_rows(family):
 
 def test_nothing_is_matched_when_the_time_is_up():
     assert (shares_of(gw.Diffusion(), Clock(deadline=time.monotonic() - 1)) - 1 / 3).abs().max() < 0.03
-
-
-def test_draws_that_take_the_likeliest_level_are_left_alone():
-    family = gw.VAE(temperature=0.0).sized(SPACE, Work(rows=20_000, steps=400))
-    assert family.level_biases(family.build(SPACE, None)) == ()

@@ -32,22 +32,22 @@ STOPPED_IN = {
         gw.VAE(),
         {"steps": 4},
     ),
-    "the prior": ("genwright.fitting.fit_prior", lambda: gw.read("digits").take(slice(200)), gw.VAE(), {"steps": 4}),
+    "the prior": ("genwright.model.fit.fit_prior", lambda: gw.read("digits").take(slice(200)), gw.VAE(), {"steps": 4}),
     "the correction": (
-        "genwright.fitting.learn_correction",
+        "genwright.model.fit.learn_correction",
         lambda: table(2600),
         gw.Autoregressive(),
         {"minutes": 0.05},
     ),
     "the correction of EM": (
-        "genwright.fitting.learn_correction",
+        "genwright.model.fit.learn_correction",
         lambda: table(2600),
         gw.Mixture(),
         {"minutes": 0.05},
     ),
-    "texts": ("genwright.fitting._fit_texts", reviews, gw.Mixture(), {"steps": 4}),
-    "saving": ("genwright.generator.write_json", lambda: table(300), gw.Autoregressive(), {"steps": 4}),
-    "saving texts": ("genwright.generator.replacing", reviews, gw.Autoregressive(), {"steps": 4}),
+    "texts": ("genwright.model.fit._fit_texts", reviews, gw.Mixture(), {"steps": 4}),
+    "saving": ("genwright.model.saving.write_json", lambda: table(300), gw.Autoregressive(), {"steps": 4}),
+    "saving texts": ("genwright.model.saving.replacing", reviews, gw.Autoregressive(), {"steps": 4}),
 }
 
 
@@ -56,7 +56,7 @@ def stopped(*arguments, **more):
 
 
 def weights(model: gw.Generator) -> list[torch.Tensor]:
-    nets = [model.net, *(part.net for part in (model.prior, model.texts and model.texts.fitted) if part)]
+    nets = [model.net, *(net for part in model.parts for net in part.nets.values())]
     return [tensor for net in nets for tensor in net.state_dict().values()]
 
 
@@ -103,7 +103,7 @@ def _only_the_prior(fit, stage):
 def test_another_fit_neither_takes_up_stages_nor_deletes_them(tmp_path, monkeypatch):
     data = table(300)
     with monkeypatch.context() as patch:
-        patch.setattr("genwright.generator.replacing", stopped)
+        patch.setattr("genwright.model.saving.replacing", stopped)
         with pytest.raises(KeyboardInterrupt):
             gw.fit(data, family=gw.Mixture(), steps=3, folder=tmp_path).save(tmp_path)
     other = gw.fit(data, family=gw.Mixture(), steps=3, seed=1)

@@ -18,10 +18,12 @@ from genwright.app.exits import EXIT_CODES, answering
 from genwright.app.folders import afresh, claimed, no_run
 from genwright.app.measuring import compare, evaluate
 from genwright.app.options import (
+    drawing,
     protecting,
     read_data,
     read_privacy,
     read_ruled,
+    read_sampling,
     reading,
     ruling,
     size_of,
@@ -32,9 +34,9 @@ from genwright.app.progress import shown
 from genwright.app.rating import rate
 from genwright.app.ratings import ratings
 from genwright.app.wording import in_options, tell
+from genwright.families import FAMILIES
 
-FAMILY_NAMES = ["auto", "mixture", "tree", "copula", "vae", "gan", "diffusion", "masked diffusion", "flow"]
-FAMILY_NAMES += ["autoregressive"]
+FAMILY_NAMES = ["auto", *FAMILIES]
 
 
 class FamilyName(click.ParamType):
@@ -169,7 +171,7 @@ def fit(
 
     Stopped with Ctrl-C, the same command goes on where it was.
     """
-    from genwright.fitting import fit as fit_generator
+    from genwright.model.fit import fit as fit_generator
 
     source, rules = read_ruled(data, how)
     with claimed(out, source.name, force=force) as folder, shown() as listener:
@@ -212,6 +214,7 @@ def fit(
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same records.")
 @click.option("--given", multiple=True, metavar="K=V", help="A condition on a field, or a prompt. Repeatable.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@drawing
 @answering
 def sample(
     folder: Path,
@@ -223,6 +226,7 @@ def sample(
     given: tuple[str, ...],
     device: str,
     as_json: bool,
+    **how: Any,
 ) -> None:
     """Draw records from the generator saved in DIR.
 
@@ -231,7 +235,7 @@ def sample(
     genwright sample runs/patients -n 1000 --given age=30..40 --given "country in {DE,FR}" --given note=missing
     genwright sample runs/adults -n 1000 --given "income: >50K=.5, <=50K=.5"
     genwright sample runs/digits -n 100 --out fake/ --given label=7
-    genwright sample runs/prose -n 1 --given text="It was a dark"
+    genwright sample runs/prose -n 1 --given text="It was a dark" --temperature 0.7
     genwright sample runs/orders -n 1000 --out postgresql://ann@host/shop --table orders_synthetic
 
     Tables are written as .csv, .tsv, .parquet or .jsonl, images as a folder of PNGs with labels.csv, text as .jsonl
@@ -239,12 +243,14 @@ def sample(
     """
     from genwright.data.sql import without_password
     from genwright.data.write import held_at, write
-    from genwright.generator import load
+    from genwright.model.saving import load
 
     with shown() as listener:
         generator = load(folder, device=device)
         check_output(out, generator)
-        fake = generator.sample(n, given=parse_given(given, generator), seed=seed, listener=listener)
+        fake = generator.sample(
+            n, given=parse_given(given, generator), how=read_sampling(how), seed=seed, listener=listener
+        )
     _tell_notes(fake.notes)
     facts = {"n": len(fake), "seed": seed, "given": list(given)}
     if out is None:
@@ -299,7 +305,7 @@ for verb in (impute, fit_database, sample_database, evaluate, compare, rate, rat
 
 def _save(generator: Any, folder: Path) -> None:
     """The generator with its card."""
-    from genwright.card import model_card
+    from genwright.report.card import model_card
     from genwright.storage import write_text
 
     generator.save(folder)
@@ -309,7 +315,6 @@ def _save(generator: Any, folder: Path) -> None:
 def _family(name: str, data: Any) -> Any:
     """The family called `name` with its defaults; diffusion over text is masked diffusion."""
     from genwright.data.dataset import Text
-    from genwright.families import FAMILIES
 
     masked = name == "diffusion" and isinstance(data.media, Text)
     return FAMILIES["masked diffusion" if masked else name]()

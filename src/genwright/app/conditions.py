@@ -15,7 +15,7 @@ from genwright.errors import ArgumentError
 
 if TYPE_CHECKING:
     from genwright.data.dataset import Field
-    from genwright.generator import Generator
+    from genwright.model.generator import Generator
 
 FORMS = "write NAME=VALUE, NAME=LOW..HIGH, NAME in {A,B}, or NAME: A=0.5, B=0.5"
 MISSING = "missing"
@@ -128,7 +128,7 @@ def impute(
     from genwright.data.like import read_whole
     from genwright.data.sql import without_password
     from genwright.data.write import write
-    from genwright.generator import load
+    from genwright.model.saving import load
 
     generator = load(folder, device=device)
     check_output(out, generator)

@@ -15,9 +15,9 @@ from genwright.folders import placed, probe
 
 if TYPE_CHECKING:
     from genwright.data.dataset import Dataset
-    from genwright.generator import Generator
     from genwright.metrics.comparison import Comparison
     from genwright.metrics.evaluate import Evaluation
+    from genwright.model.generator import Generator
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
 
@@ -213,7 +213,7 @@ def _encoder(embed: bool) -> Any:
 
 def _saved(name: str) -> "Generator | None":
     """The generator saved in the folder `name`; None if it is anything else."""
-    from genwright.generator import load
+    from genwright.model.saving import load
 
     folder = Path(name)
     return load(folder) if folder.is_dir() and placed(folder, "recipe.json").is_file() else None

@@ -10,6 +10,7 @@ from genwright.errors import ArgumentError
 if TYPE_CHECKING:
     from genwright.constraints import Rule
     from genwright.data.dataset import Dataset
+    from genwright.families.sampling import Sampling
     from genwright.privacy import Privacy
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
@@ -94,6 +95,36 @@ def told_privacy(record: dict[str, Any]) -> tuple[str, ...]:
     from genwright.privacy import privacy_lines
 
     return privacy_lines(record["privacy"]) if "privacy" in record else ()
+
+
+_DRAWING = [
+    click.option("--temperature", type=float, help="Below 1 draws the likelier, at 0 the likeliest; 1 is as learned."),
+    click.option("--top-k", type=int, help="Draw each token from the K likeliest."),
+    click.option("--top-p", type=float, help="Draw each token from the likeliest that make up this share."),
+    click.option("--min-p", type=float, help="Leave out tokens below this share of the likeliest one's probability."),
+    click.option("--steps", type=int, help="Steps from noise to a record: fewer are faster."),
+    click.option("--sampler", metavar="NAME", help="How these steps are taken: heun, ddim, dpmpp_2m or ddpm."),
+    click.option("--guidance", type=float, help="How strongly records follow their conditions; 1 is as learned."),
+    click.option("--balanced/--independent", default=None, help="Spread rows evenly, or draw each on its own."),
+]
+
+
+def drawing(verb: Verb) -> Verb:
+    """The options that say how to draw; a family takes some of them."""
+    for option in reversed(_DRAWING):
+        verb = option(verb)
+    return verb
+
+
+def read_sampling(how: dict[str, Any]) -> "Sampling":
+    """How to draw, as the options say."""
+    from genwright.families.sampling import SAMPLERS, Sampling
+
+    told = dict(how)
+    if told["sampler"] is not None and told["sampler"] not in SAMPLERS:
+        what = f"{told['sampler']!r} is no sampler"
+        raise ArgumentError(what, where="--sampler", hint=f"choose from {', '.join(SAMPLERS)}")
+    return Sampling(**(told | {"sampler": SAMPLERS.get(told["sampler"])}))
 
 
 def read_data(source: str, how: dict[str, Any]) -> "Dataset":

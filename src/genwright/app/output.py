@@ -12,7 +12,7 @@ from genwright.errors import ArgumentError
 
 if TYPE_CHECKING:
     from genwright.data.dataset import Dataset
-    from genwright.generator import Generator
+    from genwright.model.generator import Generator
 
 
 def print_json(value: Any) -> None:

@@ -217,7 +217,7 @@ def _source(where: str, like: "Dataset | Path | None", how: dict[str, Any]) -> "
 
     path = Path(where).expanduser()
     if path.is_dir() and placed(path, "recipe.json").is_file():
-        from genwright.generator import load
+        from genwright.model.saving import load
 
         return load(path).sample(SAMPLES)
     if path.is_dir() and wav_files(path):

@@ -8,10 +8,11 @@ from genwright.codecs.codec import Codec
 from genwright.codecs.columns import ColumnsCodec
 from genwright.codecs.conditioned import ConditionedCodec
 from genwright.codecs.images import ImageCodec
-from genwright.codecs.text import TextCodec
+from genwright.codecs.text import END, RUNNING_LENGTH, TextCodec
 from genwright.codecs.text_columns import TextColumnsCodec
 from genwright.data.dataset import Dataset, Field, Image, Text
 from genwright.errors import DataError
+from genwright.spaces import Columns, Reals, Space, Tokens
 from genwright.typed import entry, typed, wrong
 
 Kind = type[ColumnsCodec] | type[ConditionedCodec] | type[ImageCodec] | type[TextCodec] | type[TextColumnsCodec]
@@ -41,6 +42,17 @@ def fit_codec(data: Dataset, *, rng: torch.Generator) -> Codec:
         what = "no number, category or time column to model"
         raise DataError(what, where=data.name, hint="identifiers and constants alone cannot be learned from")
     return ColumnsCodec.fit(data, rng=rng)
+
+
+def expected_space(data: Dataset) -> Space:
+    """About the space that the codec of `data` will have, without fitting one: enough to ask families what they can."""
+    match data.media:
+        case Image(shape=shape, levels=levels):
+            height, width, channels = shape or (1, 1, 1)
+            return Reals((channels, height, width), levels)
+        case Text():
+            return Tokens(RUNNING_LENGTH, vocabulary=END + 1, end=END)
+    return Columns(())
 
 
 def scalar_codec(codec: Codec) -> ColumnsCodec:

@@ -2,12 +2,13 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from typing import Any, Protocol, Self, runtime_checkable
+from functools import cached_property, partial
+from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
+from genwright.codecs import codec_fields
 from genwright.codecs.schema import field_from_json, field_to_json
 from genwright.constraints.checking import check_rules
 from genwright.constraints.feasible import point
@@ -46,6 +47,8 @@ class Constraints:
     bounded, and what is left then is moved to where the rules hold.
     """
 
+    name: ClassVar[str] = "constraints"
+
     fields: tuple[Field, ...]
     label: str | None
     rules: tuple[Rule, ...]
@@ -66,18 +69,25 @@ class Constraints:
         """How columns are left out of the model and put back."""
         return reshaping(self._blank, self.rules)
 
+    def fields_around(self, inner: tuple[Field, ...]) -> tuple[Field, ...]:
+        """The user's fields, whatever the model's are."""
+        return self.fields
+
     def inner(self, data: Dataset) -> Dataset:
         """What the model sees of the user's rows."""
         return self.shape.inner(data)
 
-    def sample(
-        self,
-        draw: Sampler,
-        n: int,
-        *,
-        given: Mapping[str, Any],
-        seed: int,
-        listener: Listener = silent,
+    @property
+    def nets(self) -> Mapping[str, Any]:
+        """None."""
+        return {}
+
+    def records(self, sampler: Sampler) -> Sampler:
+        """What draws rows in which every rule holds."""
+        return partial(self._sample, sampler)
+
+    def _sample(
+        self, draw: Sampler, n: int, *, given: Mapping[str, Any], seed: int, listener: Listener = silent
     ) -> Dataset:
         """n rows in which every rule holds, and that agree with `given`.
 
@@ -113,11 +123,11 @@ class Constraints:
         notes = _notes(int(again.sum()), moved, n)
         return replace(self.shape.with_patterns(rows, rng=rng), notes=(*rows.notes, *notes))
 
-    def restored(self, inner: Dataset, *, seed: int) -> Dataset:
+    def outer(self, data: Dataset, *, seed: int) -> Dataset:
         """Rows that cannot be drawn again, as those decoded from latents, moved to where every rule holds."""
         rng = np.random.default_rng(seed)
-        rows, free = self.shape.outer(inner), Wishes({}, {})
-        rows = self._repaired(rows, self._good(rows, free), free, len(inner), rng)
+        rows, free = self.shape.outer(data), Wishes({}, {})
+        rows = self._repaired(rows, self._good(rows, free), free, len(data), rng)
         return self.shape.with_patterns(rows, rng=rng)
 
     def to_json(self) -> dict[str, Any]:
@@ -126,6 +136,11 @@ class Constraints:
         fields = [field_to_json(field) for field in self.fields]
         levels = {name: list(found) for name, found in self.levels.items()}
         return {"rules": rules, "label": self.label, "fields": fields, "levels": levels}
+
+    @classmethod
+    def load(cls, told: Any, tensors: Any, saved: Any) -> "Constraints | None":
+        """The rules that a model was saved with, if there were any."""
+        return None if told is None else cls.from_json(told, inner=codec_fields(saved.codec))
 
     @classmethod
     def from_json(cls, told: Any, *, inner: Sequence[Field], where: str = "recipe.json, constraints") -> Self:

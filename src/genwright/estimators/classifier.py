@@ -15,11 +15,12 @@ from torch import Tensor
 
 from genwright.errors import ArgumentError, UnsupportedError
 from genwright.estimators.correction import Correction
-from genwright.estimators.density import Learned, Yardstick, check_density, hold_out, learn, takes
+from genwright.estimators.density import Learned, Yardstick, check_density, hold_out, learn, of_rows, takes
 from genwright.estimators.features import Coded, Features, Standardised, Table
 from genwright.estimators.parameters import FamilyParameters
 from genwright.estimators.targets import NAME
 from genwright.estimators.validation import is_numeric, labels_of, table_of, weighted_rows
+from genwright.families.capabilities import check
 from genwright.families.family import Family
 from genwright.families.mixture import Mixture
 from genwright.families.tree import TreeMixture
@@ -188,13 +189,13 @@ class Classifier(ClassifierMixin, FamilyParameters):
         check_density(family)
         array = complete and self.density != "joint" and takes(family, Reals((frame.shape[1],)))
         per_class = self.density == "per class" or (self.density == "auto" and array and labelled)
-        if not labelled and (per_class or not family.marginalizes):
+        if not labelled and (per_class or not of_rows(family).marginalizes):
             hint = 'density="joint" with TreeMixture, Mixture or Autoregressive learns from them; or leave them out'
             raise UnsupportedError("unlabelled rows belong to no class's density", where="y", hint=hint)
         if array and per_class:
             return family, True, Standardised.fit(frame)
         table = Table.fit(frame, keep_missing=self.keep_missing, rng=rng)
-        family.check(self._joint_space(table.space))
+        check(family, self._joint_space(table.space))
         return family, per_class, table
 
     def _joint_space(self, features: Columns) -> Columns:

@@ -11,8 +11,9 @@ from jaxtyping import Bool, Float
 from torch import Tensor
 
 from genwright.errors import UnsupportedError
-from genwright.families.family import ClosedFormFamily, Density, Family, Work
-from genwright.spaces import Columns, Encoded, Given, Reals
+from genwright.families.capabilities import able, models
+from genwright.families.family import Capabilities, ClosedFormFamily, Density, Family, Work
+from genwright.spaces import Columns, Encoded, Reals
 from genwright.train.fit import Fitted, fit_family
 
 HELD_OUT_EVERY = 10  # one row in ten decides when to stop, and later how unusual a row is
@@ -20,6 +21,7 @@ FEWEST = 20  # rows below which all of them serve both purposes
 PASSES = 200  # of an algorithm of its own, unless told otherwise; most stop earlier
 STEPS = 400  # of gradients, unless told otherwise
 NUMBERS_AT_ONCE = 2**18  # in rows that are scored together
+ROWS = Columns(())  # of a table, as far as capabilities depend on it
 MOST_COMPARED = 1000  # held-out rows that others are held against
 
 
@@ -35,8 +37,8 @@ class Learned:
     def log_prob(self, rows: Float[Tensor, "n w"]) -> Float[np.ndarray, " n"]:
         """Log-density of what is known of each row in nats, or a bound as the family declares."""
         family = self.fitted.family
-        if not family.marginalizes and bool(rows.isnan().any()):
-            hint = "TreeMixture, Mixture and Autoregressive leave them out exactly; or fill them in"
+        if not of_rows(family).marginalizes and bool(rows.isnan().any()):
+            hint = f"{able(ROWS, lambda can: can.marginalizes)} leave them out exactly; or fill them in"
             raise UnsupportedError(f"{family.name} has no density of rows with missing values", where="X", hint=hint)
         rng = torch.Generator().manual_seed(self.seed)
         at_once = max(16, NUMBERS_AT_ONCE // max(1, rows.shape[1]))
@@ -45,7 +47,7 @@ class Learned:
 
     @torch.no_grad()
     def sample(self, n: int, rng: torch.Generator) -> Float[Tensor, "n w"]:
-        return self.fitted.family.sample(self.fitted.net, n, Given(), rng)
+        return self.fitted.family.sample(self.fitted.net, n, rng=rng)
 
 
 def learn(
@@ -91,16 +93,21 @@ def hold_out(groups: Float[np.ndarray, " n"], *, seed: int) -> Bool[np.ndarray, 
     return chosen
 
 
+def of_rows(family: Family) -> Capabilities:
+    """What the family can do with rows of a table."""
+    return family.can(ROWS)
+
+
 def check_density(family: Family) -> None:
     """Raise if the family has no density."""
-    if family.density is Density.ABSENT:
-        hint = "try TreeMixture, Mixture, Autoregressive or VAE"
+    if of_rows(family).density is Density.ABSENT:
+        hint = f"try {able(ROWS, lambda can: can.density is not Density.ABSENT)}"
         raise UnsupportedError(f"{family.name} has no density to predict with", where="family", hint=hint)
 
 
 def takes(family: Family, space: Reals | Columns) -> bool:
     """Whether the family models such rows."""
-    return isinstance(space, family.spaces) and type(family).refusal(space) is None
+    return models(family, space)
 
 
 @dataclass(frozen=True, eq=False)

@@ -14,7 +14,7 @@ from sklearn.utils.validation import check_is_fitted
 from torch import Tensor
 
 from genwright.errors import ArgumentError, UnsupportedError
-from genwright.estimators.density import Yardstick, check_density, hold_out, learn, takes
+from genwright.estimators.density import Yardstick, check_density, hold_out, learn, of_rows, takes
 from genwright.estimators.features import Coded as CodedFeatures
 from genwright.estimators.features import Features, Standardised, Table
 from genwright.estimators.laws import Laws
@@ -151,7 +151,7 @@ class Regressor(RegressorMixin, FamilyParameters):
         check_density(family)
         if complete and takes(family, Reals((frame.shape[1] + 1,))):
             return family, Standardised.fit(frame), OnALine.fit(amounts)
-        if not labelled and not family.marginalizes:
+        if not labelled and not of_rows(family).marginalizes:
             hint = "TreeMixture, Mixture and Autoregressive learn from such rows; or leave them out"
             raise UnsupportedError(f"{family.name} needs a target in every row", where="y", hint=hint)
         known = amounts[~np.isnan(amounts)]
@@ -185,7 +185,7 @@ class Regressor(RegressorMixin, FamilyParameters):
         return np.concatenate(parts)
 
     def _log_density(self, rows: Float[Tensor, "n w"]) -> Float[np.ndarray, " n"]:
-        if self.density_.fitted.family.marginalizes:
+        if of_rows(self.density_.fitted.family).marginalizes:
             free = torch.full((len(rows), self.cells_.rows.shape[1]), torch.nan)
             return self.density_.log_prob(torch.cat([rows, free], dim=1))
         return logsumexp(self._log_joint(rows) + self.cells_.log_width, axis=1)

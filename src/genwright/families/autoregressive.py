@@ -1,6 +1,5 @@
 """Autoregressive models: log p(x) = sum_t log p(x_t | x_<t). Exact likelihood, prompts, one value after the other."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, Self, cast
@@ -10,7 +9,19 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from genwright.errors import ArgumentError
-from genwright.families.family import Density, GradientFamily, Losses, Player, Work
+from genwright.families.family import (
+    ANYTHING,
+    DEFAULT,
+    Capabilities,
+    Density,
+    GradientFamily,
+    Losses,
+    Partial,
+    Player,
+    Work,
+    refused,
+)
+from genwright.families.sampling import Sampling
 from genwright.families.sizing import chunks, sequence_size
 from genwright.maths import decoding
 from genwright.maths.optimizers import adamw, muon_and_adamw
@@ -28,9 +39,9 @@ ROWS_PER_WIDTH = 240  # ... and in between one for so many rows
 LONGEST = 1024  # values in one array read as a sequence
 
 
-def too_many_values(space: Space) -> str | None:
+def _too_many_values(space: Reals) -> str | None:
     """Why an array cannot be read as a sequence of few symbols, or None if it can."""
-    if not isinstance(space, Reals) or (space.levels is not None and space.levels <= 256 and space.size <= LONGEST):
+    if space.levels is not None and space.levels <= 256 and space.size <= LONGEST:
         return None
     what = "continuous values" if space.levels is None else f"{space.size:,} values of {space.levels} levels"
     return f"{what} (arrays are read value by value: at most {LONGEST:,} values of at most 256 levels)"
@@ -43,42 +54,34 @@ class Autoregressive(GradientFamily):
     Tokens: a causal transformer; prompts are continued. Columns: any column given any others, so any columns can be
     given. Arrays of at most 256 levels and 1,024 values: pixel by pixel in raster order; the first rows can be given.
     `bins` and `bumps` shape the densities of continuous columns.
-    `temperature`, `top_k`, `top_p` and `min_p` sharpen the draws of tokens and pixels, not the likelihood;
-    `label_dropout` is the share of training records whose context is hidden. van den Oord et al. 2016,
-    arXiv:1601.06759, eq. 1; Radford et al. 2019, eq. 1.
+    Temperature and cuts sharpen the draws of tokens and pixels, not the likelihood. `label_dropout` is the share of
+    training records whose context is hidden. van den Oord et al. 2016, arXiv:1601.06759, eq. 1; Radford et al. 2019,
+    eq. 1.
     """
 
     name: ClassVar[str] = "autoregressive"
-    spaces: ClassVar[tuple[type, ...]] = (Tokens, Columns, Reals)
-    density: ClassVar[Density] = Density.EXACT
-    refusal: ClassVar[Callable[[Space], str | None]] = staticmethod(too_many_values)
     half_precision: ClassVar[bool] = True
-    restricts: ClassVar[bool] = True
-    marginalizes: ClassVar[bool] = True
 
     width: int | None = None
     depth: int | None = None
     heads: int | None = None
     bins: int | None = None
     bumps: int | None = None
-    temperature: float = 1.0
-    top_k: int | None = None
-    top_p: float = 1.0
-    min_p: float = 0.0
     label_dropout: float = 0.1
 
     def __post_init__(self) -> None:
-        _require(
-            self.temperature >= 0, "temperature", "a number from 0 (always the likeliest) up; 1 is the model's law"
-        )
-        _require(self.top_k is None or self.top_k >= 1, "top_k", "a whole number from 1 up, or None")
-        _require(0 < self.top_p <= 1, "top_p", "a number above 0, at most 1")
-        _require(0 <= self.min_p <= 1, "min_p", "a number from 0 to 1")
-        _require(0 <= self.label_dropout <= 1, "label_dropout", "a number from 0 to 1")
+        if not 0 <= self.label_dropout <= 1:
+            raise ArgumentError("label_dropout is not a share", where="Autoregressive", hint="a number from 0 to 1")
+
+    def can(self, space: Space) -> Capabilities:
+        if isinstance(space, Columns):
+            return Capabilities(density=Density.EXACT, given=Partial.ANY, restricts=True, marginalizes=True)
+        if isinstance(space, Reals) and (what := _too_many_values(space)):
+            raise refused(self, what)
+        return Capabilities(density=Density.EXACT, given=Partial.PREFIX, how=("temperature", "top_k", "top_p", "min_p"))
 
     def sized(self, space: Space, work: Work) -> Self:
         """Widths by data kind, rows of a table, and time: for text about what has the lowest held-out loss by then."""
-        self.check(space)
         match space:
             case Columns():
                 width, depth, batch = _column_width(work.rows), 2, min(512, max(32, work.rows // 8))
@@ -96,9 +99,6 @@ class Autoregressive(GradientFamily):
         assert self.width and self.depth and self.heads, "size the family before building"
         match space:
             case Columns():
-                default = Autoregressive()
-                for option in ("temperature", "top_k", "top_p", "min_p"):
-                    _require(getattr(self, option) == getattr(default, option), option, "left alone for table columns")
                 assert self.bins and self.bumps, "size the family before building"
                 return AnyOrderColumns(
                     space, context, width=self.width, depth=self.depth, bins=self.bins, bumps=self.bumps
@@ -129,11 +129,13 @@ class Autoregressive(GradientFamily):
         return -self.log_prob(net, x, context, rng).mean() * (len(x) / x.numel())
 
     @torch.no_grad()
-    def sample(self, net: nn.Module, n: int, given: Given, rng: torch.Generator) -> Tensor:
+    def sample(
+        self, net: nn.Module, n: int, *, given: Given = ANYTHING, how: Sampling = DEFAULT, rng: torch.Generator
+    ) -> Tensor:
         if isinstance(net, AnyOrderColumns):
             return net.draw(n, given.x, given.context, rng, given.allowed)
         sequence = cast(CausalTokens | CausalPixels, net)
-        return sequence.draw(n, given.x, given.context, rng, choose=self._choose)
+        return sequence.draw(n, given.x, given.context, rng, choose=partial(_choose, how=how))
 
     @torch.no_grad()
     def log_prob(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, "n"]:
@@ -144,16 +146,6 @@ class Autoregressive(GradientFamily):
         rows = chunks(len(x), length=x[0].numel())
         scored = cast(Net, net)
         return torch.cat([scored.log_prob(x[r], None if context is None else context[r]) for r in rows])
-
-    def _choose(self, logits: Float[Tensor, "n v"], rng: torch.Generator) -> Int[Tensor, "n"]:
-        logits = decoding.temper(logits, self.temperature)
-        if self.top_k is not None:
-            logits = decoding.top_k(logits, self.top_k)
-        if self.min_p > 0.0:
-            logits = decoding.min_p(logits, self.min_p)
-        if self.top_p < 1.0:
-            logits = decoding.top_p(logits, self.top_p)
-        return decoding.draw(logits, rng)
 
 
 def _column_width(rows: int) -> int:
@@ -166,6 +158,13 @@ def _column_width(rows: int) -> int:
     return min(most, max(least, 16 * round(rows / ROWS_PER_WIDTH / 16)))
 
 
-def _require(holds: bool, argument: str, allowed: str) -> None:
-    if not holds:
-        raise ArgumentError(f"{argument} must be {allowed}", where="Autoregressive", hint=f"for example {argument}=...")
+def _choose(logits: Float[Tensor, "n v"], rng: torch.Generator, *, how: Sampling) -> Int[Tensor, "n"]:
+    """One symbol of each row."""
+    logits = decoding.temper(logits, 1.0 if how.temperature is None else how.temperature)
+    if how.top_k is not None:
+        logits = decoding.top_k(logits, how.top_k)
+    if how.min_p:
+        logits = decoding.min_p(logits, how.min_p)
+    if how.top_p is not None and how.top_p < 1.0:
+        logits = decoding.top_p(logits, how.top_p)
+    return decoding.draw(logits, rng)

@@ -12,7 +12,17 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from genwright.errors import ArgumentError
-from genwright.families.family import ClosedFormFamily, Density, Work
+from genwright.families.family import (
+    ANYTHING,
+    DEFAULT,
+    Capabilities,
+    ClosedFormFamily,
+    Density,
+    Partial,
+    Work,
+    refused,
+)
+from genwright.families.sampling import Sampling
 from genwright.maths.power import yeo_johnson, yeo_johnson_log_slope
 from genwright.maths.shrinkage import shrunk_covariance
 from genwright.nets.student_cells import StudentCells
@@ -49,9 +59,9 @@ class Copula(ClosedFormFamily):
     filled in by the law itself while fitting (Celeux & Diebolt 1985, stochastic EM). `cells=1` leaves all discrete
     columns independent.
 
-    `balanced` rows each have the exact law, but those drawn together are spread evenly, as in Latin hypercubes: their
-    shares, means and correlations are off by less than those of independent rows, which shows in a table of some
-    hundred rows. Take `balanced=False` where rows must be independent, as to simulate sampling errors.
+    Rows drawn together are balanced, see `Sampling`: their shares, means and correlations are off by less than those of
+    independent rows, which shows in a table of some hundred rows. Sample with `balanced=False` where rows must be
+    independent, as to simulate sampling errors.
 
     >>> import genwright as gw
     >>> model = gw.fit(gw.read("wine"), family=gw.Copula(), steps=1)
@@ -60,16 +70,17 @@ class Copula(ClosedFormFamily):
     """
 
     name: ClassVar[str] = "copula"
-    spaces: ClassVar[tuple[type, ...]] = (Columns,)
-    density: ClassVar[Density] = Density.EXACT
-    marginalizes: ClassVar[bool] = True
 
     cells: int | None = None
-    balanced: bool = True
 
     def __post_init__(self) -> None:
         if self.cells is not None and self.cells < 1:
             raise ArgumentError(f"cells must be 1 or more, not {self.cells}", where="Copula", hint="try cells=4")
+
+    def can(self, space: Space) -> Capabilities:
+        if not isinstance(space, Columns):
+            raise refused(self, "anything but tables")
+        return Capabilities(density=Density.EXACT, given=Partial.ANY, marginalizes=True, how=("balanced",))
 
     def sized(self, space: Space, work: Work) -> Self:
         """As many cells as there are rows for."""
@@ -78,7 +89,7 @@ class Copula(ClosedFormFamily):
     def build(self, space: Space, context: Columns | None) -> nn.Module:
         assert self.cells, "size the family before building"
         assert isinstance(space, Columns)
-        return StudentCells(space, context, cells=self.cells, balanced=self.balanced)
+        return StudentCells(space, context, cells=self.cells)
 
     @torch.no_grad()
     def fit(
@@ -111,13 +122,15 @@ class Copula(ClosedFormFamily):
         report(1, 1, _mean_nll(net, rows), _mean_nll(net, held_out))
 
     @torch.no_grad()
-    def sample(self, net: nn.Module, n: int, given: Given, rng: torch.Generator) -> Tensor:
+    def sample(
+        self, net: nn.Module, n: int, *, given: Given = ANYTHING, how: Sampling = DEFAULT, rng: torch.Generator
+    ) -> Tensor:
         """n rows from the exact conditional law."""
         assert isinstance(net, StudentCells)
         partial = given.x
         if partial is None:
             partial = torch.full((n, net.targets), torch.nan, device=rng.device)
-        return net.draw(partial, given.context, rng)
+        return net.draw(partial, given.context, rng, balanced=how.balanced is not False)
 
     @torch.no_grad()
     def log_prob(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, "n"]:

@@ -10,7 +10,7 @@ from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from genwright.errors import ArgumentError, UnsupportedError
-from genwright.families.family import MOST_TURNS, Losses, Work
+from genwright.families.family import Capabilities, Density, Family, Losses, Partial, Work, refused
 from genwright.maths.samplers import Model, Sampler
 from genwright.maths.schedules import Prediction, Schedule
 from genwright.nets.flow_net import FlowNet
@@ -26,7 +26,16 @@ VECTORS_AT_ONCE = 8192
 PARTIAL_IMAGES = 0.1  # share of training images of which a random part is given
 PARTIAL_ROWS = 0.5  # the same for vectors and rows, where given columns are the usual condition
 MOST_STEPS = 64  # of rows
+GUIDANCE = 1.5  # unless the request says otherwise
 GUIDED = (0.1, 0.9)  # shares of noise, sigma / (alpha + sigma), between which guidance acts
+
+
+def capabilities(family: Family, space: Space) -> Capabilities:
+    """What both can do."""
+    if not isinstance(space, Reals | Columns):
+        raise refused(family, "sequences of tokens")
+    settings = ("steps", "sampler", "guidance")
+    return Capabilities(density=Density.ABSENT, given=Partial.ANY, latent=True, encodes=True, how=settings)
 
 
 def is_image(space: Space) -> bool:
@@ -253,9 +262,6 @@ def check_counts(family: str, **counts: int | None) -> None:
     for name, count in counts.items():
         if count is not None and count < 1:
             raise ArgumentError(f"{name} is {count}", where=family, hint="it must be 1 or more")
-    if (counts.get("sampling_steps") or 0) > MOST_TURNS:
-        what = f"{counts['sampling_steps']} steps of sampling would not end"
-        raise ArgumentError(what, where=family, hint=f"at most {MOST_TURNS:,}; some 50 are usual")
 
 
 def no_density(family: str) -> UnsupportedError:

@@ -15,10 +15,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from genwright.errors import UnsupportedError
+from genwright.families.sampling import Sampling
 from genwright.spaces import Columns, Encoded, Given, Space
 
 Losses = dict[str, Tensor]  # named parts of an objective; the objective is their sum
-MOST_TURNS = 10_000  # of drawing one record
+ANYTHING, DEFAULT = Given(), Sampling()
 OptimizerRecipe = Callable[[nn.Module], list[torch.optim.Optimizer]]
 
 
@@ -30,6 +31,33 @@ class Density(enum.Enum):
     ABSENT = "absent"
 
 
+class Partial(enum.Enum):
+    """Which parts of a record can be given."""
+
+    ANY = "any part"
+    PREFIX = "its beginning"
+    LEVELS = "categories"
+    NOTHING = "nothing"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Capabilities:
+    """What a family can do with records of one space; all that is said of families anywhere is made from this.
+
+    `restricts`: `sample` draws columns from their exact distribution within `Given.allowed`. `marginalizes`: entries of
+    columns that are NaN are left out exactly, fitting and scoring. `latent`: records have latents that `decode` takes
+    back to them; `encodes`: and `encode` finds them. `how` names the settings of `Sampling` that change anything.
+    """
+
+    density: Density
+    given: Partial
+    restricts: bool = False
+    marginalizes: bool = False
+    latent: bool = False
+    encodes: bool = False
+    how: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True)
 class Work:
     """What a fit has to work with: enough to size a net, batch and schedule to it."""
@@ -39,21 +67,15 @@ class Work:
     steps: int | None = None
 
 
-def no_refusal(space: Space) -> str | None:
-    """Every space of a right type is taken."""
-    return None
-
-
 @dataclass(frozen=True, kw_only=True)
 class Family(abc.ABC):
     """A recipe for one kind of generative model."""
 
     name: ClassVar[str]
-    spaces: ClassVar[tuple[type, ...]]
-    density: ClassVar[Density]
-    restricts: ClassVar[bool] = False  # whether `sample` draws columns from their exact law within `given.allowed`
-    marginalizes: ClassVar[bool] = False  # whether entries of columns that are NaN are left out, fitting and scoring
-    refusal: ClassVar[Callable[[Space], str | None]] = staticmethod(no_refusal)  # why not, beyond the type of space
+
+    @abc.abstractmethod
+    def can(self, space: Space) -> Capabilities:
+        """What this family can do with records of `space`; raises `refused` where it cannot model them."""
 
     @abc.abstractmethod
     def sized(self, space: Space, work: Work) -> Self:
@@ -64,24 +86,17 @@ class Family(abc.ABC):
         """An untrained net. Parameters are initialised from torch's default generator, which the caller seeds."""
 
     @abc.abstractmethod
-    def sample(self, net: nn.Module, n: int, given: Given, rng: torch.Generator) -> Tensor:
-        """Draw n unpacked records, shape (n, *space.shape), that agree with `given`.
+    def sample(
+        self, net: nn.Module, n: int, *, given: Given = ANYTHING, how: Sampling = DEFAULT, rng: torch.Generator
+    ) -> Tensor:
+        """Draw n unpacked records, shape (n, *space.shape), that agree with `given`, in the way that `how` says.
 
         Only families that declare `restricts` are given an `allowed`.
         """
 
     @abc.abstractmethod
     def log_prob(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, "n"]:
-        """Log-density in nats of each unpacked record, or what `density` says; ABSENT families raise."""
-
-    def check(self, space: Space) -> None:
-        """Raise, with a hint, if this family cannot model `space`."""
-        reason = type(self).refusal(space) if isinstance(space, self.spaces) else type(space).__name__
-        if reason is not None:
-            raise UnsupportedError(
-                f"{self.name} does not model {reason}",
-                hint="for text take Autoregressive or MaskedDiffusion, for everything else FlowMatching or Mixture",
-            )
+        """Log-density in nats of each unpacked record, or what `can` says of it; families without a density raise."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -143,7 +158,9 @@ class HasLatent(abc.ABC):
         """n latents from the prior."""
 
     @abc.abstractmethod
-    def decode(self, net: nn.Module, z: Float[Tensor, "n *z"], context: Tensor | None) -> Tensor:
+    def decode(
+        self, net: nn.Module, z: Float[Tensor, "n *z"], context: Tensor | None, *, how: Sampling = DEFAULT
+    ) -> Tensor:
         """The most likely unpacked record of each latent; deterministic."""
 
 
@@ -151,7 +168,9 @@ class Encodes(HasLatent):
     """A latent family that also finds the latent of a record."""
 
     @abc.abstractmethod
-    def encode(self, net: nn.Module, x: Tensor, context: Tensor | None) -> Float[Tensor, "n *z"]:
+    def encode(
+        self, net: nn.Module, x: Tensor, context: Tensor | None, *, how: Sampling = DEFAULT
+    ) -> Float[Tensor, "n *z"]:
         """The (posterior mean) latent of each unpacked record; deterministic."""
 
 
@@ -161,3 +180,8 @@ class LearnsPrior(HasLatent):
     @abc.abstractmethod
     def refit_prior(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> None:
         """Fit the latent prior, kept in the net's buffers, to unpacked records."""
+
+
+def refused(family: Family, what: str) -> UnsupportedError:
+    """What `can` raises: the family does not model `what`."""
+    return UnsupportedError(f"{family.name} does not model {what}")

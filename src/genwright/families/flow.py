@@ -7,16 +7,25 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genwright.errors import ArgumentError
 from genwright.families import denoising
 from genwright.families.denoising import Path, Process, space_of
-from genwright.families.family import Density, Encodes, GradientFamily, Losses, Player, Work
+from genwright.families.family import (
+    ANYTHING,
+    DEFAULT,
+    Capabilities,
+    Encodes,
+    GradientFamily,
+    Losses,
+    Player,
+    Work,
+)
 from genwright.families.mixed import process_of
-from genwright.maths.samplers import Sampler, heun
+from genwright.families.sampling import Sampling
+from genwright.maths.samplers import heun
 from genwright.maths.schedules import from_velocity, logit_normal, straight, to_velocity, uniform
 from genwright.nets.context import drop_context
 from genwright.nets.mixed_net import MixedNet
-from genwright.spaces import Columns, Encoded, Given, Reals, Space
+from genwright.spaces import Columns, Encoded, Given, Space
 
 DEFAULT_STEPS = 10  # of arrays
 
@@ -26,8 +35,8 @@ class FlowMatching(GradientFamily, Encodes):
     """Regress u(x_t, t) on x - eps, where x_t = t x + (1 - t) eps. Lipman et al. 2023, arXiv:2210.02747, eqs. 9 and 23.
 
     Times have a logit-normal density for arrays, a uniform one for rows. `width` is the net's, in channels or units.
-    Samples follow the learned ODE from noise in `sampling_steps` steps of `sampler`; a condition beside arrays is
-    strengthened by `guidance` (1: not), for which a share `context_dropout` of the training rows forgets its condition.
+    Samples follow the learned ODE from noise; a condition beside arrays is strengthened by guidance, for which a share
+    `context_dropout` of the training rows forgets its condition.
     Some training records are shown in part, so that columns or pixels can be given when sampling.
 
     The levels of tables are masked, one by one, and drawn from their laws given those that are visible: discrete flow
@@ -35,33 +44,26 @@ class FlowMatching(GradientFamily, Encodes):
     """
 
     width: int | None = None
-    sampling_steps: int | None = None
-    sampler: Sampler = heun
-    guidance: float = 1.5
     context_dropout: float = 0.1
 
     name: ClassVar[str] = "flow"
-    spaces: ClassVar[tuple[type, ...]] = (Reals, Columns)
-    density: ClassVar[Density] = Density.ABSENT
     half_precision: ClassVar[bool] = True
 
     def __post_init__(self) -> None:
-        denoising.check_counts(self.name, width=self.width, batch=self.batch, sampling_steps=self.sampling_steps)
+        denoising.check_counts(self.name, width=self.width, batch=self.batch)
         denoising.check_shares(self.name, context_dropout=self.context_dropout)
-        if self.guidance < 0:
-            raise ArgumentError(f"guidance is {self.guidance}", where=self.name, hint="0 ignores the condition")
+
+    def can(self, space: Space) -> Capabilities:
+        return denoising.capabilities(self, space)
 
     def sized(self, space: Space, work: Work) -> Self:
-        self.check(space)
         return replace(
             self,
             width=self.width or denoising.default_width(space, work),
             batch=self.batch or denoising.default_batch(space, work),
-            sampling_steps=self.sampling_steps or denoising.default_steps(space, DEFAULT_STEPS),
         )
 
     def build(self, space: Space, context: Columns | None) -> nn.Module:
-        self.check(space)
         assert self.width is not None, "sized() comes first"
         return denoising.net_for(space, context, self.width)
 
@@ -82,15 +84,17 @@ class FlowMatching(GradientFamily, Encodes):
         context = None if context is None else drop_context(context, self.context_dropout, rng)
         known = denoising.random_parts(space_of(net), len(x), rng)
         draw = uniform if isinstance(net, MixedNet) else logit_normal  # every level of rows becomes visible once
-        return self._process(net).losses(net, x, draw(len(x), rng), known, context, rng)
+        return self._process(net, DEFAULT).losses(net, x, draw(len(x), rng), known, context, rng)
 
     def held_out(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, ""]:
         """The same with everything free and every condition kept, at uniform times."""
-        parts = self._process(net).losses(net, x, uniform(len(x), rng), None, context, rng)
+        parts = self._process(net, DEFAULT).losses(net, x, uniform(len(x), rng), None, context, rng)
         return torch.stack(list(parts.values())).sum()
 
-    def sample(self, net: nn.Module, n: int, given: Given, rng: torch.Generator) -> Tensor:
-        return self._process(net).sample(net, n, given, rng)
+    def sample(
+        self, net: nn.Module, n: int, *, given: Given = ANYTHING, how: Sampling = DEFAULT, rng: torch.Generator
+    ) -> Tensor:
+        return self._process(net, how).sample(net, n, given, rng)
 
     def log_prob(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, "n"]:
         raise denoising.no_density(self.name)
@@ -99,21 +103,26 @@ class FlowMatching(GradientFamily, Encodes):
         """Noise, shaped like records."""
         return torch.randn((n, *space_of(net).shape), generator=rng, device=rng.device)
 
-    def decode(self, net: nn.Module, z: Float[Tensor, "n *z"], context: Tensor | None) -> Tensor:
-        return self._process(net).decode(net, z, context)
+    def decode(
+        self, net: nn.Module, z: Float[Tensor, "n *z"], context: Tensor | None, *, how: Sampling = DEFAULT
+    ) -> Tensor:
+        return self._process(net, how).decode(net, z, context)
 
-    def encode(self, net: nn.Module, x: Tensor, context: Tensor | None) -> Float[Tensor, "n *z"]:
-        how = self._process(net)
-        return how.encode(net, x, context, how.times.flip(0))
+    def encode(
+        self, net: nn.Module, x: Tensor, context: Tensor | None, *, how: Sampling = DEFAULT
+    ) -> Float[Tensor, "n *z"]:
+        way = self._process(net, how)
+        return way.encode(net, x, context, way.times.flip(0))
 
-    def _process(self, net: nn.Module) -> Process:
+    def _process(self, net: nn.Module, how: Sampling) -> Process:
+        steps = how.steps or denoising.default_steps(space_of(net), DEFAULT_STEPS)
         return process_of(space_of(net))(
             schedule=straight,
             prediction=from_velocity,
             error=_velocity_error,
-            sampler=self.sampler,
-            times=torch.linspace(0.0, 1.0, (self.sampling_steps or DEFAULT_STEPS) + 1),
-            guidance=self.guidance,
+            sampler=how.sampler or heun,
+            times=torch.linspace(0.0, 1.0, steps + 1),
+            guidance=denoising.GUIDANCE if how.guidance is None else how.guidance,
         )
 
 

@@ -13,7 +13,20 @@ from torch.func import functional_call
 from torch.nn import functional as F
 
 from genwright.errors import ArgumentError, UnsupportedError
-from genwright.families.family import Density, GradientFamily, HasLatent, Losses, Player, Work
+from genwright.families.family import (
+    ANYTHING,
+    DEFAULT,
+    Capabilities,
+    Density,
+    GradientFamily,
+    HasLatent,
+    Losses,
+    Partial,
+    Player,
+    Work,
+    refused,
+)
+from genwright.families.sampling import Sampling
 from genwright.maths.divergences import energy_score
 from genwright.maths.optimizers import adamw
 from genwright.nets.coder import Decoder, Encoder, as_reals, real_shape
@@ -99,8 +112,6 @@ class GAN(GradientFamily, HasLatent):
     """
 
     name: ClassVar[str] = "gan"
-    spaces: ClassVar[tuple[type, ...]] = (Reals, Columns)
-    density: ClassVar[Density] = Density.ABSENT
     half_precision: ClassVar[bool] = False  # the finite difference needs more digits than bfloat16 has
 
     latent: int | None = None
@@ -119,6 +130,13 @@ class GAN(GradientFamily, HasLatent):
                 )
         if self.penalty is not None and self.penalty < 0:
             raise ArgumentError(f"penalty must not be negative, not {self.penalty}", where="GAN", hint="0 turns it off")
+
+    def can(self, space: Space) -> Capabilities:
+        if isinstance(space, Columns):
+            return Capabilities(density=Density.ABSENT, given=Partial.LEVELS, latent=True)
+        if isinstance(space, Reals):
+            return Capabilities(density=Density.ABSENT, given=Partial.NOTHING, latent=True)
+        raise refused(self, "sequences of tokens")
 
     def sized(self, space: Space, work: Work) -> Self:
         image = len(space.shape) == 3
@@ -191,19 +209,19 @@ class GAN(GradientFamily, HasLatent):
         its constant part, which of one-hot rows says little.
         """
         if net.moments is not None and net.moments.ready and context is None:
-            return net.moments.distance(x, self.sample(net, max(COMPARED, len(x)), Given(), rng))
+            return net.moments.distance(x, self.sample(net, max(COMPARED, len(x)), rng=rng))
         repeats = max(2, math.ceil(128 / len(x)))
         wide = None if context is None else context.repeat(repeats, 1)
         fake = net.generate(_latents(net, repeats * len(x), rng), wide, rng)
         return energy_score(_beside(net, as_reals(net.space, x), context), _beside(net, fake, wide))
 
     def log_prob(self, net: Any, x: Tensor, context: Tensor | None, rng: torch.Generator) -> NoReturn:
-        raise UnsupportedError(
-            "a GAN has no likelihood", hint="Mixture and Autoregressive give it exactly, VAE gives a lower bound"
-        )
+        raise UnsupportedError("a GAN has no likelihood", hint="its `can` says so")
 
     @torch.no_grad()
-    def sample(self, net: Any, n: int, given: Given, rng: torch.Generator) -> Tensor:
+    def sample(
+        self, net: Any, n: int, *, given: Given = ANYTHING, how: Sampling = DEFAULT, rng: torch.Generator
+    ) -> Tensor:
         """z ~ N(0, I) through the generator; given discrete columns by drawing until they agree, which is exact."""
         if given.x is not None and not given.x.isnan().all():
             return _sample_matching(net, given.x, given.context, rng)
@@ -218,7 +236,7 @@ class GAN(GradientFamily, HasLatent):
         return _latents(net, n, rng)
 
     @torch.no_grad()
-    def decode(self, net: Any, z: Float[Tensor, "n z"], context: Tensor | None) -> Tensor:
+    def decode(self, net: Any, z: Float[Tensor, "n z"], context: Tensor | None, *, how: Sampling = DEFAULT) -> Tensor:
         return net.records(net.generate(z, context, None))
 
 

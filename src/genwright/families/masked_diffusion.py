@@ -9,7 +9,19 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from genwright.errors import ArgumentError
-from genwright.families.family import MOST_TURNS, Density, GradientFamily, Losses, Player, Work
+from genwright.families.family import (
+    ANYTHING,
+    DEFAULT,
+    Capabilities,
+    Density,
+    GradientFamily,
+    Losses,
+    Partial,
+    Player,
+    Work,
+    refused,
+)
+from genwright.families.sampling import Sampling
 from genwright.families.sizing import chunks, sequence_size
 from genwright.maths import decoding
 from genwright.maths.masking import random_ranks, random_subset, stratified_counts
@@ -19,6 +31,7 @@ from genwright.nets.masked import MaskedTokens
 from genwright.nets.transformer import block_matrices
 from genwright.spaces import Columns, Given, Space, Tokens
 
+STEPS = 64  # from a record that is all masked to one that is not, unless the request says otherwise
 BOUND_DRAWS = 8  # masks per record behind `log_prob`
 
 
@@ -29,32 +42,27 @@ class MaskedDiffusion(GradientFamily):
     Sahoo et al. 2024, arXiv:2406.07524, eq. 10, in the form of Ou et al. 2024, arXiv:2406.03736, eq. 3.6: with k of T
     positions hidden, k uniform on 1 .. T, the cross-entropy on the hidden ones times T / k bounds -log p(x).
 
-    Any tokens can be given, wherever they stand. A sample starts fully hidden and is revealed in `steps` rounds, in
-    random order; `temperature` below 1 sharpens each token's law. `label_dropout` is the share of training records
-    whose context is hidden.
+    Any tokens can be given, wherever they stand. A sample starts fully hidden and is revealed in so many steps, 64
+    unless told otherwise, in random order. `label_dropout` is the share of training records whose context is hidden.
     """
 
     name: ClassVar[str] = "masked diffusion"
-    spaces: ClassVar[tuple[type, ...]] = (Tokens,)
-    density: ClassVar[Density] = Density.BOUND
     half_precision: ClassVar[bool] = True
 
     width: int | None = None
     depth: int | None = None
     heads: int | None = None
-    steps: int = 64
-    temperature: float = 1.0
     label_dropout: float = 0.1
 
     def __post_init__(self) -> None:
         where = "MaskedDiffusion"
-        if not 1 <= self.steps <= MOST_TURNS:
-            hint = f"from 1 to {MOST_TURNS:,}; 64 is usual"
-            raise ArgumentError(f"{self.steps} steps are too few or too many", where=where, hint=hint)
-        if self.temperature < 0:
-            raise ArgumentError("temperature is negative", where=where, hint="from 0 up; 1 is the model's law")
         if not 0 <= self.label_dropout <= 1:
             raise ArgumentError("label_dropout is not a share", where=where, hint="a number from 0 to 1")
+
+    def can(self, space: Space) -> Capabilities:
+        if not isinstance(space, Tokens):
+            raise refused(self, "anything but sequences of tokens")
+        return Capabilities(density=Density.BOUND, given=Partial.ANY, how=("steps", "temperature"))
 
     def sized(self, space: Space, work: Work) -> Self:
         """The sizes of the autoregressive model of the same data, so that the two can be compared."""
@@ -90,7 +98,9 @@ class MaskedDiffusion(GradientFamily):
         return -bound.view(len(x), BOUND_DRAWS).mean(dim=1)
 
     @torch.no_grad()
-    def sample(self, net: nn.Module, n: int, given: Given, rng: torch.Generator) -> Int[Tensor, "n t"]:
+    def sample(
+        self, net: nn.Module, n: int, *, given: Given = ANYTHING, how: Sampling = DEFAULT, rng: torch.Generator
+    ) -> Int[Tensor, "n t"]:
         """Ancestral sampling with the number of hidden tokens falling evenly. Sahoo et al. 2024, algorithm 1."""
         restorer = cast(MaskedTokens, net)
         length, device = restorer.space.length, restorer.lm_head.weight.device
@@ -98,23 +108,26 @@ class MaskedDiffusion(GradientFamily):
         parts = []
         for rows in chunks(n, length=length):
             context = None if given.context is None else given.context[rows]
-            parts.append(self._reveal(net, fixed[rows], context, rng))
+            parts.append(self._reveal(net, fixed[rows], context, how, rng))
         return torch.cat(parts)
 
-    def _reveal(self, net: nn.Module, fixed: Tensor, context: Tensor | None, rng: torch.Generator) -> Tensor:
+    def _reveal(
+        self, net: nn.Module, fixed: Tensor, context: Tensor | None, how: Sampling, rng: torch.Generator
+    ) -> Tensor:
         """Fill the -1 of `fixed`; positions revealed in the same round are drawn independently of each other."""
         restorer = cast(MaskedTokens, net)
-        n, length = fixed.shape
+        n, length, steps = *fixed.shape, how.steps or STEPS
+        temperature = 1.0 if how.temperature is None else how.temperature
         free = fixed < 0
         ranks = random_ranks(n, length, rng).masked_fill(~free, length).argsort(dim=1).argsort(dim=1)
         count = free.sum(dim=1, keepdim=True)
         z = torch.where(free, restorer.mask, fixed)
-        for step in range(self.steps):
-            low, high = count * step // self.steps, count * (step + 1) // self.steps
+        for step in range(steps):
+            low, high = count * step // steps, count * (step + 1) // steps
             now = (ranks >= low) & (ranks < high)
             if not now.any():
                 continue
-            logits = decoding.temper(restorer(z, context)[now].float(), self.temperature)
+            logits = decoding.temper(restorer(z, context)[now].float(), temperature)
             z[now] = decoding.draw(logits, rng)
         ended = z.eq(restorer.space.end).long().cumsum(dim=1).gt(0) & free
         return z.masked_fill(ended, restorer.space.end)

@@ -11,7 +11,17 @@ from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from genwright.errors import ArgumentError, TrainingError
-from genwright.families.family import ClosedFormFamily, Density, Work
+from genwright.families.family import (
+    ANYTHING,
+    DEFAULT,
+    Capabilities,
+    ClosedFormFamily,
+    Density,
+    Partial,
+    Work,
+    refused,
+)
+from genwright.families.sampling import Sampling
 from genwright.nets.gaussian_components import GaussianComponents
 from genwright.nets.mixture import MixtureNet
 from genwright.spaces import Columns, Encoded, Given, Reals, Space
@@ -43,8 +53,6 @@ class Mixture(ClosedFormFamily):
     """
 
     name: ClassVar[str] = "mixture"
-    spaces: ClassVar[tuple[type, ...]] = (Reals, Columns)
-    density: ClassVar[Density] = Density.EXACT
     restricts: ClassVar[bool] = True
     marginalizes: ClassVar[bool] = True
 
@@ -60,6 +68,13 @@ class Mixture(ClosedFormFamily):
                 raise ArgumentError(what, where="Mixture", hint=f"try {name}=8")
         if not self.smoothing > 0.0:
             raise ArgumentError(f"smoothing must be above 0, not {self.smoothing}", where="Mixture", hint="4 is usual")
+
+    def can(self, space: Space) -> Capabilities:
+        if isinstance(space, Columns):
+            return Capabilities(density=Density.EXACT, given=Partial.ANY, restricts=True, marginalizes=True)
+        if isinstance(space, Reals):
+            return Capabilities(density=Density.EXACT, given=Partial.ANY)
+        raise refused(self, "sequences of tokens")
 
     def sized(self, space: Space, work: Work) -> Self:
         """Components and rank by rows, dimension, and the passes that fit the time."""
@@ -120,7 +135,9 @@ class Mixture(ClosedFormFamily):
         net.load_state_dict(best)
 
     @torch.no_grad()
-    def sample(self, net: nn.Module, n: int, given: Given, rng: torch.Generator) -> Tensor:
+    def sample(
+        self, net: nn.Module, n: int, *, given: Given = ANYTHING, how: Sampling = DEFAULT, rng: torch.Generator
+    ) -> Tensor:
         """n records that agree with `given`, from the exact conditional law."""
         assert isinstance(net, MixtureNet)
         step = _rows_per_draw(net)

@@ -20,7 +20,7 @@ def rebuild(
     """The net of `family` with `weights`; StorageError where these are not those of such a net."""
 
     def build() -> nn.Module:
-        family.check(space)
+        family.can(space)
         if open_fields := _open_fields(family, family.sized(space, Work(rows=1, steps=1))):
             raise ArgumentError(f"{open_fields[0]} is not fixed")
         return family.build(space, context)

@@ -3,13 +3,23 @@
 import dataclasses
 import importlib.util
 import inspect
+from collections.abc import Collection
 from typing import Any
 
 from genwright.errors import ArgumentError
 from genwright.families import FAMILIES
 from genwright.families.family import Family
+from genwright.families.sampling import Sampling
 from genwright.typed import entry, made, typed, wrong
 
+MOVED = {  # from recipes of the first schema to `Sampling`: the old name of each setting, and its name now
+    "autoregressive": {name: name for name in ("temperature", "top_k", "top_p", "min_p")},
+    "masked diffusion": {"steps": "steps", "temperature": "temperature"},
+    "vae": {"temperature": "temperature"},
+    "copula": {"balanced": "balanced"},
+    "flow": {"sampling_steps": "steps", "sampler": "sampler", "guidance": "guidance"},
+    "diffusion": {"sampling_steps": "steps", "sampler": "sampler", "guidance": "guidance"},
+}
 FUNCTION_HOMES = ("genwright.maths.", "genwright.nets.", "genwright.families.")
 
 
@@ -42,12 +52,31 @@ def recipe_from_json(told: Any, *, where: str = "recipe.json") -> Family:
     name, fields = entry(told, "family", str, where=where), entry(told, "fields", dict, where=where)
     if name not in FAMILIES:
         raise wrong(f"a family of unknown name {name!r:.60}", where)
-    cls = FAMILIES[name]
+    cls, moved = FAMILIES[name], MOVED.get(name, {})
+    fields = {field: value for field, value in fields.items() if field not in moved}
     own = {field.name: field.default for field in dataclasses.fields(cls)}
     for field in own.keys() - fields.keys():
         raise wrong(f"{field!r} is missing", where)
     values = {field: _from_json(value, own.get(field), f"{where}, {field}") for field, value in fields.items()}
     return made(cls, values, where=where)
+
+
+def sampling_from_json(told: dict[str, Any], *, known: Collection[str], where: str = "recipe.json") -> Sampling:
+    """How the model of a saved recipe draws: what stands under `how`, or in the first schema among the fields, where
+    settings stood that it did not know. `known` are those that it does.
+    """
+    if "how" in told:
+        how = Sampling.from_json(told["how"], where=f"{where}, how")
+        if not how.told.keys() <= set(known):
+            raise wrong("settings that the family does not have", f"{where}, how")
+        return how
+    fields, name = entry(told, "fields", dict, where=where), entry(told, "family", str, where=where)
+    found = {
+        now: fields[old] for old, now in MOVED.get(name, {}).items() if now in known and fields.get(old) is not None
+    }
+    if isinstance(found.get("sampler"), dict):
+        found["sampler"] = str(found["sampler"].get("function")).rpartition(".")[2]
+    return Sampling.from_json(found, where=where)
 
 
 def _to_json(value: Any) -> Any:

@@ -9,7 +9,19 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from genwright.errors import ArgumentError
-from genwright.families.family import Density, GradientFamily, Losses, Player, Work
+from genwright.families.family import (
+    ANYTHING,
+    DEFAULT,
+    Capabilities,
+    Density,
+    GradientFamily,
+    Losses,
+    Partial,
+    Player,
+    Work,
+    refused,
+)
+from genwright.families.sampling import Sampling
 from genwright.maths.optimizers import adamw
 from genwright.nets.latent_tree import LatentTree
 from genwright.spaces import Columns, Encoded, Given, Space
@@ -31,10 +43,6 @@ class TreeMixture(GradientFamily):
     """
 
     name: ClassVar[str] = "tree"
-    spaces: ClassVar[tuple[type, ...]] = (Columns,)
-    density: ClassVar[Density] = Density.EXACT
-    restricts: ClassVar[bool] = True
-    marginalizes: ClassVar[bool] = True
     half_precision: ClassVar[bool] = False
 
     states: int | None = None
@@ -52,6 +60,11 @@ class TreeMixture(GradientFamily):
             raise ArgumentError(
                 f"dropout is a share below 1, not {self.dropout}", where="TreeMixture", hint="0.25 is usual"
             )
+
+    def can(self, space: Space) -> Capabilities:
+        if not isinstance(space, Columns):
+            raise refused(self, "anything but tables")
+        return Capabilities(density=Density.EXACT, given=Partial.ANY, restricts=True, marginalizes=True)
 
     def sized(self, space: Space, work: Work) -> Self:
         """States by rows and time, so that training sees each row some twenty times."""
@@ -87,7 +100,9 @@ class TreeMixture(GradientFamily):
         return -cast(LatentTree, net).log_prob(x, context).mean() * (len(x) / x.numel())
 
     @torch.no_grad()
-    def sample(self, net: nn.Module, n: int, given: Given, rng: torch.Generator) -> Tensor:
+    def sample(
+        self, net: nn.Module, n: int, *, given: Given = ANYTHING, how: Sampling = DEFAULT, rng: torch.Generator
+    ) -> Tensor:
         """n rows from the exact conditional law."""
         return cast(LatentTree, net).draw(n, given.x, given.context, given.allowed or {}, rng)
 

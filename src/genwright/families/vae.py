@@ -11,15 +11,20 @@ from torch import Tensor, nn
 
 from genwright.errors import ArgumentError
 from genwright.families.family import (
-    MOST_TURNS,
+    ANYTHING,
+    DEFAULT,
+    Capabilities,
     Density,
     Encodes,
     GradientFamily,
     LearnsPrior,
     Losses,
+    Partial,
     Player,
     Work,
+    refused,
 )
+from genwright.families.sampling import MAX_STEPS, Sampling
 from genwright.maths.divergences import gaussian_kl
 from genwright.maths.observations import draw, gaussian, log_likelihood, most_likely, parameters
 from genwright.maths.optimizers import adamw
@@ -66,19 +71,17 @@ class VAE(GradientFamily, Encodes, LearnsPrior):
     `latent` is the size of z, `width` and `depth` those of encoder and decoder. `free_nats` is the KL divergence that
     each latent coordinate may have at no cost, which keeps it from being ignored (Kingma et al. 2016, arXiv:1606.04934,
     appendix C.8); `kl_weight` is β of Higgins et al. 2017. `importance_samples` sharpens the bound of `log_prob`.
-    `temperature` scales the observation noise of samples: 1 draws from p(x | z), 0 takes its most likely value.
+    The temperature of samples scales their observation noise: 1 draws from p(x | z), 0 takes its most likely value,
+    which is usual for images.
     """
 
     name: ClassVar[str] = "vae"
-    spaces: ClassVar[tuple[type, ...]] = (Reals, Columns)
-    density: ClassVar[Density] = Density.BOUND
     half_precision: ClassVar[bool] = True
 
     latent: int | None = None
     width: int | None = None
     depth: int | None = None
     prior_components: int | None = None
-    temperature: float | None = None
     kl_weight: float = 1.0
     free_nats: float = 0.02
     importance_samples: int = 16
@@ -91,13 +94,18 @@ class VAE(GradientFamily, Encodes, LearnsPrior):
                 raise ArgumentError(
                     f"{name} must be positive, not {value}", where="VAE", hint="leave it out for a default"
                 )
-        if self.importance_samples > MOST_TURNS:
+        if self.importance_samples > MAX_STEPS:
             what = f"{self.importance_samples} importance_samples are too many"
-            raise ArgumentError(what, where="VAE", hint=f"at most {MOST_TURNS:,}; 16 is usual")
-        for name in ("temperature", "kl_weight", "free_nats"):
+            raise ArgumentError(what, where="VAE", hint=f"at most {MAX_STEPS:,}; 16 is usual")
+        for name in ("kl_weight", "free_nats"):
             value = getattr(self, name)
             if value is not None and value < 0:
                 raise ArgumentError(f"{name} must not be negative, not {value}", where="VAE", hint="0 turns it off")
+
+    def can(self, space: Space) -> Capabilities:
+        if not isinstance(space, Reals | Columns):
+            raise refused(self, "sequences of tokens")
+        return Capabilities(density=Density.BOUND, given=Partial.ANY, latent=True, encodes=True, how=("temperature",))
 
     def sized(self, space: Space, work: Work) -> Self:
         image = len(space.shape) == 3
@@ -108,7 +116,6 @@ class VAE(GradientFamily, Encodes, LearnsPrior):
             width=self.width or (16 if image else 256),
             depth=self.depth or (1 if image else 2),
             prior_components=self.prior_components or 32,
-            temperature=self.temperature if self.temperature is not None else (0.0 if image else 1.0),
         )
 
     def build(self, space: Space, context: Columns | None) -> VariationalNet:
@@ -124,9 +131,7 @@ class VAE(GradientFamily, Encodes, LearnsPrior):
         )
 
     def level_biases(self, net: Any) -> tuple[Float[Tensor, "levels"], ...]:
-        if not isinstance(net.space, Columns) or self.temperature != 1.0:  # p(x | z) is not what is drawn from then
-            return ()
-        return net.decoder.level_biases(net.space, values=2)
+        return net.decoder.level_biases(net.space, values=2) if isinstance(net.space, Columns) else ()
 
     def players(self, net: Any) -> tuple[Player, ...]:
         optimizer = partial(adamw, learning_rate=self.learning_rate, betas=(0.9, 0.99), weight_decay=0.01)
@@ -164,21 +169,23 @@ class VAE(GradientFamily, Encodes, LearnsPrior):
         return torch.cat(bounds) if bounds else x.new_zeros(0)
 
     @torch.no_grad()
-    def sample(self, net: Any, n: int, given: Given, rng: torch.Generator) -> Tensor:
+    def sample(
+        self, net: Any, n: int, *, given: Given = ANYTHING, how: Sampling = DEFAULT, rng: torch.Generator
+    ) -> Tensor:
         """z from the prior, or from its posterior where part of a record is given; then x from p(x | z).
 
         Given parts are kept as they are. Without them the draws are independent; with them they are approximate,
         by importance resampling and Metropolis-within-Gibbs (see `latent_given`).
         """
-        assert self.temperature is not None, "sized() comes first"
-        parts = []
+        usual = 0.0 if len(net.space.shape) == 3 else 1.0
+        temperature, parts = usual if how.temperature is None else how.temperature, []
         for rows in torch.arange(n).split(CHUNK):
             here = given.rows(slice(int(rows[0]), int(rows[-1]) + 1))
             if here.x is None:
                 z = net.prior.sample(len(rows), here.context, rng)
             else:
                 z = latent_given(net, here.x, here.context, rng)
-            x = draw(net.space, net.observation(z, here.context), rng, temperature=self.temperature)
+            x = draw(net.space, net.observation(z, here.context), rng, temperature=temperature)
             parts.append(x if here.x is None else _fill(net.space, here.x, x))
         return torch.cat(parts) if parts else torch.empty(0, *net.space.shape)
 
@@ -187,11 +194,11 @@ class VAE(GradientFamily, Encodes, LearnsPrior):
         return net.prior.sample(n, None, rng)
 
     @torch.no_grad()
-    def decode(self, net: Any, z: Float[Tensor, "n z"], context: Tensor | None) -> Tensor:
+    def decode(self, net: Any, z: Float[Tensor, "n z"], context: Tensor | None, *, how: Sampling = DEFAULT) -> Tensor:
         return most_likely(net.space, net.observation(z, context))
 
     @torch.no_grad()
-    def encode(self, net: Any, x: Tensor, context: Tensor | None) -> Float[Tensor, "n z"]:
+    def encode(self, net: Any, x: Tensor, context: Tensor | None, *, how: Sampling = DEFAULT) -> Float[Tensor, "n z"]:
         return net.posterior(x, context)[0]
 
     @torch.no_grad()

@@ -10,7 +10,6 @@ import numpy as np
 
 from genwright.data.dataset import Constant, Dataset, Image, Number, Text
 from genwright.errors import ArgumentError, DataError
-from genwright.generator import Generator
 from genwright.metrics.align import aligned, same_records, shared
 from genwright.metrics.baselines import baseline
 from genwright.metrics.collect import Found, second_real
@@ -25,6 +24,7 @@ from genwright.metrics.table_scores import score_tables
 from genwright.metrics.text_columns import score_text_columns
 from genwright.metrics.text_scores import score_texts
 from genwright.metrics.two_sample import CROSS_ENTROPY
+from genwright.model.generator import Generator
 from genwright.privacy import privacy_note
 
 MIN_ROWS = 10  # of each table or set of images, for anything at all to be measured

@@ -8,12 +8,12 @@ import numpy as np
 
 from genwright.data.dataset import Dataset, Text
 from genwright.families.family import Density
-from genwright.generator import Generator
 from genwright.metrics import coherence, mauve, repetition, text
 from genwright.metrics.baselines import bits_per_byte
 from genwright.metrics.collect import Found
 from genwright.metrics.embedding import TextEncoder
 from genwright.metrics.score import Score
+from genwright.model.generator import Generator
 
 MAX_TEXTS = 256  # generated texts in which copied runs are looked for
 MAX_BYTES = 1_000_000  # of text on each side of the n-gram divergence
@@ -37,7 +37,7 @@ def score_texts(
     """How well real text is compressed, how alike the statistics are, variety, order of sentences, copied runs."""
     assert isinstance(real.media, Text)
     generated, unseen = (_texts(data) for data in (fake, real))
-    if generator is not None and generator.family.density is not Density.ABSENT:
+    if generator is not None and generator.can.density is not Density.ABSENT:
         found.add("bits per byte", lambda: _bits_per_byte(generator, real, train))
     size = min(
         _size(generated), _size(unseen) if train is not None else _size(unseen) // 2, most_bytes or MAX_BYTES, MAX_BYTES
@@ -95,7 +95,7 @@ def _spread(texts: Sequence[str], most: int) -> list[str]:
 def _bits_per_byte(generator: Generator, real: Dataset, train: Dataset | None) -> Score:
     """Beside what bytes cost whose two predecessors are known, and, in the note, by their frequencies alone."""
     log_probs, sizes = generator.score_text(real)
-    bound = "upper bound" if generator.family.density is Density.BOUND else ""
+    bound = "upper bound" if generator.can.density is Density.BOUND else ""
     window = f"{generator.codec.space.shape[0]}-byte windows"
     score = text.bits_per_byte(log_probs, sizes, window=window, bound=bound)
     if train is None:

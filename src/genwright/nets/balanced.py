@@ -1,9 +1,18 @@
 """Draws that vary less together than independent ones do, while each has exactly the law asked for."""
 
+from collections.abc import Callable
+
 import torch
 from jaxtyping import Float, Int
 from scipy.special import fdtri
 from torch import Tensor
+
+Noise = Callable[[int, int, int, torch.Generator], Tensor]  # n, size, degrees of freedom: as `balanced_t`
+Chances = Callable[[Tensor, torch.Generator], Tensor | None]
+
+
+def independent_chances(group: Int[Tensor, "n"], rng: torch.Generator) -> None:
+    """Nothing: whoever draws a row takes a number of its own."""
 
 
 def even_chances(group: Int[Tensor, "n"], rng: torch.Generator) -> Float[Tensor, "n"]:

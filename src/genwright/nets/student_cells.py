@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from genwright.maths.power import yeo_johnson, yeo_johnson_inverse, yeo_johnson_log_slope
-from genwright.nets.balanced import balanced_t, even_chances, independent_t
+from genwright.nets.balanced import Chances, Noise, balanced_t, even_chances, independent_chances, independent_t
 from genwright.nets.inverse import draw_rows
 from genwright.spaces import Columns, Continuous, Discrete
 
@@ -21,7 +21,7 @@ class StudentCells(nn.Module):
     power of its own, after `centres` are taken off and `spreads` divided out; then together they follow a multivariate
     t law with `df` degrees of freedom. Marginals and conditionals of it are t laws again (Kotz & Nadarajah 2004,
     "Multivariate t Distributions and Their Applications", sec. 1.10 and 1.11), so that every part of a row can be
-    scored, and drawn given any other. Condition columns are columns like all others. `balanced` rows drawn together
+    scored, and drawn given any other. Condition columns are columns like all others. Balanced rows drawn together
     each have the exact law, but vary less as a whole than independent ones do.
     """
 
@@ -34,9 +34,9 @@ class StudentCells(nn.Module):
     scatters: Tensor
     df: Tensor
 
-    def __init__(self, space: Columns, context: Columns | None, *, cells: int, balanced: bool = True) -> None:
+    def __init__(self, space: Columns, context: Columns | None, *, cells: int) -> None:
         super().__init__()
-        self.space, self.context, self.balanced = space, context, balanced
+        self.space, self.context = space, context
         self.targets = len(space.columns)
         self.joint = space if context is None else side_by_side(space, context)
         levels = [c.levels for c in self.joint.columns if isinstance(c, Discrete)]
@@ -80,34 +80,38 @@ class StudentCells(nn.Module):
 
     @torch.no_grad()
     def draw(
-        self, partial: Float[Tensor, "n c"], context: Float[Tensor, "n k"] | None, rng: torch.Generator
+        self,
+        partial: Float[Tensor, "n c"],
+        context: Float[Tensor, "n k"] | None,
+        rng: torch.Generator,
+        *,
+        balanced: bool = True,
     ) -> Float[Tensor, "n c"]:
         """Rows with their free entries (NaN) drawn given all others, from the exact conditional law."""
-        rows = self.completed(self.joined(partial, context), rng)
+        rows = self.completed(self.joined(partial, context), rng, balanced=balanced)
         rows[~self.joint.active(rows)] = 0.0
         return rows[:, : self.targets].float()
 
     @torch.no_grad()
-    def completed(self, rows: Float[Tensor, "n j"], rng: torch.Generator) -> Float[Tensor, "n j"]:
+    def completed(
+        self, rows: Float[Tensor, "n j"], rng: torch.Generator, *, balanced: bool = True
+    ) -> Float[Tensor, "n j"]:
         """`draw` of whole rows, with values even where the state says that there is none."""
         every = torch.arange(len(rows), device=rows.device)
-        cell = draw_rows(self.log_cells(rows).softmax(dim=1), every, rng, self._chances(torch.zeros_like(every), rng))
+        chances: Chances = even_chances if balanced else independent_chances
+        cell = draw_rows(self.log_cells(rows).softmax(dim=1), every, rng, chances(torch.zeros_like(every), rng))
         values, known = self._values(rows)
         done = rows.clone()
         for table, j in zip(self.tables, self.joint.discrete, strict=True):
             free = done[:, j].isnan()
             own = cell[free]
-            done[free, j] = draw_rows(table, own, rng, self._chances(own, rng)).to(done.dtype)
+            done[free, j] = draw_rows(table, own, rng, chances(own, rng)).to(done.dtype)
         for pattern, alike in _alike(known):
             for k in cell[alike].unique().tolist():
                 own = alike[cell[alike] == k]
-                values[own] = self._completed(values[own], pattern, k, rng)
+                values[own] = self._completed(values[own], pattern, k, rng, balanced_t if balanced else independent_t)
         done[:, self.joint.continuous] = torch.where(known, done[:, self.joint.continuous], values.to(done.dtype))
         return done
-
-    def _chances(self, group: Int[Tensor, "n"], rng: torch.Generator) -> Float[Tensor, "n"] | None:
-        """Even chances in each group, if rows are balanced."""
-        return even_chances(group, rng) if self.balanced and len(group) else None
 
     def _values(self, rows: Float[Tensor, "n j"]) -> tuple[Float[Tensor, "n v"], Bool[Tensor, "n v"]]:
         """The continuous entries, and which of them are known and mean something."""
@@ -129,7 +133,7 @@ class StudentCells(nn.Module):
         return (constant - spread[:, None] - 0.5 * (df + size) * torch.log1p(distance / df) + slopes).T
 
     def _completed(
-        self, values: Float[Tensor, "m v"], known: Bool[Tensor, "v"], cell: int, rng: torch.Generator
+        self, values: Float[Tensor, "m v"], known: Bool[Tensor, "v"], cell: int, rng: torch.Generator, t: Noise
     ) -> Float[Tensor, "m v"]:
         """Rows of one cell with the same values known, the others drawn from their conditional law."""
         if bool(known.all()) or not len(values):
@@ -143,7 +147,7 @@ class StudentCells(nn.Module):
         rest = torch.linalg.cholesky(scatter[~known][:, ~known] - scatter[~known][:, known] @ gain)
         distance = torch.linalg.solve_triangular(factor, apart.T, upper=False).square().sum(dim=0)
         degrees = df + int(known.sum())
-        noise = (balanced_t if self.balanced else independent_t)(len(values), len(rest), degrees, rng)
+        noise = t(len(values), len(rest), degrees, rng)
         scale = ((df + distance) / degrees).sqrt()
         done = values.clone()
         bent = mean[~known] + apart @ gain + scale[:, None] * (noise @ rest.T)

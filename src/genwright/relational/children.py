@@ -9,7 +9,7 @@ from jaxtyping import Float, Int
 
 from genwright.codecs.conditioned import ConditionedCodec
 from genwright.data.dataset import Dataset, Field, Number
-from genwright.generator import Generator
+from genwright.model.generator import Generator
 from genwright.randomness import seeded
 from genwright.relational.database import Database
 from genwright.relational.layout import Clock, Layout, own_rows, sibling_order, taken
@@ -178,5 +178,5 @@ def _draw(model: Generator, beside: Dataset, rng: torch.Generator) -> dict[str, 
     assert isinstance(codec, ConditionedCodec)
     given = codec.encode_context(beside, rng=rng)
     with seeded(int(torch.randint(2**31, (1,), generator=rng))):
-        x = model.family.sample(model.net, len(beside), given, rng)
+        x = model.family.sample(model.net, len(beside), given=given, rng=rng)
     return dict(codec.decode(Encoded(codec.space.pack(x)), rng=rng).columns)

@@ -17,9 +17,10 @@ from genwright.data.split import Split, content_hash
 from genwright.families.autoregressive import Autoregressive
 from genwright.families.family import Family, Work
 from genwright.families.recipe import check_family
-from genwright.fitting import fingerprint, fit
 from genwright.folders import locked
-from genwright.generator import Generator, holds_generator, load
+from genwright.model.fit import fingerprint, fit
+from genwright.model.generator import Generator
+from genwright.model.saving import holds_generator, load
 from genwright.randomness import checked_seed
 from genwright.relational.children import training_rows
 from genwright.relational.database import Database
@@ -241,7 +242,7 @@ def _fit_children(database: Database, layout: Layout, parts: Mapping[str, np.nda
         work = replace(work, steps=steps, minutes=None)
     fitted = train_for(work, how.listener, stages)
     record = {"minutes": how.minutes, "steps": how.steps, "seed": how.seed} | fitted.record
-    return Generator(codec=codec, family=fitted.family, net=fitted.net, prior=None, record=record)
+    return Generator(codec=codec, family=fitted.family, net=fitted.net, record=record)
 
 
 def _encoded(

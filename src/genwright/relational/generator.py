@@ -17,7 +17,8 @@ from genwright.data.kinds import conform
 from genwright.data.table import RawColumn
 from genwright.errors import ArgumentError, StorageError
 from genwright.folders import placed, replacing, steadily
-from genwright.generator import Generator, load
+from genwright.model.generator import Generator
+from genwright.model.saving import load
 from genwright.relational.children import draw_children
 from genwright.relational.database import Database, ForeignKey, Unique
 from genwright.relational.distinct import Columns, Rows, left_out, settled

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 
 from genwright.codecs.conditioned import ConditionedCodec
 from genwright.data.dataset import Category, Constant, Field, Identifier, Number, Time
-from genwright.generator import Generator
+from genwright.model.generator import Generator
 from genwright.relational.children import context_fields
 from genwright.relational.distinct import is_whole
 from genwright.relational.layout import Clock, Layout, count_name, link_name

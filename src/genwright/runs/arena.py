@@ -10,16 +10,16 @@ from typing import Any
 import numpy as np
 
 from genwright.constraints import Rule
-from genwright.data.dataset import Dataset, Image, Text
+from genwright.data.dataset import Dataset, Text
 from genwright.errors import GenwrightError, ResourceError, TrainingError
-from genwright.families import FAMILIES
 from genwright.families.family import Family
-from genwright.fitting import fit
 from genwright.folders import InUseError, OtherWorkError
-from genwright.generator import Generator, holds_generator, load
 from genwright.metrics.baselines import baselines
 from genwright.metrics.evaluate import HEADLINES, Evaluation, evaluate, headline
 from genwright.metrics.score import Score
+from genwright.model.fit import fit
+from genwright.model.generator import Generator
+from genwright.model.saving import holds_generator, load
 from genwright.report.pages import clock
 from genwright.report.report import Entry
 from genwright.runs.budget import JUDGED_BY, Budget, Stopwatch
@@ -36,7 +36,6 @@ from genwright.runs.parts import (
     thinned,
 )
 from genwright.runs.ranking import Contestant, better, tied
-from genwright.spaces import Columns, Reals, Tokens
 from genwright.train.progress import Listener, Progress
 from genwright.train.record import TOLD, checked, circumstances
 
@@ -305,23 +304,13 @@ class Arena:
         return generator
 
 
-def suitable(data: Dataset) -> list[Family]:
-    """Every family that models this kind of data, with its default settings."""
-    media = data.media
-    if isinstance(media, Image) and media.shape is not None:
-        space = Reals((media.shape[2], *media.shape[:2]), media.levels)
-        return [cls() for cls in FAMILIES.values() if Reals in cls.spaces and cls.refusal(space) is None]
-    kind = Reals if isinstance(media, Image) else Tokens if isinstance(media, Text) else Columns
-    return [cls() for cls in FAMILIES.values() if kind in cls.spaces]
-
-
 def _entry(generator: Generator) -> Entry:
     """The line of a trained family on the leaderboard, before it is judged."""
     return Entry(
         family=generator.family.name,
         seconds=generator.record["seconds"],
         parameters=generator.record["parameters"],
-        density=generator.family.density.value,
+        density=generator.can.density.value,
         history=tuple(generator.record["history"]),
     )
 

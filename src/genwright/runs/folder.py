@@ -5,14 +5,14 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from genwright.card import expression, model_card
 from genwright.constraints import Rule, rule_to_json
 from genwright.data.dataset import Dataset, Image, Text
 from genwright.data.split import content_hash
 from genwright.data.write import write
 from genwright.families.family import Family
-from genwright.generator import Generator
 from genwright.metrics.evaluate import Evaluation
+from genwright.model.generator import Generator
+from genwright.report.card import expression, model_card
 from genwright.report.report import Report
 from genwright.storage import claim as claim_folder
 from genwright.storage import write_json, write_text

@@ -5,10 +5,10 @@ from dataclasses import dataclass, replace
 
 from genwright.errors import TrainingError
 from genwright.families.family import Density, Family
-from genwright.generator import Generator
 from genwright.metrics.baselines import SATURATED, unusable
 from genwright.metrics.score import Score
 from genwright.metrics.two_sample import CROSS_ENTROPY
+from genwright.model.generator import Generator
 from genwright.report.report import Entry, clock
 
 
@@ -56,8 +56,8 @@ def choose(contestants: Sequence[Contestant]) -> Contestant:
         and tied(c.entry.headline, best.entry.headline)
         and bool(unusable(c.entry.scores)) == bool(unusable(best.entry.scores))
     ]
-    densities = [Density.EXACT, Density.BOUND, Density.ABSENT]
-    return min(equals, key=lambda c: densities.index(c.family.density))  # the first, hence the best, of equals
+    densities = [density.value for density in Density]
+    return min(equals, key=lambda c: densities.index(c.entry.density))  # the first, hence the best, of equals
 
 
 def ranked(contestants: Sequence[Contestant]) -> list[Contestant]:

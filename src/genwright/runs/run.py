@@ -4,17 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from genwright.card import expression
 from genwright.constraints import Rule, check_rules
 from genwright.data.dataset import Category, Dataset, Image, Text
 from genwright.errors import ArgumentError
-from genwright.families.family import Family, HasLatent
+from genwright.families.family import Family
 from genwright.families.recipe import check_family
-from genwright.generator import Generator
 from genwright.metrics.evaluate import Evaluation
+from genwright.model.generator import Generator
 from genwright.randomness import checked_seed
+from genwright.report.card import expression
 from genwright.report.report import Entry, Report, Walk
-from genwright.runs.arena import Arena, suitable
+from genwright.runs.arena import Arena
 from genwright.runs.budget import Budget, Stopwatch
 from genwright.runs.folder import claim, write_run
 from genwright.runs.parts import fits_each
@@ -44,7 +44,7 @@ def _candidates(data: Dataset, minutes: float, seed: int, families: Sequence[Fam
         raise ArgumentError(what, where="run", hint="give a list: families=[genwright.Mixture()], or None for all")
     for family in families or ():
         check_family(family, where="run")
-    return list(suitable(data) if families is None else families)
+    return list(suitable(expected_space(data)) if families is None else families)
 
 
 def run(
@@ -106,7 +106,7 @@ def _settled(contestants: Sequence[Contestant], baselines: Sequence[Entry]) -> t
 
 def _walks(generator: Generator, data: Dataset, seed: int) -> tuple[Walk, ...]:
     """Interpolations between latents of images, one per class where there are classes."""
-    if not isinstance(data.media, Image) or not isinstance(generator.family, HasLatent):
+    if not isinstance(data.media, Image) or not generator.can.latent:
         return ()
     label = None if data.label is None else data.field(data.label)
     if not isinstance(label, Category):

@@ -7,6 +7,7 @@ from typing import Any
 import torch
 from torch import nn
 
+from genwright.families.capabilities import check
 from genwright.families.family import ClosedFormFamily, Family, GradientFamily, LearnsPrior, Work
 from genwright.randomness import seeded
 from genwright.spaces import Columns, Encoded, Space
@@ -54,7 +55,7 @@ def fit_family(
 
     What is done is kept under the name `stage` in `stages`; the record tells the seconds of all processes together.
     """
-    family.check(space)
+    check(family, space)
     family = family.sized(space, work)
     with seeded(seed):
         net = family.build(space, context).to(device)

@@ -36,7 +36,7 @@ def match_shares(
     def counts() -> list[Float[Tensor, "levels"]]:
         some = torch.randint(len(rows), (AT_ONCE,), generator=rng, device=rows.x.device)
         given = Given(None, None if rows.context is None else rows.context[some])
-        return _counts(space, family.sample(net, AT_ONCE, given, rng))
+        return _counts(space, family.sample(net, AT_ONCE, given=given, rng=rng))
 
     began = time.perf_counter()
     counts()

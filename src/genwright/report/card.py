@@ -6,8 +6,8 @@ from dataclasses import fields
 from typing import Any
 
 from genwright.families.family import Density, Family
-from genwright.generator import Generator
 from genwright.metrics.score import Score
+from genwright.model.generator import Generator
 from genwright.privacy import privacy_text
 from genwright.spaces import Columns, Reals, Tokens
 
@@ -34,7 +34,7 @@ def model_card(
         _header(data, space, scores),
         f"# {data['name']}: a {generator.family.name} model made with genwright",
         *([f"**{verdict}**"] if verdict else []),
-        f"Draws {_THINGS[space]} like those of *{data['name']}*. {_DENSITIES[generator.family.density]}",
+        f"Draws {_THINGS[space]} like those of *{data['name']}*. {_DENSITIES[generator.can.density]}",
         "## Use",
         _use(space, data),
         "## Data",
@@ -120,9 +120,9 @@ def _data(data: Mapping[str, Any]) -> str:
 
 def _rules(generator: Generator) -> str:
     """The constraints that all samples keep, if any."""
-    if generator.constraints is None:
+    if (kept := generator.part(Constraints)) is None:
         return ""
-    return "\n\nEvery sample keeps: " + ", ".join(f"`{rule}`" for rule in generator.constraints.rules) + "."
+    return "\n\nEvery sample keeps: " + ", ".join(f"`{rule}`" for rule in kept.rules) + "."
 
 
 def _privacy(record: Mapping[str, Any]) -> list[str]:

@@ -1,9 +1,9 @@
-"""Imputation: incomplete rows completed from the exact law of what is missing given what is there."""
+"""Imputation: incomplete rows completed from the exact distribution of what is missing given what is there."""
 
 import warnings
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Sequence, Sized
 from dataclasses import replace
-from typing import Any, Protocol, runtime_checkable
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
@@ -15,20 +15,40 @@ from genwright.codecs.schema import MOST_DECIMALS, from_numbers, to_numbers
 from genwright.codecs.values import unknown_field
 from genwright.constraints import Constraints
 from genwright.data.dataset import Constant, Dataset, Field, Identifier, Number, Time
-from genwright.data.like import read_partial
+from genwright.data.like import read_partial, read_whole
 from genwright.data.read import Source
-from genwright.drawing import Drawer, put
 from genwright.errors import UnsupportedError
+from genwright.model.column_texts import TextColumns
+from genwright.model.drawing import Drawer, put
+from genwright.model.part import RecordSampler
+from genwright.model.sampling import check_memory_of, drawer, records
+from genwright.randomness import seeded
 from genwright.spaces import Given
+from genwright.train.progress import silent
+
+if TYPE_CHECKING:
+    from genwright.model.generator import Generator
 
 MOST_TRIES = 1000  # draws of a row that is not to be missing anything, by families that cannot rule that out
 
 
-@runtime_checkable
-class Sampler(Protocol):
-    """Draws records under conditions that keep every rule, as `Generator.sample` does."""
+def completed(model: "Generator", source: Source, n: int, *, keep_missing: Collection[str], seed: int) -> Dataset:
+    """n completions of each row of `source`, one after the other: see `Generator.impute`."""
+    rules, texts = model.part(Constraints), model.part(TextColumns)
 
-    def __call__(self, n: int, *, given: Mapping[str, Any], seed: int) -> Dataset: ...
+    def rows(of: Source, n: int) -> Dataset:
+        check_memory_of(model, n * len(of) if isinstance(of, Sized) else n)
+        draws = drawer(model, model.how, model.rng(seed), silent)
+        if rules is not None:
+            draw = records(replace(model, parts=tuple(part for part in model.parts if part is not texts)), model.how)
+            return impute_ruled(draws, rules, draw, of, n=n, keep_missing=keep_missing, seed=seed)
+        with seeded(seed):
+            return impute(draws, of, n=n, keep_missing=keep_missing)
+
+    whole = read_whole(source, model.fields)
+    if texts is None:
+        return arranged(rows(whole, n), whole, n)
+    return arranged(texts.completed(rows, read_partial(whole, model.fields), n, seed=seed), whole, n)
 
 
 def impute(drawer: Drawer, source: Source, *, n: int, keep_missing: Collection[str]) -> Dataset:
@@ -75,7 +95,7 @@ def _drawn(drawer: Drawer, partial: Given, n: int, wanted: Sequence[str]) -> Dat
 def impute_ruled(
     drawer: Drawer,
     rules: Constraints,
-    sample: Sampler,
+    sample: RecordSampler,
     source: Source,
     *,
     n: int,
@@ -102,7 +122,7 @@ def impute_ruled(
             name: list(columns[name][rows]) for name, gap in zip(names, lacking, strict=True) if not gap
         }
         given |= {name: Between() for name in codec.sometimes_missing if name in names and name not in given}
-        drawn = sample(len(rows), given=given, seed=seed + number)
+        drawn = sample(len(rows), given=given, seed=seed + number, listener=silent)
         for name, column in columns.items():
             if name not in keep_missing:
                 column[rows] = _filled(column[rows], drawn.columns[name], np.repeat(gaps[name], n)[rows])

@@ -7,9 +7,9 @@ import torch
 from torch import nn
 
 from genwright.families.mixture import Mixture
+from genwright.model.correction import CAP, Correction, _drawn, learn_correction, reserved_seconds
 from genwright.nets.oblivious import DEPTH, ObliviousTrees
 from genwright.spaces import Columns, Continuous, Discrete, Encoded, Given
-from genwright.train.correction import CAP, Correction, _drawn, learn_correction, reserved_seconds
 
 SPACE = Columns((Discrete("a", 4), Continuous("z")))
 
@@ -17,7 +17,7 @@ SPACE = Columns((Discrete("a", 4), Continuous("z")))
 class Independent(Mixture):
     """A generator that knows both columns and not that they go together."""
 
-    def sample(self, net, n, given, rng):
+    def sample(self, net, n, *, given=None, how=None, rng):
         a = torch.randint(4, (n,), generator=rng).float()
         return torch.stack([a, torch.randn(n, generator=rng)], dim=1)
 
@@ -30,7 +30,7 @@ def real(n, seed):
 
 
 class Knowing(Independent):
-    def sample(self, net, n, given, rng):
+    def sample(self, net, n, *, given=None, how=None, rng):
         return real(n, int(torch.randint(2**31, (), generator=rng)))
 
 
@@ -54,9 +54,10 @@ def test_draws_move_to_the_truth_and_weights_are_a_density_ratio(corrected):
     correction, measured = corrected
     assert correction is not None
     rng = torch.Generator().manual_seed(0)
-    drawn = correction.sample(Independent(), nn.Linear(1, 1), 20_000, Given(), rng)
+    sampler = correction.rows(lambda n, *, given, rng: Encoded(Independent().sample(None, n, rng=rng)))
+    drawn = sampler(20_000, given=Given(), rng=rng).x
     assert 0.61 < agreement(drawn) < 0.66
-    plain = Independent().sample(nn.Linear(1, 1), 20_000, Given(), rng)
+    plain = Independent().sample(None, 20_000, rng=rng)
     weight = correction.log_weight(plain).exp()
     assert weight.mean().item() == pytest.approx(1.0, abs=0.02)
     right = (plain[:, 1] > 0) == (plain[:, 0] > 1)
@@ -98,7 +99,7 @@ def test_time_is_kept_only_for_tables_large_enough():
 def test_slow_draws_stop_in_time(monkeypatch):
     drawn = []
 
-    def slowly(family, net, n, given, rng):
+    def slowly(family, net, n, *, rng):
         drawn.append(n)
         time.sleep(n / 1000)
         return torch.zeros(n, 2)

@@ -17,21 +17,23 @@ from genwright.constraints import Constraints, Rule
 from genwright.data.dataset import Dataset
 from genwright.errors import ArgumentError, UnsupportedError
 from genwright.families.autoregressive import Autoregressive
+from genwright.families.capabilities import settled
 from genwright.families.copula import Copula
-from genwright.families.family import Family, Work
+from genwright.families.family import DEFAULT, Family, Work
 from genwright.families.flow import FlowMatching
 from genwright.families.recipe import check_family, recipe_to_json
+from genwright.families.sampling import Sampling
 from genwright.folders import locked
-from genwright.generator import Generator
+from genwright.model.column_texts import TextColumns, token_model
+from genwright.model.correction import Correction, learn_correction, less_reserved, reserved_seconds
+from genwright.model.generator import Generator
+from genwright.model.prior import fit_prior
 from genwright.privacy import Privacy, private_fit
 from genwright.randomness import checked_seed
 from genwright.spaces import Columns, Encoded, Reals, Space, Tokens
-from genwright.texts import TextColumns, token_model
-from genwright.train.correction import Correction, learn_correction, less_reserved, reserved_seconds
 from genwright.train.devices import choose_device
 from genwright.train.fit import Fitted, fit_family
 from genwright.train.limits import check_limits, checked_budget
-from genwright.train.prior import fit_prior
 from genwright.train.progress import Listener, Progress, silent
 from genwright.train.record import circumstances
 from genwright.train.stages import Kept, Stages
@@ -50,6 +52,7 @@ def fit(
     device: str = "auto",
     constraints: Sequence[Rule] = (),
     privacy: Privacy | None = None,
+    how: Sampling = DEFAULT,
     folder: str | Path | None = None,
     listener: Listener = silent,
 ) -> Generator:
@@ -59,7 +62,7 @@ def fit(
     every stage is checkpointed and logged there, and an interrupted fit of the same data and recipe goes on where it
     stopped. `family` None takes the family that does best on this kind of data at short budgets. `constraints` are
     rules of `genwright.constraints` that every record will keep, checked against each other and the data first.
-    `privacy`: see `Privacy`; fits to all rows.
+    `privacy`: see `Privacy`; fits to all rows. `how` becomes the model's default way to draw.
 
     Free-text columns of a table get a model of tokens of their own, which writes them given the rest of the row, in
     TEXT_SHARE of the minutes, or as many steps again.
@@ -73,7 +76,8 @@ def fit(
     seed = checked_seed(seed, where="fit")
     course = _Course(minutes, steps, seed, device, None if folder is None else Path(folder), listener)
     with nullcontext() if course.folder is None else locked(course.folder):
-        return _fit(data, family, course, constraints, privacy)
+        made = _fit(data, family, course, constraints, privacy)
+    return replace(made, how=settled(made.family, made.codec.space, how, made.how))
 
 
 def _fit(
@@ -93,7 +97,7 @@ def _fit(
     course = course.caught_up(texts.fitted.record["seconds"])
     course.listener(Progress("done", 1, 1))
     record = made.record | {"minutes": minutes, "seconds": round(time.monotonic() - course.started, 2)}
-    return replace(made, texts=texts, record=record | {"texts": texts.fitted.record})
+    return replace(made, parts=(*made.parts, texts), record=record | {"texts": texts.fitted.record})
 
 
 @dataclass(frozen=True)
@@ -166,8 +170,8 @@ def _fit_rows(
     record = {"minutes": course.minutes, "steps": course.steps, "seed": seed} | fitted.record | measured
     record |= circumstances(data, started=course.started)
     listener(Progress("done", 1, 1))
-    made = Generator(codec=codec, family=fitted.family, net=fitted.net, record=record)
-    return replace(made, prior=prior, constraints=rules, correction=correction)
+    parts = tuple(part for part in (prior, correction, rules) if part is not None)
+    return Generator(codec=codec, family=fitted.family, net=fitted.net, parts=parts, record=record)
 
 
 def _fit_texts(data: Dataset, course: _Course) -> TextColumns:

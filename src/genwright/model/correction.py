@@ -2,8 +2,10 @@
 
 import math
 import time
+from collections.abc import Mapping
 from dataclasses import replace
 from itertools import chain
+from typing import Any, ClassVar
 
 import torch
 import torch.nn.functional as F
@@ -11,6 +13,7 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from genwright.families.family import Family, Work
+from genwright.model.part import RowSampler, Saved
 from genwright.nets.oblivious import MOST_TREES, ObliviousTrees
 from genwright.spaces import Columns, Encoded, Given
 from genwright.typed import wrong
@@ -44,6 +47,21 @@ class Correction(nn.Module):
         self.trees = ObliviousTrees(space, trees)
         self.register_buffer("log_kept", torch.zeros(()))
 
+    name: ClassVar[str] = "correction"
+
+    def to_json(self) -> None:
+        """Nothing: all that it is stands among the tensors."""
+
+    @property
+    def nets(self) -> Mapping[str, nn.Module]:
+        return {"": self}
+
+    @classmethod
+    def load(cls, told: Any, tensors: dict[str, Tensor], saved: Saved) -> "Correction | None":
+        """The correction that a model was saved with, if there was one."""
+        correction = cls.of(saved.codec.space, tensors)
+        return correction and correction.to(saved.device)
+
     @staticmethod
     def of(space: object, tensors: dict[str, Tensor]) -> "Correction | None":
         """The correction with these tensors; None where there are none."""
@@ -62,18 +80,22 @@ class Correction(nn.Module):
         """What the correction adds to log p(x) in nats."""
         return self._capped(x) - self.log_kept
 
-    @torch.no_grad()
-    def sample(self, family: Family, net: nn.Module, n: int, given: Given, rng: torch.Generator) -> Tensor:
-        """n rows of `family`, corrected; every row is drawn again until it is kept, ROUNDS times at most."""
-        rows = family.sample(net, n, given, rng)
-        left = torch.arange(n, device=rows.device)
-        for _ in range(ROUNDS):
-            chance = torch.rand(len(left), generator=rng, device=rows.device)
-            left = left[chance.log() > self._capped(rows[left]) - math.log(CAP)]
-            if not len(left):
-                break
-            rows[left] = family.sample(net, len(left), given.rows(left), rng)
-        return rows
+    def rows(self, sampler: RowSampler) -> RowSampler:
+        """Rows of `sampler`, corrected: each is drawn again until it is kept, ROUNDS times at most."""
+
+        def drawn(n: int, *, given: Given, rng: torch.Generator) -> Encoded:
+            found = sampler(n, given=given, rng=rng)
+            rows = found.x
+            left = torch.arange(n, device=rows.device)
+            for _ in range(ROUNDS):
+                chance = torch.rand(len(left), generator=rng, device=rows.device)
+                left = left[chance.log() > self._capped(rows[left]) - math.log(CAP)]
+                if not len(left):
+                    break
+                rows[left] = sampler(len(left), given=given.rows(left), rng=rng).x
+            return found
+
+        return drawn
 
     def _capped(self, x: Float[Tensor, "n c"]) -> Float[Tensor, "n"]:
         return self.trees(x).clamp(max=math.log(CAP))
@@ -122,7 +144,7 @@ def _drawn(family: Family, net: nn.Module, n: int, deadline: float, rng: torch.G
     size = LEAST_DRAWN
     while (left := n - sum(map(len, parts))) > 0 and (not parts or time.monotonic() < until):
         before = time.monotonic()
-        parts.append(family.sample(net, min(size, left), Given(), rng))
+        parts.append(family.sample(net, min(size, left), rng=rng))
         now = time.monotonic()
         size = min(2 * size, MOST_DRAWN) if 2 * (now - before) < until - now else size
     return torch.cat(parts)

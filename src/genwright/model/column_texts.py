@@ -2,25 +2,31 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Protocol, runtime_checkable
+from functools import partial
+from typing import Any, ClassVar
 
 import numpy as np
 import torch
 from jaxtyping import Float, Int
-from torch import Tensor
+from torch import Tensor, nn
 
+from genwright.codecs import codec_from_json
 from genwright.codecs.conditions import Shares
 from genwright.codecs.text_columns import TextColumnsCodec
 from genwright.codecs.values import entries, is_single
-from genwright.data.dataset import Dataset
+from genwright.data.dataset import Dataset, Field
 from genwright.errors import ArgumentError, UnsupportedError
 from genwright.families.autoregressive import Autoregressive
 from genwright.families.family import Family, Work
+from genwright.families.rebuild import rebuild
+from genwright.families.recipe import recipe_from_json, recipe_to_json
 from genwright.families.sizing import chunks
+from genwright.model.part import RecordSampler, Saved
 from genwright.randomness import seeded
 from genwright.spaces import Encoded
 from genwright.train.fit import Fitted
 from genwright.train.progress import Listener, Progress, silent
+from genwright.typed import entry, typed, wrong
 
 CANDIDATES = 64  # rows drawn for each given text, of which one is chosen
 SHORT_MINUTES = 4.0  # of a whole fit, up to which the net is small
@@ -29,22 +35,17 @@ COMPLETED_AT_ONCE = 256  # rows, of which CANDIDATES are drawn
 DRAWN_AT_ONCE = 2**18  # tokens
 
 
-@runtime_checkable
-class Sampler(Protocol):
-    """Draws rows without their texts under conditions, as `Generator.sample` does."""
-
-    def __call__(self, n: int, *, given: Mapping[str, Any], seed: int, listener: Listener) -> Dataset: ...
-
-
 Completer = Callable[[Dataset, int], Dataset]  # so many completions of each incomplete row, without texts
 
 
 @dataclass(frozen=True, eq=False)
 class TextColumns:
-    """The law of a table's text columns given the other columns: log p(texts | row), exact in tokens.
+    """The distribution of a table's text columns given the other columns: log p(texts | row), exact in tokens.
 
     `order` holds the names of all columns as the table has them.
     """
+
+    name: ClassVar[str] = "texts"
 
     codec: TextColumnsCodec
     fitted: Fitted
@@ -55,7 +56,45 @@ class TextColumns:
         """The recipe of the token model."""
         return self.fitted.family
 
-    def sample(self, draw: Sampler, n: int, *, given: Mapping[str, Any], seed: int, listener: Listener) -> Dataset:
+    def fields_around(self, inner: tuple[Field, ...]) -> tuple[Field, ...]:
+        """Those of the row, then the texts."""
+        return (*inner, *self.codec.fields)
+
+    def inner(self, data: Dataset) -> Dataset:
+        return data.without_texts()
+
+    def outer(self, data: Dataset, *, seed: int) -> Dataset:
+        """Rows without texts with texts drawn for them."""
+        return self.written(data, seed=seed, listener=silent)
+
+    def to_json(self) -> dict[str, Any]:
+        codec = {"codec": self.codec.to_json(), "order": list(self.order)}
+        return recipe_to_json(self.family) | codec
+
+    @property
+    def nets(self) -> Mapping[str, nn.Module]:
+        return {"": self.fitted.net}
+
+    @classmethod
+    def load(cls, told: Any, tensors: dict[str, Tensor], saved: Saved) -> "TextColumns | None":
+        """What a model was saved with; in the first schema its codec stands in codec.json."""
+        if told is None:
+            return None
+        told = typed(told, dict, where=f"{saved.where}, texts")
+        holder = told if "codec" in told else {"codec": saved.described.get("texts"), **saved.described}
+        codec, family = codec_from_json(holder["codec"]), recipe_from_json(told)
+        order = entry(holder, "order", tuple[str, ...], where=saved.where)
+        if not isinstance(codec, TextColumnsCodec):
+            raise wrong("not the codec of texts", saved.where)
+        return cls(codec, Fitted(family, rebuild(family, codec.space, codec.context, tensors, saved.device), {}), order)
+
+    def records(self, sampler: RecordSampler) -> RecordSampler:
+        """What draws rows with their texts."""
+        return partial(self._sample, sampler)
+
+    def _sample(
+        self, draw: RecordSampler, n: int, *, given: Mapping[str, Any], seed: int, listener: Listener
+    ) -> Dataset:
         """n rows by `draw`, with their texts.
 
         Given texts stay as they are, and rows are drawn to suit them: of CANDIDATES rows for each text, one is chosen
@@ -105,7 +144,7 @@ class TextColumns:
             for at in range(0, len(rows), step):
                 part = context.rows(slice(at, at + step))
                 assert part.context is not None
-                parts.append(space.pack(self.family.sample(self.fitted.net, len(part.context), part, rng)))
+                parts.append(space.pack(self.family.sample(self.fitted.net, len(part.context), given=part, rng=rng)))
                 listener(Progress("writing texts", min(len(rows), at + step), len(rows)))
         return self._joined(rows, self.codec.decode(Encoded(torch.cat(parts)), rng=rng).columns)
 

@@ -1,0 +1,84 @@
+"""How to draw: settings of one request. They are no part of a recipe, of the weights, or of what a resumed fit must
+share; a model keeps those that it was given as its defaults.
+"""
+
+import dataclasses
+from dataclasses import dataclass, replace
+from typing import Any, Self
+
+from genwright.errors import ArgumentError
+from genwright.maths import samplers
+from genwright.maths.samplers import Sampler
+from genwright.typed import made, typed, wrong
+
+MAX_STEPS = 10_000  # of drawing one record
+SAMPLERS: dict[str, Sampler] = {name: getattr(samplers, name) for name in ("heun", "ddim", "dpmpp_2m", "ddpm")}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Sampling:
+    """How records are drawn; what is None is left to the family, and a family says which of the others it takes.
+
+    `temperature` sharpens distributions below 1 and takes the likeliest at 0; `top_k`, `top_p` and `min_p` cut the
+    unlikely off. `steps` is how many an iterative family takes from noise to a record, `sampler` how it takes them,
+    `guidance` how strongly records follow their conditions (1: as learned). `balanced` rows each have the exact
+    distribution, but those drawn together are spread evenly, as in Latin hypercubes.
+
+    >>> Sampling(temperature=0.7).over(Sampling(temperature=1.0, top_k=5))
+    Sampling(temperature=0.7, top_k=5)
+    """
+
+    temperature: float | None = None
+    top_k: int | None = None
+    top_p: float | None = None
+    min_p: float | None = None
+    steps: int | None = None
+    sampler: Sampler | None = None
+    guidance: float | None = None
+    balanced: bool | None = None
+
+    def __post_init__(self) -> None:
+        _require(self.temperature, lambda t: t >= 0, "temperature", "a number from 0 (always the likeliest) up")
+        _require(self.top_k, lambda k: k >= 1, "top_k", "a whole number from 1 up")
+        _require(self.top_p, lambda p: 0 < p <= 1, "top_p", "a number above 0, at most 1")
+        _require(self.min_p, lambda p: 0 <= p <= 1, "min_p", "a number from 0 to 1")
+        _require(self.steps, lambda n: 1 <= n <= MAX_STEPS, "steps", f"a whole number from 1 to {MAX_STEPS:,}")
+        _require(self.guidance, lambda g: g >= 0, "guidance", "a number from 0 (ignores the condition) up")
+        if self.sampler is not None and self.sampler not in SAMPLERS.values():
+            hint = f"one of genwright.maths.samplers: {', '.join(SAMPLERS)}"
+            raise ArgumentError(f"sampler {self.sampler!r:.60} is unknown", where="Sampling", hint=hint)
+
+    def __repr__(self) -> str:
+        names = {function: name for name, function in SAMPLERS.items()}
+        said = (f"{name}={names[value] if name == 'sampler' else repr(value)}" for name, value in self.told.items())
+        return f"Sampling({', '.join(said)})"
+
+    @property
+    def told(self) -> dict[str, Any]:
+        """The settings that are not left to the family."""
+        values = {field.name: getattr(self, field.name) for field in dataclasses.fields(self)}
+        return {name: value for name, value in values.items() if value is not None}
+
+    def over(self, defaults: "Sampling") -> "Sampling":
+        """These settings, and those of `defaults` where they are None."""
+        return replace(defaults, **self.told)
+
+    def to_json(self) -> dict[str, Any]:
+        """What is told, the sampler by its name."""
+        names = {function: name for name, function in SAMPLERS.items()}
+        return {name: names[value] if name == "sampler" else value for name, value in self.told.items()}
+
+    @classmethod
+    def from_json(cls, told: Any, *, where: str) -> Self:
+        """The inverse of `to_json`; StorageError for anything else."""
+        told = dict(typed(told, dict, where=where))
+        if "sampler" in told:
+            if told["sampler"] not in SAMPLERS:
+                raise wrong(f"a sampler of unknown name {told['sampler']!r:.60}", where)
+            told["sampler"] = SAMPLERS[told["sampler"]]
+        return made(cls, told, where=where)
+
+
+def _require(value: Any, holds: Any, name: str, allowed: str) -> None:
+    if value is not None and not holds(value):
+        raise ArgumentError(f"{name} must be {allowed}, not {value!r}", where="Sampling", hint="leave it out if unsure")

@@ -1,0 +1,97 @@
+"""The label prior: the distribution of the scalar fields beside a media field, which are drawn first."""
+
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+import torch
+from torch import Tensor, nn
+
+from genwright.codecs.conditioned import ConditionedCodec
+from genwright.families.family import Work
+from genwright.families.mixture import Mixture
+from genwright.families.rebuild import rebuild
+from genwright.families.recipe import recipe_from_json, recipe_to_json
+from genwright.model.part import RowSampler, Saved
+from genwright.spaces import Columns, Encoded, Given
+from genwright.train.fit import Fitted, fit_family
+from genwright.train.stages import NOWHERE, Stages
+from genwright.typed import wrong
+
+PRIOR_MINUTES = 0.1  # at most
+
+
+@dataclass(frozen=True, eq=False)
+class LabelPrior:
+    """What is not given of the scalar fields is drawn from their own distribution, so that samples come from the joint
+    one. It also holds their ranges and sets.
+    """
+
+    name: ClassVar[str] = "prior"
+
+    fitted: Fitted
+
+    def rows(self, sampler: RowSampler) -> RowSampler:
+        """Rows beside completed scalar fields."""
+
+        def drawn(n: int, *, given: Given, rng: torch.Generator) -> Encoded:
+            return sampler(n, given=self.completed(given, n, rng), rng=rng)
+
+        return drawn
+
+    def completed(self, partial: Given, n: int, rng: torch.Generator) -> Given:
+        """What is given, with the scalar fields that are not drawn."""
+        known = Given(partial.context, allowed=partial.allowed)
+        return Given(partial.x, self.fitted.family.sample(self.fitted.net, n, given=known, rng=rng))
+
+    def to_json(self) -> dict[str, Any]:
+        return recipe_to_json(self.fitted.family)
+
+    @property
+    def nets(self) -> Mapping[str, nn.Module]:
+        return {"": self.fitted.net}
+
+    @classmethod
+    def load(cls, told: Any, tensors: dict[str, Tensor], saved: Saved) -> "LabelPrior | None":
+        """The prior that a model was saved with, if there was one."""
+        codec = saved.codec
+        if (told is not None) is not (codec.context is not None and not isinstance(codec, ConditionedCodec)):
+            raise wrong("a prior where there is nothing beside the records, or none where there is", saved.where)
+        if told is None or codec.context is None:
+            return None
+        family = recipe_from_json(told, where=f"{saved.where}, prior")
+        return cls(Fitted(family, rebuild(family, codec.context, None, tensors, saved.device), {}))
+
+
+def fit_prior(
+    context: Columns | None,
+    train: Encoded,
+    valid: Encoded,
+    *,
+    minutes: float | None,
+    seed: int,
+    device: torch.device,
+    stages: Stages = NOWHERE,
+) -> LabelPrior | None:
+    """The prior of the scalar fields beside a media field, if there are any."""
+    if context is None:
+        return None
+    assert train.context is not None and valid.context is not None
+    single = Mixture(components=1) if len(context.columns) == 1 and context.discrete else Mixture()
+    work = Work(rows=len(train), minutes=min(PRIOR_MINUTES, 0.1 * (minutes or PRIOR_MINUTES)))
+    rows, held_out = Encoded(train.context), Encoded(valid.context)
+    fitted = fit_family(
+        single,
+        context,
+        None,
+        rows,
+        held_out,
+        work=work,
+        seed=seed,
+        started=time.monotonic(),
+        device=device,
+        stages=stages,
+        stage="prior",
+    )
+    return LabelPrior(fitted)

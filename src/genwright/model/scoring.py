@@ -1,0 +1,49 @@
+"""Log-densities of encoded rows, and of the blocks that make up a text."""
+
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+
+from genwright.codecs.text import END, TextCodec
+from genwright.data.dataset import Dataset
+from genwright.families.family import Density
+from genwright.model.part import WeighsRows
+from genwright.model.sampling import chunks
+from genwright.spaces import Encoded
+
+if TYPE_CHECKING:
+    from genwright.model.generator import Generator
+
+
+def score(model: "Generator", rows: Encoded, rng: torch.Generator) -> np.ndarray:
+    """Log-density of each row in nats, shape (n,), with what the parts add to it."""
+    space, found = model.codec.space, []
+    for index in chunks(len(rows), space):
+        part = rows.rows(index)
+        x = space.unpack(part.x)
+        own = model.family.log_prob(model.net, x, part.context, rng)
+        found.append(own + sum(part.log_weight(x) for part in model.parts if isinstance(part, WeighsRows)))
+    return torch.cat(found).double().cpu().numpy()
+
+
+def score_text(model: "Generator", data: Dataset) -> tuple[np.ndarray, np.ndarray]:
+    """Log-probabilities in nats, and sizes in bytes, of the blocks that make up a text.
+
+    Records are a block each, their end counted as one byte. Running text is cut into blocks of half a window; each is
+    scored given the half window before it where the density is exact, otherwise whole windows are scored alone.
+    """
+    codec, rng = model.codec, model.rng(0)
+    assert isinstance(codec, TextCodec), "only text has bytes"
+    length = codec.length
+    if not codec.text.running:
+        rows = codec.encode(data, rng=rng)
+        return score(model, rows, rng), ((rows.x != END).sum(1) + 1).clamp(max=length).numpy()
+    if model.can.density is not Density.EXACT or length < 2:
+        rows = codec.windows(data, stride=length)
+        return score(model, rows, rng), np.full(len(rows), length)
+    half = length // 2
+    rows = codec.windows(data, stride=length - half)
+    heads = score(model, Encoded(rows.x[:, :half]), rng)
+    tails = score(model, rows, rng) - heads
+    return np.concatenate([heads[:1], tails]), np.array([half] + [length - half] * len(tails))
