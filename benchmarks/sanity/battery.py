@@ -1,6 +1,6 @@
 """The sanity battery: does each metric see the mistakes that it claims to see, and stay still where it should?
 
-Unseen real records are spoilt by known amounts (`genwright.metrics.corruptions`) and measured as if they had been
+Unseen real records are spoilt by known amounts (`benchmarks.sanity.corruptions`) and measured as if they had been
 generated. A metric passes where its mean over several draws follows the amount: Spearman's coefficient at least 0.95.
 """
 
@@ -12,10 +12,10 @@ import numpy as np
 from jaxtyping import Int
 from scipy.stats import rankdata
 
+from benchmarks.sanity import corruptions as spoil
+from benchmarks.sanity.designations import BELOW, FALLS, IDENTICAL, STAYS, Expected, Mistake
 from genwright.data.dataset import Dataset
 from genwright.errors import DataError
-from genwright.metrics import corruptions as spoil
-from genwright.metrics.designations import BELOW, FALLS, IDENTICAL, STAYS, Expected, Mistake
 from genwright.metrics.score import Score
 
 LEVELS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)

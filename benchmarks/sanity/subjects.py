@@ -8,6 +8,9 @@ import numpy as np
 from jaxtyping import Float, Int
 from sklearn.cluster import KMeans
 
+from benchmarks.sanity import corruptions as spoil
+from benchmarks.sanity.battery import Subject
+from benchmarks.sanity.designations import IMAGES, SERIES, TABLES, TEXTS
 from genwright.data.dataset import Dataset, Image, Text
 from genwright.errors import DataError
 from genwright.metrics import (
@@ -24,9 +27,7 @@ from genwright.metrics import (
     tables,
     text,
 )
-from genwright.metrics import corruptions as spoil
 from genwright.metrics.dependence import mutual_information_error
-from genwright.metrics.designations import IMAGES, SERIES, TABLES, TEXTS
 from genwright.metrics.diversity import inception_score, vendi_score
 from genwright.metrics.embedding import TextEncoder
 from genwright.metrics.encoding import row_points
@@ -34,7 +35,6 @@ from genwright.metrics.features import feature_dimension, fit_extractor
 from genwright.metrics.frechet import frechet_distance, frechet_infinity
 from genwright.metrics.kernel import kernel_distance
 from genwright.metrics.neighbours import density_coverage, precision_recall
-from genwright.metrics.sanity import Subject
 from genwright.metrics.score import Score
 
 CLUSTERS = 10  # that stand for the modes of records without classes

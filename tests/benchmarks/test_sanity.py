@@ -5,12 +5,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from benchmarks.sanity import battery as sanity
+from benchmarks.sanity.subjects import image_subject, series_subject, table_subject, text_subject
 
 import genwright as gw
 from genwright.errors import DataError
-from genwright.metrics import sanity
-from genwright.metrics.sanity_subjects import image_subject, series_subject, table_subject, text_subject
 from tests.metrics.records import table
+
+pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")

@@ -1,7 +1,7 @@
 """Two studies behind docs/evidence/sanity.md: planted training copies, and the error of "A is better than B".
 
-    python -m benchmarks.sanity_studies copies --data DIR --out copies.jsonl
-    python -m benchmarks.sanity_studies type-one --out type_one.jsonl
+    python -m benchmarks.sanity.studies copies --data DIR --out copies.jsonl
+    python -m benchmarks.sanity.studies type-one --out type_one.jsonl
 
 copies: a generator that gives real, unseen records but for 1 % training records, slightly changed, and one that gives
 no copies at all: how often is each called a copier? type-one: two generators of one law, held against shared real

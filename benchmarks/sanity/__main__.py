@@ -5,7 +5,7 @@
     python -m benchmarks.sanity write battery.jsonl copies.jsonl type_one.jsonl      # docs/evidence/sanity.{md,jsonl}
 
 DIR holds images_fashion_mnist, table_adult, text_tinyshakespeare and series_etth1. The last two files are written by
-`python -m benchmarks.sanity_studies`.
+`python -m benchmarks.sanity.studies`.
 """
 
 import argparse
@@ -23,12 +23,12 @@ import torch
 import genwright as gw
 from benchmarks.common import ROOT
 from benchmarks.coverage_tables import _autoregressive
+from benchmarks.sanity import subjects
+from benchmarks.sanity.battery import DRAWS, MONOTONE, Curve, Stillness, Subject, battery
 from genwright.data.dataset import Dataset
 from genwright.errors import MissingDependencyError
-from genwright.metrics import sanity_subjects as subjects
 from genwright.metrics.coherence import PASSAGE, split_sentences
 from genwright.metrics.embedding import TextEncoder
-from genwright.metrics.sanity import DRAWS, MONOTONE, Curve, Stillness, Subject, battery
 
 EVIDENCE = ROOT / "docs" / "evidence"
 DAY = 24  # hours of a window of ETTh1
@@ -273,12 +273,12 @@ def failure(curve: Curve) -> str:
 
 INTRODUCTION = """# Does each metric measure what it says?
 
-Made by `python -m benchmarks.sanity run --data DIR --out battery.jsonl`, `python -m benchmarks.sanity_studies` (both
+Made by `python -m benchmarks.sanity run --data DIR --out battery.jsonl`, `python -m benchmarks.sanity.studies` (both
 studies) and `python -m benchmarks.sanity write battery.jsonl copies.jsonl type_one.jsonl`: about 8 and 15 minutes of
 one core. The same numbers, with their spread over draws, are in `sanity.jsonl`.
 
 Real records that no metric had seen were spoilt by known amounts and measured as if a generator had made them. Each row
-is one metric on one mistake that it is designated to see (`genwright.metrics.designations` is that table). The first
+is one metric on one mistake that it is designated to see (`benchmarks.sanity.designations` is that table). The first
 value is the floor, real against real; the others stand at five equal steps of strength, each a mean over several draws.
 A metric that *rises* or *falls* must reach a Spearman coefficient of {monotone} with the amount. One that *stays* must
 keep within the floor's 95 % interval: these are blind spots to know of, such as the logistic C2ST's for broken

@@ -5,10 +5,10 @@ from functools import partial
 
 import numpy as np
 import pytest
+from benchmarks.sanity import corruptions as spoil
 
 from genwright.data.dataset import Dataset
 from genwright.errors import ArgumentError, DataError
-from genwright.metrics import corruptions as spoil
 from genwright.metrics.coherence import split_sentences
 from tests.metrics.records import images, table
 
