@@ -18,8 +18,9 @@ from sklearn.datasets import load_digits
 
 import genwright as gw
 from genwright.data.dataset import Category, Dataset, Image, Number, Text
-from genwright.metrics.baselines import INDEPENDENT, LETTERS, MEANS, PIXELS, TRIGRAMS, baselines
+from genwright.metrics.baselines import INDEPENDENT, LETTERS, MEANS, PIXELS, TRIGRAMS
 from genwright.metrics.evaluate import Evaluation, evaluate
+from genwright.metrics.kinds import baselines
 from genwright.metrics.score import Score
 from genwright.report.reading import read_all, verdict
 

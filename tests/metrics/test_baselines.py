@@ -5,7 +5,8 @@ import pytest
 from scipy.stats import chi2_contingency
 from sklearn.datasets import load_digits
 
-from genwright.metrics.baselines import INDEPENDENT, LETTERS, MEANS, PIXELS, TRIGRAMS, baselines, bits_per_byte
+from genwright.metrics.baselines import INDEPENDENT, LETTERS, MEANS, PIXELS, TRIGRAMS, bits_per_byte
+from genwright.metrics.kinds import baselines
 from tests.metrics.records import images, table, texts
 
 RNG = np.random.default_rng(0)

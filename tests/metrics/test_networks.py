@@ -71,7 +71,7 @@ def test_grey_levels_and_sizes(net):
 def test_refusals(net, small):
     with pytest.raises(DataError, match="4 channels"):
         net(dataset(noise(1, 20, 20, 4)))
-    with pytest.raises(DataError, match="no image field"):
+    with pytest.raises(DataError, match="no images"):
         net(Dataset((Number("x"),), {"x": np.zeros(3)}))
     with pytest.raises(DataError, match="no images"):
         net(dataset(noise(0, 20, 20, 3)))

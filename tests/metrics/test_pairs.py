@@ -7,7 +7,7 @@ import pytest
 
 from genwright.data.dataset import Dataset, Image
 from genwright.errors import DataError
-from genwright.metrics.pairs import evaluate_pairs
+from genwright.metrics.evaluate import evaluate_pairs
 from tests.metrics.records import table, texts
 
 TEXTS = [f"The number {i} stands in the middle of sentence {i}." for i in range(30)]

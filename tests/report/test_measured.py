@@ -9,10 +9,9 @@ import pytest
 import genwright as gw
 from genwright.data.dataset import Category, Dataset, Number, Text
 from genwright.metrics.comparison import ranked
-from genwright.metrics.evaluate import Evaluation
+from genwright.metrics.evaluate import Evaluation, evaluate_pairs
 from genwright.metrics.features import fit_extractor
 from genwright.metrics.intervals import Replicates
-from genwright.metrics.pairs import evaluate_pairs
 from genwright.metrics.score import Score
 from genwright.rating.protocol import QUESTIONS
 from genwright.report.evidence import Records, picture, suspects

@@ -92,7 +92,7 @@ def evaluate(
     generated = _generated(fake, generator, held_out, how, seed)
     click.echo(f"{len(generated):,} generated records against {len(held_out):,} real ones", err=True)
     if paired:
-        from genwright.metrics.pairs import evaluate_pairs
+        from genwright.metrics.evaluate import evaluate_pairs
 
         evaluation = evaluate_pairs(generated, real=held_out, encoder=tools["encoder"], network=network, seed=seed)
     else:

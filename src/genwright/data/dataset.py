@@ -3,13 +3,13 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Literal
+from typing import ClassVar, Literal, TypeVar
 
 import numpy as np
 import pandas as pd
 
 from genwright.data.split import Split, split_rows
-from genwright.errors import ArgumentError
+from genwright.errors import ArgumentError, DataError
 
 
 @dataclass(frozen=True)
@@ -127,6 +127,7 @@ class Image:
     (pixels hold 0 .. levels-1): 256 as a rule, 17 for scikit-learn's digits, 2 for 1-bit images.
     """
 
+    running: ClassVar[bool] = False
     name: str
     shape: tuple[int, int, int] | None = None
     mode: str = "L"
@@ -136,7 +137,23 @@ class Image:
 
 Field = Number | Category | Time | Identifier | Constant | Text | Image
 SCALARS = (Number, Category, Time)  # fields that a condition or a table column can be
-MEDIA = (Text, Image)  # at most one of them is modelled; scalar fields beside it are its conditions
+Media = Image | Text
+MEDIA: tuple[type[Media], ...] = (Image, Text)  # the first that there is is modelled, given the scalar fields beside it
+ARRAYS: tuple[type[Field], ...] = (Image,)  # fields whose values no cell of a table holds
+
+
+Line = TypeVar("Line")
+Medium = TypeVar("Medium", bound=Media)
+
+
+class ByKind(dict[type, Line]):
+    """A layer's lines, one for each kind of data, by the class of its field (`NoneType`: a table).
+
+    Raises DataError for a kind that has none.
+    """
+
+    def __missing__(self, kind: type) -> Line:
+        raise DataError(f"data of the kind {kind.__name__.lower()!r} cannot be used here")
 
 
 @dataclass(frozen=True, eq=False)
@@ -182,11 +199,31 @@ class Dataset:
         raise ArgumentError(f"no field called {name!r}", where=self.name, hint=f"the fields are: {known}")
 
     @property
-    def media(self) -> Text | Image | None:
-        """The text or image field that is modelled; None for a table."""
-        images = [f for f in self.fields if isinstance(f, Image)]
-        texts = [f for f in self.fields if isinstance(f, Text) and not f.column]
-        return (images or texts or [None])[0]
+    def media(self) -> Media | None:
+        """The field that is modelled, such as images; None for a table."""
+        found = [f for f in self.fields if isinstance(f, MEDIA) and f not in self.texts]
+        return min(found, key=lambda f: MEDIA.index(type(f)), default=None)
+
+    @property
+    def kind(self) -> type:
+        """The class of the field that is modelled; `NoneType` for a table."""
+        return type(self.media)
+
+    @property
+    def running(self) -> bool:
+        """Whether rows are consecutive passages of one long record."""
+        return self.media is not None and self.media.running
+
+    def medium(self, kind: type[Medium]) -> Medium:
+        """The field that is modelled, which is one of `kind`; raises DataError if it is another."""
+        if not isinstance(self.media, kind):
+            raise DataError(f"no {kind.__name__.lower()}s", where=self.name)
+        return self.media
+
+    @property
+    def cells(self) -> tuple[Field, ...]:
+        """The fields that a table can hold."""
+        return tuple(f for f in self.fields if not isinstance(f, ARRAYS))
 
     @property
     def texts(self) -> tuple[Text, ...]:
@@ -220,12 +257,11 @@ class Dataset:
         """Row numbers of the three parts; fixed by content and `split_seed`, see `genwright.data.split`."""
         if self.fixed_split is not None:
             return self.fixed_split
-        running = any(isinstance(f, Text) and f.running for f in self.fields)
         # A key makes every row different; rows that differ in nothing else are duplicates all the same.
         keys = {f.name: self.columns[f.name] for f in self.fields if isinstance(f, Identifier)}
         content = {f.name: self.columns[f.name] for f in self.fields if f.name not in keys} or keys
         media = [f.name for f in self.fields if isinstance(f, MEDIA)]
-        return split_rows(content, label=self.label, media=media, keys=keys, running=running, seed=self.split_seed)
+        return split_rows(content, label=self.label, media=media, keys=keys, running=self.running, seed=self.split_seed)
 
     @property
     def train(self) -> "Dataset":

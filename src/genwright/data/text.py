@@ -64,14 +64,15 @@ def running_text(text: str, *, name: str, encoding: str = "utf-8", notes: tuple[
     return Dataset((field,), {TEXT_NAME: column}, name, None, notes)
 
 
-def rerecorded(data: Dataset, *, running: bool) -> Dataset:
-    """A text alone, cut into passages of one running text instead of lines, or the other way round."""
-    field = data.media
-    assert isinstance(field, Text) and field.running is not running and len(data.fields) == 1
+def rerecorded(data: Dataset, like: Text) -> Dataset:
+    """A text alone, cut into passages of one running text or into lines as `like` is; any other as it is."""
+    field = data.medium(Text)
+    if field.running is like.running or len(data.fields) > 1:
+        return data
     texts = data.columns[field.name].tolist()
-    cut = passages("".join(f"{t}\n" for t in texts)) if running else text_lines("".join(texts))
+    cut = passages("".join(f"{t}\n" for t in texts)) if like.running else text_lines("".join(texts))
     column = np.array([t for t in cut if t.strip()], dtype=object)
-    return replace(data, fields=(replace(field, running=running),), columns={field.name: column}, fixed_split=None)
+    return replace(data, fields=(replace(field, running=like.running),), columns={field.name: column}, fixed_split=None)
 
 
 def passages(text: str) -> list[str]:

@@ -9,12 +9,11 @@ from dataclasses import replace
 import numpy as np
 import pandas as pd
 
-from genwright.data.dataset import Category, Constant, Dataset, Field, Identifier, Image, Number, Text, Time
-from genwright.data.images import recast
+from genwright.data.dataset import ARRAYS, SCALARS, Category, Constant, Dataset, Field, Identifier, Number, Time
+from genwright.data.media import KINDS
 from genwright.data.numerals import plain_texts
 from genwright.data.spellings import level_finder, truth
 from genwright.data.split import row_keys
-from genwright.data.text import rerecorded
 from genwright.errors import DataError
 
 
@@ -60,12 +59,7 @@ def _media_as(fake: Dataset, real: Dataset) -> Dataset:
     wanted, own = real.media, fake.media
     if wanted is None or own is None or type(own) is not type(wanted):
         return fake
-    if isinstance(wanted, Image):
-        fake = recast(fake, wanted)
-    elif isinstance(wanted, Text) and isinstance(own, Text) and own.running != wanted.running:
-        if len(fake.fields) > 1:
-            return fake
-        fake = rerecorded(fake, running=wanted.running)
+    fake = KINDS[real.kind].recast(fake, wanted)
     own = fake.media
     assert own is not None
     if own.name == wanted.name:
@@ -101,11 +95,11 @@ def _listed(names: list[str]) -> str:
 
 def _converted(column: np.ndarray, source: Field, target: Field, where: str) -> np.ndarray:
     """One column as what `target` holds."""
-    if isinstance(target, Image | Text):
+    if not isinstance(target, SCALARS):
         if type(source) is not type(target):
             raise _mismatch(source, target, where)
         return column
-    if isinstance(source, Image):
+    if isinstance(source, ARRAYS):
         raise _mismatch(source, target, where)
     match target:
         case Number():

@@ -8,7 +8,9 @@ import numpy as np
 from genwright.data.dataset import Dataset, Text
 from genwright.errors import DataError
 from genwright.metrics.align import aligned, shared
-from genwright.metrics.evaluate import MIN_ROWS
+from genwright.metrics.kind import MIN_ROWS
+from genwright.metrics.kinds import KINDS
+from genwright.metrics.text_scores import text_bytes
 
 LEAST_BYTES = 1000  # of running text, below which a system is not compared
 
@@ -30,8 +32,8 @@ def equal_amounts(
             unusable[name] = error.what
     if not usable:
         return {}, unusable
-    if isinstance(real.media, Text) and real.media.running:
-        size = min(map(_bytes, usable.values()))
+    if real.running:
+        size = min(map(text_bytes, usable.values()))
         return {name: _cut(data, size) for name, data in usable.items()}, unusable
     n = min(map(len, usable.values()))
     return {name: _some(data, n, seed) for name, data in usable.items()}, unusable
@@ -39,35 +41,31 @@ def equal_amounts(
 
 def fewest_bytes(systems: Mapping[str, Dataset], *, real: Dataset) -> int | None:
     """The bytes of text of the system that has fewest; None for other data."""
-    return min(map(_bytes, systems.values()), default=None) if isinstance(real.media, Text) else None
+    size = KINDS[real.kind].size
+    return None if size is None else min(map(size, systems.values()), default=None)
 
 
 def _enough(data: Dataset, real: Dataset) -> Dataset:
     """`data` as what `real` holds; DataError where that cannot be, or is too little."""
     read = aligned(data, shared(real, data)[0])
-    if isinstance(real.media, Text) and real.media.running:
-        if _bytes(read) < LEAST_BYTES:
-            raise DataError(f"{_bytes(read):,} bytes of text are too few to compare", where=data.name)
+    if real.running:
+        if text_bytes(read) < LEAST_BYTES:
+            raise DataError(f"{text_bytes(read):,} bytes of text are too few to compare", where=data.name)
     elif len(data) < MIN_ROWS:
         raise DataError(f"{len(data)} records are too few to compare", where=data.name)
-    return read if isinstance(real.media, Text) else data
-
-
-def _bytes(data: Dataset) -> int:
-    assert data.media is not None
-    return sum(len(text.encode("utf-8", "replace")) for text in data.columns[data.media.name] if text)
+    return data if KINDS[real.kind].size is None else read
 
 
 def _cut(data: Dataset, size: int) -> Dataset:
     """The first `size` bytes of a text."""
-    assert data.media is not None
+    name = data.medium(Text).name
     kept: list[str] = []
-    for text in data.columns[data.media.name]:
+    for text in data.columns[name]:
         raw = (text or "").encode("utf-8", "replace")[:size]
         kept += [raw.decode("utf-8", "ignore")] if raw else []
         size -= len(raw)
-    columns = {name: column[: len(kept)] for name, column in data.columns.items()}
-    return replace(data, columns=columns | {data.media.name: np.array(kept, dtype=object)}, fixed_split=None)
+    columns = {each: column[: len(kept)] for each, column in data.columns.items()}
+    return replace(data, columns=columns | {name: np.array(kept, dtype=object)}, fixed_split=None)
 
 
 def _some(data: Dataset, n: int, seed: int) -> Dataset:

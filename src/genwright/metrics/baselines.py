@@ -12,6 +12,7 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from genwright.data.dataset import Dataset, Image, Text
+from genwright.metrics.kind import Baseline
 from genwright.metrics.score import Score
 
 INDEPENDENT = "columns drawn independently"
@@ -22,32 +23,21 @@ SOURCE = 2_000_000  # characters of training text that are counted
 END = "\0"  # after a record that ends
 DECISIVE = ("C2ST", "bits per byte", "Frechet distance")  # scores by which a model must beat its baseline
 SATURATED = 0.05  # C2ST below which judges tell nearly all apart, and no longer the bad from the worse
-Baseline = Callable[[Dataset, int, np.random.Generator], Dataset]
 
 
-def baselines(train: Dataset) -> Mapping[str, Baseline]:
-    """By name, what draws n records from next to no knowledge of `train`, the strictest first.
-
-    >>> import genwright as gw
-    >>> wine = gw.read("wine")
-    >>> [len(draw(wine, 5, np.random.default_rng(0))) for draw in baselines(wine).values()]
-    [5]
-    """
-    match train.media:
-        case Image(shape=None):
-            return {}
-        case Image():
-            return {PIXELS: _pixels, MEANS: _means}
-        case Text():
-            return {TRIGRAMS: _trigrams, LETTERS: _letters}
+def table_baselines(train: Dataset) -> Mapping[str, Baseline]:
+    """Columns drawn independently of each other."""
     return {INDEPENDENT: _independent}
 
 
-def baseline(train: Dataset, n: int, *, seed: int) -> Dataset | None:
-    """n records of the strictest baseline; None where there is none."""
-    for draw in baselines(train).values():
-        return draw(train, n, np.random.default_rng(seed))
-    return None
+def image_baselines(train: Dataset) -> Mapping[str, Baseline]:
+    """Pixels drawn independently, and means; none for images of different sizes."""
+    return {} if train.medium(Image).shape is None else {PIXELS: _pixels, MEANS: _means}
+
+
+def text_baselines(train: Dataset) -> Mapping[str, Baseline]:
+    """Letters given the two before, and their frequencies."""
+    return {TRIGRAMS: _trigrams, LETTERS: _letters}
 
 
 def unusable(scores: Sequence[Score]) -> list[Score]:
@@ -100,14 +90,14 @@ def _pixels(train: Dataset, n: int, rng: np.random.Generator) -> Dataset:
 
 def _painted(train: Dataset, n: int, rng: np.random.Generator, draw: Callable, name: str) -> Dataset:  # type: ignore[type-arg]
     """n images made class by class, by a function of the images of a class and of how many are wanted."""
-    assert isinstance(train.media, Image)
+    media = train.medium(Image)
     drawn, classes = _by_class(train, n, rng)
-    source = train.columns[train.media.name]
+    source = train.columns[media.name]
     made = np.zeros((n, *source.shape[1:]), dtype=source.dtype)
     for mine, theirs in classes:
         few = source[rng.permutation(theirs)[:1000]].astype(np.float32)
-        made[mine] = np.clip(np.rint(draw(few, len(mine))), 0, train.media.levels - 1)
-    return replace(drawn, columns={**drawn.columns, train.media.name: made}, name=name, fixed_split=None, notes=())
+        made[mine] = np.clip(np.rint(draw(few, len(mine))), 0, media.levels - 1)
+    return replace(drawn, columns={**drawn.columns, media.name: made}, name=name, fixed_split=None, notes=())
 
 
 def _letters(train: Dataset, n: int, rng: np.random.Generator) -> Dataset:
@@ -120,9 +110,9 @@ def _trigrams(train: Dataset, n: int, rng: np.random.Generator) -> Dataset:
 
 def _written(train: Dataset, n: int, rng: np.random.Generator, order: int, name: str) -> Dataset:
     """n texts, each letter drawn as it follows the `order` letters before it; records end as real ones do."""
-    assert isinstance(train.media, Text)
-    texts = [text for text in train.columns[train.media.name] if text]
-    end = "" if train.media.running else END * max(order, 1)
+    media = train.medium(Text)
+    texts = [text for text in train.columns[media.name] if text]
+    end = "" if media.running else END * max(order, 1)
     source = end + end.join(texts)[:SOURCE] + end
     following: dict[str, list[str]] = defaultdict(list)
     for i in range(order, len(source)):
@@ -135,8 +125,8 @@ def _written(train: Dataset, n: int, rng: np.random.Generator, order: int, name:
             choices = following.get(text[len(text) - order :]) or following[source[:order]]
             text += choices[rng.integers(len(choices))]
         written.append(text.replace(END, "") if end else text[order:])
-    columns = {train.media.name: np.array(written, dtype=object)}
-    return replace(train, fields=(train.media,), columns=columns, label=None, name=name, fixed_split=None, notes=())
+    columns = {media.name: np.array(written, dtype=object)}
+    return replace(train, fields=(media,), columns=columns, label=None, name=name, fixed_split=None, notes=())
 
 
 def bits_per_byte(train: bytes, text: bytes, *, order: int) -> float:

@@ -4,15 +4,17 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
-from genwright.data.dataset import Dataset, Text
+from genwright.data.dataset import Dataset
 from genwright.data.split import row_keys
 from genwright.errors import ArgumentError, DataError
 from genwright.metrics.amounts import equal_amounts, fewest_bytes
-from genwright.metrics.baselines import baselines, unusable
+from genwright.metrics.baselines import unusable
 from genwright.metrics.embedding import TextEncoder
-from genwright.metrics.evaluate import HEADLINES, MIN_ROWS, Evaluation, evaluate
+from genwright.metrics.evaluate import HEADLINES, Evaluation, evaluate
 from genwright.metrics.feature_cache import FeatureCache
 from genwright.metrics.features import Extractor
+from genwright.metrics.kind import MIN_ROWS
+from genwright.metrics.kinds import baselines
 from genwright.metrics.multiple import LEVEL, Difference, differences, groups
 from genwright.metrics.networks import Network
 from genwright.metrics.score import Score
@@ -115,11 +117,11 @@ def compare(
     most = fewest_bytes(usable, real=real)
     found: dict[str, Evaluation] = {}
     floors: dict[tuple[str, ...], dict[str, Sequence[Score]]] = {}  # the same for all systems that have the same fields
+    about: dict[str, Any] = {"extractor": extractor, "cache": cache, "encoder": encoder, "seed": seed}
     for name, data in usable.items():
-        known = None if isinstance(real.media, Text) else floors.setdefault(tuple(sorted(data.columns)), {})
-        about = {"extractor": extractor, "cache": cache, "encoder": encoder, "floors": known, "seed": seed}
+        known = None if most is not None else floors.setdefault(tuple(sorted(data.columns)), {})
         try:
-            found[name] = evaluate(data, real=real, train=train, most_bytes=most, **about)
+            found[name] = evaluate(data, real=real, train=train, floors=known, most_bytes=most, **about)
         except DataError as error:
             failed[name] = error.what
     result, names = ranked(found, by=by, unusable=failed), list(baselines(real))

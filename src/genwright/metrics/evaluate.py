@@ -8,33 +8,26 @@ from typing import Any, get_args
 
 import numpy as np
 
-from genwright.data.dataset import Constant, Dataset, Image, Number, Text
+from genwright.data.dataset import Constant, Dataset, Number
 from genwright.errors import ArgumentError, DataError
 from genwright.metrics.align import aligned, same_records, shared
-from genwright.metrics.baselines import baseline
 from genwright.metrics.collect import Found, second_real
 from genwright.metrics.embedding import TextEncoder
 from genwright.metrics.feature_cache import FeatureCache
 from genwright.metrics.features import Extractor
-from genwright.metrics.image_scores import score_images
 from genwright.metrics.judging import divided, score_judge
+from genwright.metrics.kind import Sides, Tools
+from genwright.metrics.kinds import KINDS, baselines
 from genwright.metrics.networks import Network
+from genwright.metrics.perceptual import Lpips
 from genwright.metrics.score import Group, Score
-from genwright.metrics.table_scores import score_tables
-from genwright.metrics.text_columns import score_text_columns
-from genwright.metrics.text_scores import score_texts
 from genwright.metrics.two_sample import CROSS_ENTROPY
 from genwright.model.generator import Generator
 from genwright.privacy import privacy_note
 
-MIN_ROWS = 10  # of each table or set of images, for anything at all to be measured
-MAX_BASELINE = 10_000  # records of a baseline, and ...
-MAX_BASELINE_TEXTS = 64  # ... texts
-HEADLINES = (  # the first that could be measured
-    *("C2ST", CROSS_ENTROPY),  # what the judge says
-    *("Frechet distance", "kernel distance", "nearest training image"),  # images
-    *("bits per byte", "byte 4-gram divergence", "distinct-1"),  # text
-    *("trend error", "shape error"),  # tables
+HEADLINES = (  # the first that could be measured: what the judge says, else by kind of data
+    *("C2ST", CROSS_ENTROPY),
+    *(name for kind in KINDS.values() for name in kind.headlines),
 )
 
 
@@ -109,19 +102,38 @@ def evaluate(
     fake = aligned(fake, real)
     found.notes.extend(_suspicious(fake, real))
     train = None if train is None else aligned(train, real)
-    worst = _worst(fake, real, train, seed)
-    score_judge(found, fake, real, train, worst, seed)
-    match real.media:
-        case Image():
-            score_images(found, fake, real, train, worst, extractor=extractor, cache=cache or _CACHE, seed=seed)
-        case Text():
-            score_texts(
-                found, fake, real, train, worst, generator=generator, encoder=encoder, most_bytes=most_bytes, seed=seed
-            )
-        case _:
-            score_tables(found, fake, real, train, worst, seed)
-            score_text_columns(found, fake, real, train, seed)
+    sides = Sides(fake, real, train, _worst(fake, real, train, seed))
+    score_judge(found, sides, seed)
+    about: dict[str, Any] = {"generator": generator, "extractor": extractor, "encoder": encoder}
+    KINDS[real.kind].score(found, sides, Tools(cache=cache or _CACHE, most_bytes=most_bytes, seed=seed, **about))
     return _measured(found, where=fake.name)
+
+
+def evaluate_pairs(
+    fake: Dataset, *, real: Dataset, encoder: TextEncoder | None = None, network: Lpips | None = None, seed: int = 0
+) -> Evaluation:
+    """Hold record i of `fake` against record i of `real`, the reference.
+
+    Texts: BLEU, chrF, chrF++, TER and ROUGE; BERTScore with `encoder`. Images: PSNR, SSIM and MS-SSIM; LPIPS with
+    `network`. These have no floor, for there is only one reference. Raises DataError for sets that differ in length,
+    images that differ in size, and tables.
+    """
+    if len(fake) != len(real):
+        raise DataError(
+            f"{len(fake)} generated records for {len(real)} real ones",
+            where=fake.name,
+            hint="records in pairs correspond one by one; if yours do not, use evaluate (without --paired)",
+        )
+    found = Found()
+    if fake.media is not None and same_records(fake, real):
+        found.notes.append(f"{fake.name} and {real.name} hold the same records")
+    score = KINDS[real.kind].pairs
+    if score is None:
+        raise DataError(
+            "such records are not compared in pairs", where=real.name, hint="use evaluate (without --paired)"
+        )
+    score(found, Sides(fake, real), Tools(encoder=encoder, network=network, seed=seed))
+    return Evaluation(tuple(found.scores), tuple(found.notes))
 
 
 def _measured(found: Found, *, where: str) -> Evaluation:
@@ -133,7 +145,7 @@ def _measured(found: Found, *, where: str) -> Evaluation:
 
 
 def _check_enough(fake: Dataset, real: Dataset) -> None:
-    fewest = 1 if isinstance(real.media, Text) else MIN_ROWS  # one text holds many words
+    fewest = KINDS[real.kind].min_records
     for data in (fake, real):
         if len(data) < fewest:
             raise DataError(
@@ -145,11 +157,11 @@ def _worst(fake: Dataset, real: Dataset, train: Dataset | None, seed: int) -> Da
     """As many records of a baseline as were generated, within bounds; without training records, one of the half of the
     real ones that its scores do not look at.
     """
-    running = isinstance(real.media, Text) and real.media.running
-    halves = divided if running else partial(second_real, train=None, n=0, seed=seed)
+    halves = divided if real.running else partial(second_real, train=None, n=0, seed=seed)
     known = halves(real)[1] if train is None else train
-    most = MAX_BASELINE_TEXTS if isinstance(known.media, Text) else MAX_BASELINE
-    return baseline(known, min(len(fake), most), seed=seed)
+    for draw in baselines(known).values():
+        return draw(known, min(len(fake), KINDS[known.kind].max_baseline), np.random.default_rng(seed))
+    return None
 
 
 def _not_compared(fake: Dataset, real: Dataset, generator: Generator | None) -> Iterator[str]:

@@ -141,7 +141,7 @@ def fit_extractor(data: Dataset, *, dimension: int, kind: Kind = "learned", seed
     x = pixels(data.take(rows))
     labels, classes = _classes(data, rows) if kind == "learned" else ((), None)
     shape = (x.shape[1], x.shape[2], x.shape[3])
-    levels = _image_field(data).levels
+    levels = data.medium(Image).levels
     with seeded(seed):  # initialisation draws from torch's default generator
         net = _Net(shape, dimension, len(labels), kind)
     if kind == "learned":
@@ -157,7 +157,7 @@ def pixels(data: Dataset, *, size: Sequence[int] | None = None) -> Tensor:
 
     `size` defaults to that of the images, at most 64 x 64. Images that differ in size are all brought to one.
     """
-    image = _image_field(data)
+    image = data.medium(Image)
     column = data.columns[image.name]
     if not len(column):
         raise DataError("no images", where=data.name)
@@ -181,12 +181,6 @@ def scaled(x: Float[Tensor, "n c h w"], levels: int) -> Float[Tensor, "n c h w"]
 def _averaged(images: np.ndarray, size: Sequence[int]) -> Float[Tensor, "n c h w"]:
     x = torch.tensor(images).permute(0, 3, 1, 2).float()
     return x if list(x.shape[2:]) == list(size) else F.interpolate(x, size=tuple(size), mode="area")
-
-
-def _image_field(data: Dataset) -> Image:
-    if not isinstance(data.media, Image):
-        raise DataError("no image field", where=data.name)
-    return data.media
 
 
 def _classes(data: Dataset, rows: np.ndarray) -> tuple[tuple[str, ...], Int[Tensor, "n"] | None]:

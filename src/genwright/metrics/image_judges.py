@@ -104,8 +104,7 @@ def _stacked(sets: list[Dataset]) -> Float[Tensor, "n c h w"]:
     second = pixels(sets[1], size=first.shape[2:])
     if first.shape[1] != second.shape[1]:
         raise DataError("images differ in their number of channels", where=sets[1].name)
-    assert isinstance(sets[0].media, Image)
-    return torch.cat([first, second]) / max(sets[0].media.levels - 1, 1)
+    return torch.cat([first, second]) / max(sets[0].medium(Image).levels - 1, 1)
 
 
 class _Net(nn.Module):

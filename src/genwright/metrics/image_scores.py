@@ -16,6 +16,7 @@ from genwright.metrics.feature_cache import FeatureCache, FeatureMap
 from genwright.metrics.features import FIT_ROWS, Extractor, Kind, feature_dimension, fit_extractor
 from genwright.metrics.frechet import frechet_distance, frechet_infinity
 from genwright.metrics.kernel import kernel_distance
+from genwright.metrics.kind import Sides, Tools
 from genwright.metrics.neighbours import neighbour_scores
 from genwright.metrics.networks import Network
 from genwright.metrics.score import Score
@@ -63,18 +64,10 @@ class _Sets:
     signature: str
 
 
-def score_images(
-    found: Found,
-    fake: Dataset,
-    real: Dataset,
-    train: Dataset | None,
-    worst: Dataset | None,
-    *,
-    extractor: Extractor | Network | None,
-    cache: FeatureCache,
-    seed: int,
-) -> None:
+def score_images(found: Found, sides: Sides, tools: Tools) -> None:
     """Distances between features, diversity, labels; with `train`, signs of copying too."""
+    fake, real, train, worst = sides
+    extractor, cache, seed = tools.extractor, tools.cache, tools.seed
     rng = np.random.default_rng(seed)
     parts = _Parts.of(real, train, rng)
     n = min(len(fake), len(parts.reference), MAX_IMAGES)

@@ -10,13 +10,13 @@ from functools import partial
 
 import numpy as np
 
-from genwright.data.dataset import Dataset, Image, Text
+from genwright.data.dataset import Dataset, Text
 from genwright.metrics.collect import Found, second_real
-from genwright.metrics.image_judges import image_looks
-from genwright.metrics.judges import table_look
+from genwright.metrics.kind import Sides
+from genwright.metrics.kinds import KINDS
 from genwright.metrics.score import Score
-from genwright.metrics.text_judges import PASSAGE, text_looks
-from genwright.metrics.two_sample import CROSS_ENTROPY, Look, doubt, told_apart
+from genwright.metrics.text_judges import PASSAGE
+from genwright.metrics.two_sample import CROSS_ENTROPY, doubt, told_apart
 
 BLOCK = 16 * PASSAGE  # characters of running text that stay together when it is divided
 
@@ -28,24 +28,14 @@ def judged(real: Dataset, fake: Dataset, *, train: Dataset | None = None, seed: 
     are compared, the cross-entropy (in bits; 1 is a toss-up) still tells the bad from the worse. `train` is used for
     running text only, see `text_looks`. Raises DataError below 10 records (passages of text) of each.
     """
-    looks = _looks(real, fake, train, seed)
+    looks = KINDS[real.kind].looks(Sides(fake, real, train), seed)
     return told_apart(looks, name="C2ST", seed=seed), doubt(looks, name=CROSS_ENTROPY, seed=seed)
 
 
-def _looks(real: Dataset, fake: Dataset, train: Dataset | None, seed: int) -> list[Look]:
-    match real.media:
-        case Image():
-            return image_looks(real, fake, seed=seed)
-        case Text():
-            return text_looks(real, fake, train=train, seed=seed)
-    return [table_look(real, fake, seed=seed)]
-
-
-def score_judge(
-    found: Found, fake: Dataset, real: Dataset, train: Dataset | None, worst: Dataset | None, seed: int
-) -> None:
+def score_judge(found: Found, sides: Sides, seed: int) -> None:
     """What the judge says, and what it says of two sets of real records and of a baseline."""
-    if isinstance(real.media, Text) and real.media.running:
+    fake, real, train, worst = sides
+    if real.running:
         one, other = divided(real if train is None else train)
         learned, floor = (None, (one, other)) if train is None else (one, (real, other))
         metric = partial(judged, train=learned, seed=seed)
@@ -56,12 +46,11 @@ def score_judge(
 
 def divided(text: Dataset) -> tuple[Dataset, Dataset]:
     """Running text as two sets of blocks that take turns, so that both speak of the same things."""
-    assert isinstance(text.media, Text)
-    name = text.media.name
+    media = text.medium(Text)
+    name = media.name
     whole = "".join(text.columns[name])
     size = min(BLOCK, max(len(whole) // 20, PASSAGE))
     blocks = np.array([whole[start : start + size] for start in range(0, len(whole), size)], dtype=object)
-    field = (text.media,)
     return tuple(  # type: ignore[return-value]
-        replace(text, fields=field, columns={name: blocks[i::2]}, fixed_split=None) for i in range(2)
+        replace(text, fields=(media,), columns={name: blocks[i::2]}, fixed_split=None) for i in range(2)
     )

@@ -129,9 +129,7 @@ def _size(weights: Weights) -> tuple[int, int, int]:
 
 def batches(data: Dataset, *, side: int, resize: Resize) -> Iterator[Float[Tensor, "n 3 h w"]]:
     """The images of `data`, resized, a few at a time, as floats in [0, 255]."""
-    image = data.media
-    if not isinstance(image, Image):
-        raise DataError("no image field", where=data.name)
+    image = data.medium(Image)
     column, levels = data.columns[image.name], image.levels
     if not len(column):
         raise DataError("no images", where=data.name, hint="at least one is needed")

@@ -11,25 +11,27 @@ from genwright.errors import DataError
 from genwright.metrics import copies, copying, dependence, judges, manifolds, tables
 from genwright.metrics.collect import Found, second_real
 from genwright.metrics.encoding import row_points
+from genwright.metrics.kind import Sides, Tools
 from genwright.metrics.score import Score
+from genwright.metrics.text_columns import score_text_columns
 
 MAX_POINTS = 10_000  # rows of each table that are compared as points
 POINTS = "normal scores and one-hot"  # see `encoding.row_points`
 
 
-def score_tables(
-    found: Found, fake: Dataset, real: Dataset, train: Dataset | None, worst: Dataset | None, seed: int
-) -> None:
-    """Columns, pairs and rows against `real`; with `train`, utility and signs of copying too."""
+def score_tables(found: Found, sides: Sides, tools: Tools) -> None:
+    """Columns, pairs and rows against `real`, and texts; with `train`, utility and signs of copying too."""
+    (fake, real, train, worst), seed = sides, tools.seed
     assert worst is not None  # tables always have a baseline
     _compare_columns(found, fake, real, train, worst, seed)
     _compare_points(found, fake, real, train, worst, seed)
     if train is None:
         found.notes.append("without training records, utility and signs of copying are not measured")
-        return
-    found.add("nearest training row", lambda: copies.nearest_training_row(train, fake, held_out=real, seed=seed))
-    found.add("exact copies", lambda: copies.exact_copy_rate(train, fake, held_out=real))
-    found.add("TSTR gap", lambda: _utility(fake, real, train, seed))
+    else:
+        found.add("nearest training row", lambda: copies.nearest_training_row(train, fake, held_out=real, seed=seed))
+        found.add("exact copies", lambda: copies.exact_copy_rate(train, fake, held_out=real))
+        found.add("TSTR gap", lambda: _utility(fake, real, train, seed))
+    score_text_columns(found, fake, real, train, seed)
 
 
 def _compare_columns(

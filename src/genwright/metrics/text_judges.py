@@ -36,8 +36,7 @@ def text_looks(real: Dataset, fake: Dataset, *, train: Dataset | None = None, se
     `train` is given, the judge learns from passages of it instead, and is asked about passages of `real`, whose names
     and subjects it has then not met.
     """
-    assert isinstance(real.media, Text)
-    if not real.media.running:
+    if not real.running:
         sides = [_records(real), _records(fake)]
     else:
         sides = _passages(real, fake, *([] if train is None else [train]))
@@ -103,8 +102,7 @@ def _costs(reference: Sequence[str], texts: Sequence[str]) -> Float[np.ndarray, 
 
 
 def _texts(data: Dataset) -> list[str]:
-    assert isinstance(data.media, Text)
-    return [text for text in data.columns[data.media.name] if text]
+    return [text for text in data.columns[data.medium(Text).name] if text]
 
 
 def _records(data: Dataset) -> list[str]:

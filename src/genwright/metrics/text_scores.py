@@ -12,6 +12,7 @@ from genwright.metrics import coherence, mauve, repetition, text
 from genwright.metrics.baselines import bits_per_byte
 from genwright.metrics.collect import Found
 from genwright.metrics.embedding import TextEncoder
+from genwright.metrics.kind import Sides, Tools
 from genwright.metrics.score import Score
 from genwright.model.generator import Generator
 
@@ -22,20 +23,10 @@ PIECE = 512  # characters of a piece of long text; pieces are what intervals res
 Pieces = list[str]
 
 
-def score_texts(
-    found: Found,
-    fake: Dataset,
-    real: Dataset,
-    train: Dataset | None,
-    worst: Dataset | None,
-    *,
-    generator: Generator | None,
-    encoder: TextEncoder | None,
-    most_bytes: int | None,
-    seed: int,
-) -> None:
+def score_texts(found: Found, sides: Sides, tools: Tools) -> None:
     """How well real text is compressed, how alike the statistics are, variety, order of sentences, copied runs."""
-    assert isinstance(real.media, Text)
+    fake, real, train, worst = sides
+    generator, encoder, most_bytes, seed = tools.generator, tools.encoder, tools.most_bytes, tools.seed
     generated, unseen = (_texts(data) for data in (fake, real))
     if generator is not None and generator.can.density is not Density.ABSENT:
         found.add("bits per byte", lambda: _bits_per_byte(generator, real, train))
@@ -59,7 +50,7 @@ def score_texts(
     if train is not None:
         rng = np.random.default_rng(seed)
         few = [generated[i] for i in np.sort(rng.permutation(len(generated))[:MAX_TEXTS])]
-        join = "" if real.media.running else "\n"
+        join = "" if real.running else "\n"
         whole, held_out = join.join(_texts(train)), join.join(unseen)
         found.add("longest copied run", lambda: text.longest_copied_run(whole, few, held_out=held_out, seed=seed))
 
@@ -100,7 +91,7 @@ def _bits_per_byte(generator: Generator, real: Dataset, train: Dataset | None) -
     score = text.bits_per_byte(log_probs, sizes, window=window, bound=bound)
     if train is None:
         return score
-    join = "" if isinstance(real.media, Text) and real.media.running else "\n"
+    join = "" if real.running else "\n"
     known, asked = (join.join(_texts(data)).encode("utf-8", "replace") for data in (train, real))
     letters, trigrams = (bits_per_byte(known, asked, order=order) for order in (0, 2))
     note = f"{bound}; " * bool(bound) + f"by frequencies of bytes {letters:.3g}, given the two before {trigrams:.3g}"
@@ -108,8 +99,12 @@ def _bits_per_byte(generator: Generator, real: Dataset, train: Dataset | None) -
 
 
 def _texts(data: Dataset) -> list[str]:
-    assert data.media is not None
-    return [value for value in data.columns[data.media.name] if value]
+    return [value for value in data.columns[data.medium(Text).name] if value]
+
+
+def text_bytes(data: Dataset) -> int:
+    """How long all texts are."""
+    return _size(_texts(data))
 
 
 def _size(texts: list[str]) -> int:

@@ -14,8 +14,8 @@ from genwright.data.dataset import Dataset, Text
 from genwright.errors import GenwrightError, ResourceError, TrainingError
 from genwright.families.family import Family
 from genwright.folders import InUseError, OtherWorkError
-from genwright.metrics.baselines import baselines
 from genwright.metrics.evaluate import HEADLINES, Evaluation, evaluate, headline
+from genwright.metrics.kinds import baselines
 from genwright.metrics.score import Score
 from genwright.model.fit import fit
 from genwright.model.generator import Generator
