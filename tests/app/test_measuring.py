@@ -84,14 +84,19 @@ REFUSED = {
     ),
     "rows in pairs": (("fake.csv", "--real", "rival.csv", "--paired"), 3, ("not compared in pairs",)),
     "missing weights": (
-        ("fake", "--real", "real", "--features", "inception=absent.pth"),
+        ("fake", "--real", "real", "--features", "inception=absent.safetensors"),
         3,
-        ("absent.pth: no such file", "downloads nothing", "pt_inception-2015-12-05-6726825d.pth", "6726825d0af5"),
+        (
+            "absent.safetensors: no such",
+            "downloads nothing",
+            "pt_inception-2015-12-05-6726825d.pth",
+            "6726825d0af5",
+        ),
     ),
     "damaged weights": (
         ("fake", "--real", "real", "--features", "inception=garbage.pth"),
         3,
-        ("garbage.pth: not a state dict that can be read safely",),
+        ("garbage.pth: weights are read from .safetensors files", "python -c", "garbage.safetensors"),
     ),
     "an unknown network": (("fake", "--real", "real", "--features", "resnet=x.pth"), 2, ("KIND=PATH", "dinov2")),
     "a network without a path": (("fake", "--real", "real", "--features", "vgg16"), 2, ("KIND=PATH",)),

@@ -27,7 +27,7 @@ def filled(make, *arguments):
         net = make(*arguments)
     tensors = reference.recipe_state(net.state_dict())
     tensors = {n: torch.zeros(t.shape) if not t.is_floating_point() else t for n, t in tensors.items()}
-    weights = Weights(tensors, "0" * 64, None, "recipe")
+    weights = Weights(tensors, "0" * 64, False, "recipe")
     return fill(net, weights), weights
 
 

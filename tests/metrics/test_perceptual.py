@@ -1,9 +1,12 @@
 """LPIPS and latent path length: loading, invariances, closed forms, refusals."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import torch
 from benchmarks.parity.networks import recipe_state, squared_difference
+from safetensors.torch import save_file
 
 import genwright as gw
 from genwright.data.dataset import Dataset, Image
@@ -13,7 +16,7 @@ from genwright.metrics import weights
 from genwright.metrics.backbones import Stack
 from genwright.metrics.features import fit_extractor
 from genwright.metrics.perceptual import Heads, feature_distance, load_lpips, lpips, path_length, path_lengths
-from genwright.metrics.weights import Published
+from genwright.metrics.weights import KNOWN
 from genwright.randomness import seeded
 from genwright.spaces import Reals
 
@@ -24,14 +27,14 @@ def files(tmp_path_factory):
     folder = tmp_path_factory.mktemp("lpips")
     with torch.device("meta"):
         stack, heads = Stack("alexnet").state_dict(), Heads("alexnet").state_dict()
-    torch.save(recipe_state(stack) | {"classifier.1.bias": torch.zeros(4096)}, folder / "alexnet.pth")
-    torch.save(recipe_state(heads), folder / "alex.pth", _use_new_zipfile_serialization=False)
+    save_file(recipe_state(stack) | {"classifier.1.bias": torch.zeros(4096)}, folder / "alexnet.safetensors")
+    save_file(recipe_state(heads), folder / "alex.safetensors")
     return folder
 
 
 @pytest.fixture(scope="module")
 def network(files):
-    return load_lpips(files / "alexnet.pth", files / "alex.pth", kind="alexnet")
+    return load_lpips(files / "alexnet.safetensors", files / "alex.safetensors", kind="alexnet")
 
 
 def pair(n=6, *, side=40, channels=3, spread=30):
@@ -48,7 +51,10 @@ def test_lpips_orders_noise(network):
 def test_lpips_score(network):
     score = lpips(*pair(), network=network, data_range=255)
     assert score.interval[0] < score.value < score.interval[1] and score.direction == "lower" and score.n == 6
-    assert "lpips-0.1 alexnet" in score.signature and "own weights, not comparable" in score.signature
+    assert (
+        "lpips-0.1 alexnet" in score.signature
+        and "own weights, not comparable + shaped as published, not verified" in score.signature
+    )
     assert len(score.replicates.real) == 6
     assert lpips(*pair(1), network=network, data_range=255).interval is None
 
@@ -68,12 +74,12 @@ def test_lpips_range(network):
 
 def test_lpips_comparable_only_with_both_files(network, files, monkeypatch):
     shas = [part.sha256 for part in network.weights]
-    both = Published("alexnet", "a", shas[0], "here"), Published("lpips-alexnet", "b", shas[1], "here")
+    both = replace(KNOWN[2], tensors=shas[0]), replace(KNOWN[7], tensors=shas[1])
     for known, comparable in ((both, True), (both[:1], False), (both[1:], False)):
         monkeypatch.setattr(weights, "KNOWN", known)
-        again = load_lpips(files / "alexnet.pth", files / "alex.pth", kind="alexnet")
+        again = load_lpips(files / "alexnet.safetensors", files / "alex.safetensors", kind="alexnet")
         assert again.comparable is comparable
-        assert again.signature.endswith("literature" if comparable else "own weights, not comparable")
+        assert ("not" in again.signature) is not comparable
 
 
 def test_lpips_refusals(network, files):
@@ -84,9 +90,9 @@ def test_lpips_refusals(network, files):
     with pytest.raises(DataError, match="paired"):
         lpips(pair()[0], pair(5)[1], network=network, data_range=255)
     with pytest.raises(DataError, match=r"alex\.pth .*lpips package"):
-        load_lpips(files / "alexnet.pth", files / "none.pth", kind="alexnet")
+        load_lpips(files / "alexnet.safetensors", files / "none.safetensors", kind="alexnet")
     with pytest.raises(DataError, match="weights of this network"):
-        load_lpips(files / "alexnet.pth", files / "alex.pth", kind="vgg16")
+        load_lpips(files / "alexnet.safetensors", files / "alex.safetensors", kind="vgg16")
 
 
 def ends(n=200, d=6, seed=0):

@@ -1,5 +1,6 @@
 """`genwright evaluate` and `genwright compare`: generated data held against real data."""
 
+import re
 from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, get_args
@@ -26,7 +27,7 @@ _OPTIONS = [
     click.option("--train", metavar="DATA", help="What the generators were fitted to, to look for copies."),
     click.option(
         "--features",
-        metavar="KIND=PATH",
+        metavar="KIND=PATH[#HASH]",
         help="Measure images by a published network: inception, dinov2, vgg16 or alexnet, and its weights file.",
     ),
     click.option("--cache", type=click.Path(path_type=Path), help="Keep features of images in this folder."),
@@ -75,7 +76,7 @@ def evaluate(
     \b
     genwright evaluate runs/wine --real wine
     genwright evaluate fake.csv --real held_out.csv --train patients.csv --json
-    genwright evaluate fakes/ --real photos/ --features inception=pt_inception-2015-12-05-6726825d.pth
+    genwright evaluate fakes/ --real photos/ --features inception=pt_inception-2015-12-05-6726825d.safetensors
     genwright evaluate translated.txt --real reference.txt --paired --records lines
 
     Whoever made FAKE: any folder of images, table or text will do. A saved generator is compared with the test part of
@@ -178,7 +179,7 @@ def _tools(features: str | None, cache: Path | None, embed: bool) -> dict[str, A
 
 
 def _network(features: str) -> Any:
-    """`KIND=PATH` as a network with published weights."""
+    """`KIND=PATH` or `KIND=PATH#HASH` as a network with published weights."""
     from genwright.metrics.networks import Kind, load_network
 
     kind: Any
@@ -186,11 +187,12 @@ def _network(features: str) -> Any:
     if kind not in get_args(Kind) or not path:
         what = f"{features!r} is not of the form KIND=PATH"
         raise ArgumentError(what, where="--features", hint=f"KIND is one of {', '.join(get_args(Kind))}")
-    return load_network(path, kind)
+    path, pinned = _pinned(path)
+    return load_network(path, kind, pinned=pinned)
 
 
 def _lpips(option: str) -> Any:
-    """`KIND=BACKBONE,HEADS` as a loaded LPIPS."""
+    """`KIND=BACKBONE,HEADS`, each with #HASH or without, as a loaded LPIPS."""
     from genwright.metrics.backbones import Backbone
     from genwright.metrics.perceptual import load_lpips
 
@@ -202,7 +204,14 @@ def _lpips(option: str) -> Any:
         raise ArgumentError(
             what, where="--lpips", hint=f"KIND is one of {', '.join(get_args(Backbone))}; then two files"
         )
-    return load_lpips(backbone, heads, kind=kind)
+    (backbone, below), (heads, above) = _pinned(backbone), _pinned(heads)
+    return load_lpips(backbone, heads, kind=kind, pinned=(below, above))
+
+
+def _pinned(path: str) -> tuple[str, str | None]:
+    """A path, and the hash of its tensors where it is pinned behind #."""
+    found = re.fullmatch(r"(.+)#([0-9a-f]{8,64})", path)
+    return (found[1], found[2]) if found else (path, None)
 
 
 def _encoder(embed: bool) -> Any:

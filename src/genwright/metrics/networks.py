@@ -54,13 +54,14 @@ class Network:
 
     @property
     def comparable(self) -> bool:
-        """Whether the weights are the published ones."""
+        """Whether the weights are known, or pinned by the user, as the published ones."""
         return self.weights.comparable
 
     @property
     def signature(self) -> str:
-        """Which features these are: kind, dimension, preprocessing, hash of the weights, and whether they are known."""
-        return f"{self.kind}-{self.dimension}d, {self.resize} to {self.side}, {self.weights.standing}"
+        """Which features these are: kind, size, preprocessing, hash of the weights, how far they are known."""
+        weights = f"sha256 {self.weights.sha256[:12]}, {self.weights.standing}"
+        return f"{self.kind}-{self.dimension}d, {self.resize} to {self.side}, {weights}"
 
     def __call__(self, data: Dataset) -> Float[np.ndarray, "n d"]:
         """Features of the images of `data`; computed in float32, a few images at a time."""
@@ -92,18 +93,19 @@ class Network:
         return (x - mean) / spread
 
 
-def load_network(path: str | Path, kind: Kind, *, resize: Resize | None = None) -> Network:
-    """The network `kind` with the weights in `path`, a .pth, .pt or .safetensors file; nothing in it is executed.
+def load_network(path: str | Path, kind: Kind, *, resize: Resize | None = None, pinned: str | None = None) -> Network:
+    """The network `kind` with the weights in `path`, a .safetensors file.
 
     "inception": FID's Inception-v3, 2048 features. "dinov2": the class token of ViT-S/B/L-14 (384, 768 or 1024).
     "vgg16", "alexnet": the second-last layer, 4096. `resize` defaults to the convention of the reference: "tensorflow",
-    for DINOv2 "pil-bicubic". DataError if the file is missing (naming the one wanted), unsafe, or does not fit.
+    for DINOv2 "pil-bicubic". `pinned`: the hash of the published weights, as `read_weights` takes it. DataError if the
+    file is missing (naming the one wanted), of another format, or does not fit.
 
-    >>> load_network("weights/absent.pth", "vgg16")
+    >>> load_network("weights/absent.safetensors", "vgg16")
     Traceback (most recent call last):
-    genwright.errors.DataError: weights/absent.pth: no such file; the weights of vgg16 are wanted, ...
+    genwright.errors.DataError: weights/absent.safetensors: no such file; the weights of vgg16 are wanted, ...
     """
-    weights = read_weights(path, kind=kind)
+    weights = read_weights(path, kind=kind, pinned=pinned)
     with torch.device("meta"):  # parameters are replaced by those of the file, so none are drawn
         match kind:
             case "inception":

@@ -55,15 +55,15 @@ class Lpips:
 
     @property
     def comparable(self) -> bool:
-        """Whether backbone and heads are the published ones."""
+        """Whether backbone and heads are known, or pinned by the user, as the published ones."""
         return all(part.comparable for part in self.weights)
 
     @property
     def signature(self) -> str:
-        """Version, backbone, both hashes, and whether they are known."""
+        """Version, backbone, both hashes, and how far they are known."""
         backbone, heads = (part.sha256[:12] for part in self.weights)
-        what = "comparable with the literature" if self.comparable else "own weights, not comparable"
-        return f"lpips-0.1 {self.kind}, sha256 {backbone}+{heads}, {what}"
+        standing = " + ".join(dict.fromkeys(part.standing for part in self.weights))
+        return f"lpips-0.1 {self.kind}, sha256 {backbone}+{heads}, {standing}"
 
 
 class Heads(nn.Module):
@@ -79,14 +79,16 @@ class Heads(nn.Module):
         raise AssertionError("heads hold weights only")
 
 
-def load_lpips(backbone: str | Path, heads: str | Path, *, kind: Backbone) -> Lpips:
+def load_lpips(
+    backbone: str | Path, heads: str | Path, *, kind: Backbone, pinned: tuple[str | None, str | None] = (None, None)
+) -> Lpips:
     """LPIPS from two files: torchvision's weights of `kind`, and the small linear heads of the lpips package.
 
-    Only the convolutions of the backbone are read. DataError if a file is missing (naming the one wanted), unsafe, or
-    does not fit.
+    Only the convolutions of the backbone are kept. `pinned`: the hash of either, as `read_weights` takes it. DataError
+    if a file is missing (naming the one wanted), of another format, or does not fit.
     """
-    below = read_weights(backbone, kind=kind, prefix="features.")
-    above = read_weights(heads, kind=f"lpips-{kind}")
+    below = read_weights(backbone, kind=kind, prefix="features.", pinned=pinned[0])
+    above = read_weights(heads, kind=f"lpips-{kind}", pinned=pinned[1])
     with torch.device("meta"):
         stack, linear = Stack(kind), Heads(kind)
     fill(stack, below)
