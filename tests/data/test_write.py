@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genwright.data import write as writer
-from genwright.data.dataset import Dataset, Text
+from genwright.data.dataset import Dataset, Image, Text
 from genwright.data.like import read_like
 from genwright.data.read import read
 from genwright.data.write import write
@@ -113,7 +113,7 @@ def test_image_modes_round_trip(tmp_path, mode, channels):
     pixels = rng.integers(0, levels, (4, 5, 3, channels)).astype(np.uint8)
     captions = np.array(["a dog", "two\nlines", "", "\udc80"], dtype=object)
     data = Dataset(
-        (writer.Image("image", (5, 3, channels), mode, levels), Text("caption")), {"image": pixels, "caption": captions}
+        (Image("image", (5, 3, channels), mode, levels), Text("caption")), {"image": pixels, "caption": captions}
     )
     write(data, tmp_path / "out")
     assert_same(read(tmp_path / "out", schema={"caption": "text"}), data)
@@ -122,7 +122,7 @@ def test_image_modes_round_trip(tmp_path, mode, channels):
 def test_mixed_sizes_round_trip(tmp_path):
     pixels = np.empty(2, dtype=object)
     pixels[:] = [np.zeros((1, 4, 3), np.uint8), np.ones((2, 2, 3), np.uint8)]
-    data = Dataset((writer.Image("image", None, "RGB"),), {"image": pixels})
+    data = Dataset((Image("image", None, "RGB"),), {"image": pixels})
     write(data, tmp_path / "out")
     assert_same(read(tmp_path / "out"), data)
 

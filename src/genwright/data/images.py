@@ -4,7 +4,8 @@ import io
 import os
 import re
 import warnings
-from collections.abc import Callable, Mapping
+from collections import Counter
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -43,6 +44,14 @@ OBJECT = re.compile(
     r"\s*<[^<>]* at 0x[0-9a-f]+>"
 )  # how Python prints an object: an address in memory tells nobody anything
 LEVELS_KEY = "levels"  # PNG text chunk that says how many grey levels an image has, if not 2 or 256
+COPIES = 3  # bytes held for one byte of a pixel
+# The default family's net for images works at some 20 places a side at most; larger images are folded into channels.
+BATCH = 64  # images of a training step, as far as there are as many
+PLACES = 20
+NET_CHANNELS = 32
+VALUE_COPIES, PLACE_COPIES = 16, 31  # of float32 that a step holds for a value of an image, for a channel of a place
+FOLDED_WEIGHTS = 1.5 * 9 * 2 * NET_CHANNELS  # of the first and last convolution for a value that is folded into a place
+WEIGHT_COPIES = 6  # weights, gradient, two moments, average, best
 
 
 @dataclass(frozen=True)
@@ -208,16 +217,56 @@ def scale_levels(pixels: UInt8[np.ndarray, "*s"], old: int, new: int) -> UInt8[n
 
 def resized(data: Dataset, size: tuple[int, int]) -> Dataset:
     """The Dataset with its images resized to (height, width), as `read_images` does it."""
-    field = data.media
-    assert isinstance(field, Image)
+    field = data.medium(Image)
     mode = "L" if field.mode == "1" else field.mode
     return _redrawn(data, replace(field, mode=mode, levels=256), size)
 
 
+def image_memory(column: np.ndarray) -> float:
+    """Bytes that fitting images takes; measured as in `genwright.data.forecast`."""
+    return COPIES * sum(image.nbytes for image in column) + _image_step(column)
+
+
+def _image_step(images: Iterable[np.ndarray]) -> float:
+    """Bytes of one training step on the largest of the images, and of the weights that grow with their size."""
+    each = list(images)
+    largest = max(each, key=lambda image: image.size)
+    height, width = largest.shape[:2]
+    fold = 1
+    while max(height, width) > fold * PLACES:
+        fold *= 2
+    places = -(-height // fold) * -(-width // fold)
+    batch = min(BATCH, max(1, round(0.8 * len(each))))
+    held = batch * (VALUE_COPIES * largest.size + PLACE_COPIES * NET_CHANNELS * places)
+    return 4.0 * (held + WEIGHT_COPIES * FOLDED_WEIGHTS * fold**2 * largest.size / (height * width))
+
+
+def unlike_sizes(column: np.ndarray) -> list[str]:
+    """What to do about images of several sizes."""
+    shapes = Counter(image.shape[:2] for image in column)
+    if len(shapes) == 1:
+        return []
+    (height, width), n = shapes.most_common(1)[0]
+    told = f"a fit takes one: read them with size=({height}, {width}), which {n:,} have"
+    return [f"images of {len(shapes):,} sizes: {told}"]
+
+
+def image_sizes(field: Image, column: np.ndarray) -> tuple[str, str]:
+    """The smallest size, and the largest with the mode."""
+    sizes = sorted({image.shape[:2] for image in column})
+    low, high = (f"{height} x {width}" for height, width in (sizes[0], sizes[-1]))
+    return low, f"{high} {field.mode}"
+
+
+def image_like(data: Dataset, field: Image) -> tuple[Image, np.ndarray]:
+    """The images in the mode and levels of `field`, and the field that they are then."""
+    own = (data := recast(data, field)).medium(Image)
+    return replace(field, shape=own.shape), data.columns[own.name]
+
+
 def recast(data: Dataset, field: Image) -> Dataset:
     """The Dataset with its images in the mode and levels of `field`; raises DataError if their size differs."""
-    own = data.media
-    assert isinstance(own, Image)
+    own = data.medium(Image)
     if field.shape is not None and (own.shape is None or own.shape[:2] != field.shape[:2]):
         found = "of different sizes" if own.shape is None else f"{own.shape[0]} x {own.shape[1]}"
         what = f"images are {found}, not {field.shape[0]} x {field.shape[1]} (height x width) as the real ones"
@@ -228,8 +277,7 @@ def recast(data: Dataset, field: Image) -> Dataset:
 
 def _redrawn(data: Dataset, field: Image, size: tuple[int, int] | None) -> Dataset:
     """Every image in the mode and levels of `field`, resized if `size` is given."""
-    own = data.media
-    assert isinstance(own, Image)
+    own = data.medium(Image)
     images = [_redraw(image, own.levels, field, size) for image in data.columns[own.name]]
     alike = size is not None or own.shape is not None
     pixels = np.stack(images) if alike else np.empty(len(images), dtype=object)

@@ -7,11 +7,12 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from genwright.data.dataset import Constant, Dataset, Field, Identifier, Image, Number, Text, Time
+from genwright.data.cells import cells
+from genwright.data.dataset import ARRAYS, MEDIA, Constant, Dataset, Field, Identifier, Number, Time
 from genwright.data.forecast import fit_memory, fit_seconds, obstacles
+from genwright.data.media import KINDS
 from genwright.data.personal import Finding, personal_data, suspicious_values
 from genwright.data.split import row_keys
-from genwright.data.write import cells
 
 SHOWN = 5  # most frequent values per field
 MANY_MISSING = 0.5
@@ -142,20 +143,15 @@ def _shared_rows(data: Dataset, other: Dataset) -> int:
 
 def _summary(field: Field, column: np.ndarray) -> FieldSummary:
     kind = type(field).__name__.lower()
-    if isinstance(field, Image):
-        sizes = sorted({image.shape[:2] for image in column})
-        ends = [f"{h} x {w}" for h, w in (sizes[0], sizes[-1])]
+    if isinstance(field, ARRAYS):
         distinct = len(np.unique(row_keys({field.name: column})))
-        return FieldSummary(field.name, f"{kind} {field.mode}", 0.0, distinct, ends[0], ends[1])
+        return FieldSummary(field.name, kind, 0.0, distinct, *KINDS[type(field)].ends(field, column))
     codes, values = pd.factorize(column)
     counts = np.bincount(codes[codes >= 0], minlength=len(values))
     missing = float((codes < 0).mean())
-    match field:
-        case Text():
-            lengths = [len(t) for t in values]
-            return FieldSummary(field.name, kind, missing, len(values), f"{min(lengths)}", f"{max(lengths)} characters")
-        case Identifier():
-            return FieldSummary(field.name, kind, missing, len(values))
+    if isinstance(field, (Identifier, *MEDIA)):
+        ends = ("", "") if isinstance(field, Identifier) else KINDS[type(field)].ends(field, column)
+        return FieldSummary(field.name, kind, missing, len(values), *ends)
     order = np.argsort(-counts, kind="stable")[:SHOWN]
     texts = cells(field, np.asarray(values)[order])
     frequent = tuple((str(t), float(counts[i] / len(column))) for t, i in zip(texts, order, strict=True))

@@ -2,19 +2,20 @@
 
 import os
 from collections.abc import Sequence
-from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
-from genwright.data.dataset import Category, Dataset, Field, Image, Number, Time
+from genwright.data.cells import cells
+from genwright.data.dataset import ARRAYS, Category, Dataset, Field, Number, Time
 from genwright.data.delimited import read_delimited
 from genwright.data.files import Stream, read_bytes
 from genwright.data.frames import from_frame, read_parquet
-from genwright.data.images import recast
 from genwright.data.kinds import Typed, as_identifier, conform, is_infinite
+from genwright.data.media import KINDS
 from genwright.data.objects import gathered
 from genwright.data.paths import existing, missing_path
 from genwright.data.read import Source, read_known
@@ -27,8 +28,6 @@ from genwright.data.table import (
     missing_marks,
     parse_json_lines,
 )
-from genwright.data.text import text_fields
-from genwright.data.write import cells
 from genwright.errors import DataError
 
 
@@ -48,23 +47,10 @@ def read_like(source: Source, real: Dataset, *, missing: Any = (), size: tuple[i
     if real.media is None:
         return _table_like(_raw_table(source, marks), real)
     beside = [f for f in real.fields if f is not real.media]
-    if isinstance(real.media, Image):
-        return _media_like(read_known(source, beside, missing=missing, size=size), real)
-    path = Path(source) if isinstance(source, str | os.PathLike) else None
-    if path is not None and _suffix(path) in (".jsonl", ".ndjson"):
-        table = _raw_table(source, marks)
-        own = text_fields(table, real.media.name if real.media.name in table.names else None)
-        text = own[0] if own else _longest(table)  # a collapsed generator repeats itself, as categories do
-        return _media_like(read_known(source, beside, missing=missing, field=text), real)
-    one_file = path is not None and _suffix(path) == ".txt"
-    records = "running" if real.media.running else "lines" if one_file else None
-    records = records if path and existing(path) else None
-    return _media_like(read_known(source, beside, missing=missing, records=records), real)
-
-
-def _longest(table: RawTable) -> str:
-    """The column with the most characters."""
-    return max(table.columns, key=lambda c: sum(len(t) * int(k) for t, k in zip(c.texts, c.counts, strict=True))).name
+    about: dict[str, Any] = {"missing": missing, "size": size}
+    if isinstance(source, str | os.PathLike):
+        about |= KINDS[real.kind].asked(real.media, Path(source), partial(_raw_table, source, marks))
+    return _media_like(read_known(source, beside, **about), real)
 
 
 def read_partial(source: Source, fields: Sequence[Field], *, missing: Any = ()) -> Dataset:
@@ -167,19 +153,17 @@ def _table_like(table: RawTable, real: Dataset) -> Dataset:
 def _media_like(data: Dataset, real: Dataset) -> Dataset:
     """Images or texts, and those scalar fields of `real` that came with them."""
     wanted = real.media
-    if wanted is None or type(data.media) is not type(wanted):
-        kind = type(wanted).__name__.lower()
-        hint = "give a .txt or .jsonl" if kind == "text" else "give a folder or zip of images"
-        raise DataError(f"no {kind}s, but {real.name} holds {kind}s", where=data.name, hint=hint)
-    old = data.media
-    assert old is not None
-    if isinstance(wanted, Image):
-        data = recast(data, wanted)
-    fields: list[Field] = [replace(wanted, shape=_shape(data)) if isinstance(wanted, Image) else wanted]
-    columns = {wanted.name: data.columns[old.name]}
+    assert wanted is not None
+    kind = KINDS[real.kind]
+    if data.kind is not real.kind:
+        what = f"no {kind.many}, but {real.name} holds {kind.many}"
+        raise DataError(what, where=data.name, hint=f"give {kind.files}")
+    own, column = kind.alike(data, wanted)
+    fields: list[Field] = [own]
+    columns = {wanted.name: column}
     notes = list(data.notes)
     for field in real.fields:
-        if field.name == wanted.name or field.name not in data.columns or isinstance(field, Image):
+        if field.name == wanted.name or field.name not in data.columns or isinstance(field, ARRAYS):
             continue
         typed = _retyped(data, field)
         fields.append(typed.field)
@@ -200,10 +184,3 @@ def _retyped(data: Dataset, field: Field) -> Typed:
         return conform(RawColumn.of(field.name, texts), field)
     except DataError as error:
         raise DataError(error.what, where=f"{data.name}, {field.name!r}", hint=error.hint) from None
-
-
-def _shape(data: Dataset) -> tuple[int, int, int] | None:
-    image = data.media
-    assert isinstance(image, Image)
-    column: np.ndarray = data.columns[image.name]
-    return None if column.dtype == object else (column.shape[1], column.shape[2], column.shape[3])

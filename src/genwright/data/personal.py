@@ -8,10 +8,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 import pandas as pd
 
+from genwright.data.cells import cells
 from genwright.data.checks import is_valid, luhn
-from genwright.data.dataset import Category, Constant, Dataset, Field, Identifier, Image, Number, Text, Time
+from genwright.data.dataset import MEDIA, Category, Constant, Dataset, Field, Identifier, Number, Text, Time
 from genwright.data.schema import FULL_NAME
-from genwright.data.write import cells
 
 MOST_VALUES = 1000  # distinct values looked at in each column
 MOSTLY = 0.8  # a column of which at least this share of values has a form is taken to hold such
@@ -56,9 +56,7 @@ class Finding:
 def personal_data(data: Dataset) -> tuple[Finding, ...]:
     """Fields that seem to hold personal data, and what genwright does with them unless told otherwise."""
     found = []
-    for field in data.fields:
-        if isinstance(field, Image):
-            continue
+    for field in data.cells:
         values = _distinct(field, data.columns[field.name])
         what = _by_values(field, values) or _by_name(field)
         if what and values:
@@ -81,7 +79,7 @@ def _by_values(field: Field, values: Sequence[str]) -> str | None:
     for what, test in tests.items():
         if sum(map(test, values)) >= MOSTLY * len(values):
             return what
-    unlike = isinstance(field, Identifier | Text)
+    unlike = isinstance(field, (Identifier, *MEDIA))
     if unlike and sum(bool(FULL_NAME.fullmatch(v)) for v in values) >= MOSTLY * len(values):
         return "name of a person"
     return None

@@ -11,7 +11,7 @@ import pandas as pd
 from genwright.data import images as image_files
 from genwright.data.arrays import idx_images_in, is_idx, read_idx, read_npz
 from genwright.data.builtin import BUILTIN
-from genwright.data.dataset import SCALARS, Constant, Dataset, Field, Identifier, Image, Text
+from genwright.data.dataset import ARRAYS, SCALARS, Constant, Dataset, Field, Identifier, Image, Text
 from genwright.data.delimited import read_delimited
 from genwright.data.files import Stream, files_in, read_bytes, readable, shown
 from genwright.data.frames import from_frame, read_parquet
@@ -276,7 +276,7 @@ def _check_size(size: tuple[int, int] | None) -> None:
 
 def _check_label(data: Dataset, label: str) -> None:
     field = data.field(label)
-    if isinstance(field, Identifier | Constant | Image):
+    if isinstance(field, (Identifier, Constant, *ARRAYS)):
         why = "it has a single value" if isinstance(field, Constant) else "it differs from row to row"
         raise ArgumentError(f"{label!r} cannot be the label: {why}", where=data.name)
 

@@ -13,13 +13,15 @@ from uuid import UUID
 import numpy as np
 
 from genwright.data.arrow import json_value
-from genwright.data.dataset import Category, Constant, Dataset, Field, Identifier, Image, Number, Time
+from genwright.data.cells import cells
+from genwright.data.dataset import ARRAYS, Category, Constant, Dataset, Field, Identifier, Number, Time
+from genwright.data.media import KINDS
 from genwright.data.spellings import truth
 from genwright.data.sql import Address, connected, named
 from genwright.data.sql_types import duration, is_uuid, stored_type
 from genwright.data.stored import arrow_array
 from genwright.data.times import has_clock, has_day, zone_of
-from genwright.data.write import IfExists, cells
+from genwright.data.write import IfExists
 from genwright.errors import ArgumentError
 
 BATCH = 5000  # rows sent at a time
@@ -36,8 +38,10 @@ def write_sql(data: Dataset, address: Address, *, if_exists: IfExists = "fail") 
     as its own columns have them. Raises ArgumentError for a table in the way or without a column for some field,
     DataError with the database's own words where it refuses.
     """
-    if isinstance(data.media, Image):
-        raise ArgumentError("images do not go into a database", where=address.shown, hint="give a folder")
+    if isinstance(data.media, ARRAYS):
+        raise ArgumentError(
+            f"{KINDS[data.kind].many} do not go into a database", where=address.shown, hint="give a folder"
+        )
     if address.table is None:
         raise ArgumentError("which table?", where=address.shown, hint="say table=, or add ?table=NAME to the URL")
     with connected(address, writing=True) as connection:
@@ -72,7 +76,7 @@ def described(data: Dataset, dialect: Any, *, keys: Sequence[str] = ()) -> tuple
     """
     import sqlalchemy as sa
 
-    fields = [f for f in data.fields if not isinstance(f, Image)]
+    fields = data.cells
     types = [column_type(f, data.columns[f.name], dialect) for f in fields]
     columns = [sa.Column(f.name, kind, primary_key=f.name in keys) for f, (kind, _) in zip(fields, types, strict=True)]
     return columns, tuple(note for _, note in types if note)
@@ -149,7 +153,7 @@ def insert(connection: Any, data: Dataset, table: Any) -> None:
     import sqlalchemy as sa
     from sqlalchemy.dialects import sqlite
 
-    targets: dict[Field, Any] = {f: _column_of(table, f.name) for f in data.fields if not isinstance(f, Image)}
+    targets: dict[Field, Any] = {f: _column_of(table, f.name) for f in data.cells}
     targets = {f: column for f, column in targets.items() if column.computed is None}
     for field, column in targets.items():
         if isinstance(field, Time) and isinstance(column.type, sa.DateTime) and connection.dialect.name == "sqlite":

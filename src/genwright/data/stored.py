@@ -22,7 +22,7 @@ from genwright.data.arrow import (
     values_of_texts,
 )
 from genwright.data.cells import cells
-from genwright.data.dataset import Category, Constant, Dataset, Field, Identifier, Image, Number, Storage, Time
+from genwright.data.dataset import Category, Constant, Dataset, Field, Identifier, Number, Storage, Time
 from genwright.data.spellings import truth
 from genwright.data.times import has_day, zone_of
 
@@ -148,7 +148,7 @@ def _of_pandas(texts: Sequence[str | None], name: str) -> Any:
 
 def to_frame(data: Dataset) -> pd.DataFrame:
     """All fields but images, with the types and the labels that they were read with."""
-    fields = [f for f in data.fields if not isinstance(f, Image)]
+    fields = data.cells
     frame = pd.DataFrame({f.name: _series(f, data.columns[f.name]) for f in fields})
     labels = [f.name if f.storage is None or f.storage.label is None else f.storage.label for f in fields]
     if any(label is not f.name for label, f in zip(labels, fields, strict=True)):

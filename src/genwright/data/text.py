@@ -1,8 +1,10 @@
 """Text: one running text cut into passages, or one record per line, file or JSON object."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -11,6 +13,7 @@ from genwright.data.dataset import Dataset, Field, Text
 from genwright.data.encodings import decode_text
 from genwright.data.files import Files, readable, unread
 from genwright.data.kinds import as_category, as_identifier
+from genwright.data.paths import existing
 from genwright.data.schema import type_columns
 from genwright.data.table import RawColumn, RawTable
 from genwright.errors import ArgumentError, DataError
@@ -22,6 +25,7 @@ LONGEST = 2 * PASSAGE  # characters after which it ends at the next line, senten
 LONG_TEXT = 40  # mean characters from which a string of a JSON record is text rather than a name or category
 LONG_RECORD = 100_000  # characters; longer files are books rather than records
 TEXT_NAME = "text"
+COPIES = 5  # bytes held for one character
 
 
 def parse_text(raw: bytes, *, where: str, records: Records | None) -> Dataset:
@@ -152,6 +156,38 @@ def text_fields(table: RawTable, field: str | None) -> list[str]:
         if c.present and total[c.name] / c.present >= LONG_TEXT and len(c.texts) > c.present / 2
     ]
     return long if sum(total[name] for name in long) > sum(total.values()) / 2 else []
+
+
+def reading_like(field: Text, path: Path, table: Callable[[], RawTable]) -> dict[str, Any]:
+    """How `read` is told to take what is at `path`, as a `table` if it holds JSON, for the kind of text of `field`."""
+    suffix = Path(path.name.lower().removesuffix(".gz")).suffix
+    if suffix in (".jsonl", ".ndjson"):
+        found = table()
+        own = text_fields(found, field.name if field.name in found.names else None)
+        return {"field": own[0] if own else _longest(found)}  # a collapsed generator repeats itself, as categories do
+    records = "running" if field.running else "lines" if suffix == ".txt" else None
+    return {"records": records if existing(path) else None}
+
+
+def _longest(table: RawTable) -> str:
+    """The column with the most characters."""
+    return max(table.columns, key=lambda c: sum(len(t) * int(k) for t, k in zip(c.texts, c.counts, strict=True))).name
+
+
+def text_like(data: Dataset, field: Text) -> tuple[Text, np.ndarray]:
+    """The texts as they are, taken for what `field` says."""
+    return field, data.columns[data.medium(Text).name]
+
+
+def text_memory(column: np.ndarray) -> float:
+    """Bytes that fitting texts takes."""
+    return COPIES * sum(map(len, column))
+
+
+def text_lengths(field: Text, column: np.ndarray) -> tuple[str, str]:
+    """The shortest and the longest."""
+    lengths = [len(text) for text in column if text is not None]
+    return f"{min(lengths)}", f"{max(lengths)} characters"
 
 
 def text_dataset(

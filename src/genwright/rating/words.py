@@ -7,8 +7,8 @@ from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from genwright.data.cells import cells
 from genwright.data.dataset import SCALARS, Dataset, Number, Text
-from genwright.data.write import cells
 from genwright.errors import DataError
 
 LONGEST = 3000  # characters of a text

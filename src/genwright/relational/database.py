@@ -9,11 +9,11 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool
 
+from genwright.data.cells import cells
 from genwright.data.dataset import Dataset, Identifier
 from genwright.data.keys import EXACT_DIGITS
 from genwright.data.kinds import as_identifier
 from genwright.data.table import RawColumn
-from genwright.data.write import cells
 from genwright.errors import ArgumentError, DataError
 from genwright.typed import by_hand, made, typed
 

@@ -5,6 +5,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
+from genwright.constraints import Constraints
 from genwright.families.family import Density, Family
 from genwright.metrics.score import Score
 from genwright.model.generator import Generator

@@ -7,8 +7,8 @@ from typing import Any
 import jinja2
 from markupsafe import Markup
 
+from genwright.data.cells import cells
 from genwright.data.dataset import Dataset, Image, Text
-from genwright.data.write import cells
 from genwright.report.reading import shown
 
 _PAGE = Path(__file__).parent / "page"

@@ -4,9 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from genwright.codecs import expected_space
 from genwright.constraints import Rule, check_rules
 from genwright.data.dataset import Category, Dataset, Image, Text
 from genwright.errors import ArgumentError
+from genwright.families.capabilities import suitable
 from genwright.families.family import Family
 from genwright.families.recipe import check_family
 from genwright.metrics.evaluate import Evaluation
