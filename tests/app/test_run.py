@@ -8,12 +8,14 @@ from click.testing import CliRunner
 
 import genwright as gw
 from genwright.app.cli import main
+from genwright.codecs import expected_space
+from genwright.families.capabilities import suitable
 from genwright.metrics.evaluate import evaluate
 from genwright.metrics.score import Score
 from genwright.report.report import Entry
-from genwright.runs.arena import suitable
 from genwright.runs.folder import claim
 from genwright.runs.ranking import Contestant, choose, ranked
+from genwright.spaces import Columns
 
 FITTED = {"mixture", "vae"}
 FILES = {
@@ -30,10 +32,13 @@ FILES = {
     "comparison",
 }
 
+ROWS = Columns(())  # of any table
+
 
 def contestant(family, value, interval):
     score = Score(name="C2ST", value=value, direction="higher", n=9, signature="test", interval=interval)
-    return Contestant(Entry(family=family.name, seconds=1.0, headline=score), family, None)
+    density = family.can(ROWS).density.value
+    return Contestant(Entry(family=family.name, seconds=1.0, headline=score, density=density), family, None)
 
 
 def failed(family):
@@ -90,13 +95,14 @@ def test_when_every_family_fails_the_error_says_why(tmp_path):
 
 
 def test_a_run_is_recognised_by_another_process(tmp_path):
-    claim(tmp_path, gw.read("wine"), minutes=1.0, seed=0, families=suitable(gw.read("wine")))
+    claim(tmp_path, gw.read("wine"), minutes=1.0, seed=0, families=suitable(expected_space(gw.read("wine"))))
     assert "0x" not in (tmp_path / "run.json").read_text()  # the address of a function is new in every process
 
 
 def test_suitable_families_are_those_that_model_the_space():
-    assert {family.name for family in suitable(gw.read("wine"))} >= {"mixture", "vae", "gan", "flow", "autoregressive"}
-    assert {family.name for family in suitable(gw.read("python-stdlib"))} == {"autoregressive", "masked diffusion"}
+    rows, text = (suitable(expected_space(gw.read(name))) for name in ("wine", "python-stdlib"))
+    assert {family.name for family in rows} >= {"mixture", "vae", "gan", "flow", "autoregressive"}
+    assert {family.name for family in text} == {"autoregressive", "masked diffusion"}
 
 
 def test_the_best_value_wins_unless_the_score_cannot_tell():

@@ -56,8 +56,8 @@ def choose(contestants: Sequence[Contestant]) -> Contestant:
         and tied(c.entry.headline, best.entry.headline)
         and bool(unusable(c.entry.scores)) == bool(unusable(best.entry.scores))
     ]
-    densities = [density.value for density in Density]
-    return min(equals, key=lambda c: densities.index(c.entry.density))  # the first, hence the best, of equals
+    rank = {density.value: place for place, density in enumerate(Density)}
+    return min(equals, key=lambda c: rank.get(c.entry.density, len(rank)))  # the first, hence the best, of equals
 
 
 def ranked(contestants: Sequence[Contestant]) -> list[Contestant]:
