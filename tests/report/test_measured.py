@@ -14,7 +14,8 @@ from genwright.metrics.features import fit_extractor
 from genwright.metrics.intervals import Replicates
 from genwright.metrics.score import Score
 from genwright.rating.protocol import QUESTIONS
-from genwright.report.evidence import Records, picture, suspects
+from genwright.report.evidence import Records, suspects
+from genwright.report.kinds import picture
 from genwright.report.meanings import meaning_of
 from genwright.report.measured import comparison_page, evaluation_page, places, write_comparison, write_evaluation
 from genwright.report.reading import read

@@ -8,7 +8,7 @@ import numpy as np
 from jaxtyping import Float, Int
 from markupsafe import Markup
 
-from genwright.data.dataset import Category, Dataset, Field, Number, Time
+from genwright.data.dataset import Category, Dataset, Field, Identifier, Number, Time
 from genwright.metrics.tables import shape_errors
 from genwright.report import charts
 
@@ -177,3 +177,15 @@ def _missing(field: Field, column: np.ndarray) -> np.ndarray:
 def _texts(column: np.ndarray) -> np.ndarray:
     """Category values as text, a dash for missing ones."""
     return np.array(["—" if value is None else value for value in column], dtype=object).astype(str)
+
+
+def amount(data: Dataset) -> str:
+    """How many rows and columns of each type there are, in words."""
+    kinds = [(Number, "number"), (Category, "category"), (Time, "time"), (Identifier, "identifier")]
+    counts = [(sum(isinstance(f, kind) for f in data.fields), word) for kind, word in kinds]
+    return f"{len(data):,} rows with " + ", ".join(_counted(count, word) for count, word in counts if count)
+
+
+def _counted(count: int, word: str) -> str:
+    plural = {"category": "categories"}.get(word, word + "s")
+    return f"{count} {word if count == 1 else plural}"

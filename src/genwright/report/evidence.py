@@ -1,13 +1,13 @@
 """One picture for each group of scores, drawn from the records themselves: what the numbers say, to be seen."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 
 import numpy as np
 from jaxtyping import Float, Int
 
-from genwright.data.dataset import Dataset, Image, Text
+from genwright.data.dataset import Dataset
 from genwright.metrics.encoding import row_points
 from genwright.metrics.features import pixels
 from genwright.metrics.neighbours import nearest_of, nearest_others
@@ -19,6 +19,11 @@ MOST = 1000  # records of each set that are measured for a picture
 DOTS = 400  # records of each set on a map
 SIDE = 16  # pixels a side at which images are compared for a picture
 FRAMED = 14  # images shown on a map
+
+Points = dict[str, Float[np.ndarray, "_ d"]]  # by set: real, unseen, fake and, where it is known, train
+Chosen = dict[str, Int[np.ndarray, "_"]]
+Flat = dict[str, Float[np.ndarray, "_ 2"]]
+Framed = tuple[float, float, bool, np.ndarray]  # place on the map, whether real, and pixels
 
 
 @dataclass(frozen=True)
@@ -41,16 +46,25 @@ class Records:
     fake: Dataset
     train: Dataset | None = None
 
-    @cached_property
-    def points(self) -> dict[str, Float[np.ndarray, "_ d"]]:
-        """Tables and images as points of one space, some of each set; empty where there is nothing to place."""
+    @property
+    def _sets(self) -> dict[str, Dataset]:
+        """Some of each set."""
         sets = {"real": self.real, "unseen": self.unseen, "fake": self.fake}
         sets = {name: spread(data, MOST) for name, data in sets.items()}
         if self.train is not None:
             sets["train"] = spread(self.train, 10 * MOST)
-        if isinstance(self.real.media, Image):
-            points = {name: _pixel_points(data, self.real) for name, data in sets.items()}
-            return points if len({each.shape[1] for each in points.values()}) == 1 else {}  # grey against colour
+        return sets
+
+    @cached_property
+    def pixels(self) -> Points:
+        """Images as points of one space; empty for grey ones against coloured ones."""
+        points = {name: _pixel_points(data, self.real) for name, data in self._sets.items()}
+        return points if len({each.shape[1] for each in points.values()}) == 1 else {}
+
+    @cached_property
+    def rows(self) -> Points:
+        """Rows of tables as points of one space; empty where there is nothing to place."""
+        sets = self._sets
         if not self.real.scalars or min(map(len, sets.values())) < 2:
             return {}
         return dict(zip(sets, row_points(sets.get("train", sets["real"]), list(sets.values())), strict=True))
@@ -61,37 +75,18 @@ def spread(data: Dataset, most: int) -> Dataset:
     return data.take(_spread(len(data), most))
 
 
-def picture(group: Group, *, scores: Sequence[Score], records: Records) -> Picture | None:
-    """The picture that shows what the scores of `group` speak of; None where the records do not hold one."""
-    text = isinstance(records.real.media, Text)
-    match group:
-        case "fidelity":
-            return words.frequencies(records.real, records.fake) if text else _map(records)
-        case "diversity":
-            return words.variety(scores) if text else _variety(records)
-        case "novelty":
-            return words.copied(records.fake, records.unseen, records.train) if text else _nearness(records)
-        case "utility":
-            return learning.trained_on(records.train, records.fake, test=records.unseen, scores=scores)
-        case "likelihood":
-            return words.code_lengths(records.unseen, scores) if text else None
-        case "human":
-            return _human(scores)
-
-
 def suspects(records: Records, *, shown: int = 5) -> list[Suspect]:
     """The generated rows nearest to a training row, nearest first; numbers of rows in `spread` sets."""
-    if records.train is None or not records.points:
+    if records.train is None or not records.rows:
         return []
-    distance, nearest = nearest_of(records.points["fake"], records.points["train"])
-    usual = float(np.median(nearest_of(records.points["unseen"], records.points["train"])[0]))
+    distance, nearest = nearest_of(records.rows["fake"], records.rows["train"])
+    usual = float(np.median(nearest_of(records.rows["unseen"], records.rows["train"])[0]))
     order = np.argsort(distance, kind="stable")[:shown]
     return [Suspect(int(i), int(nearest[i]), float(distance[i]) / max(usual, 1e-9)) for i in order]
 
 
-def _map(records: Records) -> Picture | None:
+def _map(points: Points, frame: Callable[[Chosen, Flat], list[Framed]] | None = None) -> Picture | None:
     """The first two principal components of the real records, with the generated ones in the same plane."""
-    points = records.points
     if not points or points["real"].shape[1] < 2 or len(points["real"]) < 3:
         return None
     chosen = {name: _spread(len(points[name]), DOTS) for name in ("real", "fake")}
@@ -99,9 +94,7 @@ def _map(records: Records) -> Picture | None:
     _, scale, axes = np.linalg.svd(points["real"] - centre, full_matrices=False)
     flat = {name: (points[name][rows] - centre) @ axes[:2].T for name, rows in chosen.items()}
     share = float((scale[:2] ** 2).sum() / max((scale**2).sum(), 1e-300))
-    framed = []
-    if isinstance(records.real.media, Image):
-        framed = _framed(records, chosen, flat)
+    framed = [] if frame is None else frame(chosen, flat)
     caption = (
         f"Each {'image' if framed else 'row'} as a point: the two directions in which real records differ most "
         f"({share:.0%} of their variance), by {'pixels' if framed else 'columns'}. The clouds should cover the same "
@@ -111,9 +104,7 @@ def _map(records: Records) -> Picture | None:
     return Picture(plots.point_map(flat["real"], flat["fake"], title=title, thumbnails=framed), caption)
 
 
-def _framed(
-    records: Records, chosen: dict[str, Int[np.ndarray, "_"]], flat: dict[str, Float[np.ndarray, "_ 2"]]
-) -> list[tuple[float, float, bool, np.ndarray]]:
+def _framed(records: Records, chosen: Chosen, flat: Flat) -> list[Framed]:
     """Images far apart on the map, with their places."""
     where = np.concatenate([flat["real"], flat["fake"]])
     of = images.image_field(records.real)
@@ -127,14 +118,14 @@ def _framed(
     return framed
 
 
-def _variety(records: Records) -> Picture | None:
+def _variety(placed: Points) -> Picture | None:
     """How far records lie from the nearest of their own set, sets of one size."""
-    if not records.points:
+    if not placed:
         return None
-    n = min(len(records.points["real"]), len(records.points["fake"]))
+    n = min(len(placed["real"]), len(placed["fake"]))
     if n < 5:
         return None
-    sets = records.points["real"], records.points["fake"]
+    sets = placed["real"], placed["fake"]
     own = [nearest_others(points[_spread(len(points), n)])[0][:, 0] for points in sets]
     caption = (
         f"How far each of {n} real and {n} generated records is from the nearest other of its own set; dashes mark the "
@@ -144,11 +135,11 @@ def _variety(records: Records) -> Picture | None:
     return Picture(chart, caption)
 
 
-def _nearness(records: Records) -> Picture | None:
+def _nearness(points: Points) -> Picture | None:
     """How far generated and unseen real records lie from the nearest training record."""
-    if records.train is None or not records.points:
+    if "train" not in points:
         return None
-    to_train = [nearest_of(records.points[name], records.points["train"])[0] for name in ("unseen", "fake")]
+    to_train = [nearest_of(points[name], points["train"])[0] for name in ("unseen", "fake")]
     caption = (
         "How far generated records, and real ones that were never fitted to, are from their nearest training record; "
         "dashes mark the medians. A heap of generated records at 0 would be copies. This proves no privacy."
@@ -186,3 +177,26 @@ def _far_apart(points: Float[np.ndarray, "n 2"], most: int) -> list[int]:
 
 def _spread(n: int, most: int) -> Int[np.ndarray, "_"]:
     return np.unique(np.linspace(0, n - 1, min(most, n)).round().astype(np.int64))
+
+
+Drawing = Callable[[Records, Sequence[Score]], Picture | None]
+ALL: dict[Group, Drawing] = {
+    "utility": lambda of, scores: learning.trained_on(of.train, of.fake, test=of.unseen, scores=scores),
+    "human": lambda of, scores: _human(scores),
+}
+ROWS: Mapping[Group, Drawing] = ALL | {
+    "fidelity": lambda of, scores: _map(of.rows),
+    "diversity": lambda of, scores: _variety(of.rows),
+    "novelty": lambda of, scores: _nearness(of.rows),
+}
+IMAGES: Mapping[Group, Drawing] = ALL | {
+    "fidelity": lambda of, scores: _map(of.pixels, partial(_framed, of)),
+    "diversity": lambda of, scores: _variety(of.pixels),
+    "novelty": lambda of, scores: _nearness(of.pixels),
+}
+TEXTS: Mapping[Group, Drawing] = ALL | {
+    "fidelity": lambda of, scores: words.frequencies(of.real, of.fake),
+    "diversity": lambda of, scores: words.variety(scores),
+    "novelty": lambda of, scores: words.copied(of.fake, of.unseen, of.train),
+    "likelihood": lambda of, scores: words.code_lengths(of.unseen, scores),
+}

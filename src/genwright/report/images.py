@@ -76,8 +76,7 @@ def small(pixels: UInt8[np.ndarray, "h w c"], field: Image) -> UInt8[np.ndarray,
 
 def image_field(data: Dataset) -> Image:
     """The image field of a data set of images."""
-    assert isinstance(data.media, Image)
-    return data.media
+    return data.medium(Image)
 
 
 def _classes(data: Dataset) -> tuple[str, ...]:
@@ -109,3 +108,11 @@ def _uri(pixels: UInt8[np.ndarray, "h w c"], field: Image) -> str:
     raw = io.BytesIO()
     picture.save(raw, format="PNG", optimize=True)
     return "data:image/png;base64," + base64.b64encode(raw.getvalue()).decode()
+
+
+def amount(data: Dataset) -> str:
+    """How many images of which size there are, in words."""
+    shape = image_field(data).shape
+    if shape is None:
+        return f"{len(data):,} images of different sizes"
+    return f"{len(data):,} images of {shape[1]} × {shape[0]} pixels{', colour' if shape[2] >= 3 else ''}"

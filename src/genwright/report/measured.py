@@ -5,32 +5,19 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
-from genwright.data.dataset import Dataset, Image, Text
+from genwright.data.dataset import Dataset
 from genwright.metrics.align import aligned
 from genwright.metrics.comparison import Comparison
 from genwright.metrics.evaluate import Evaluation
 from genwright.metrics.multiple import LEVEL, Difference
 from genwright.metrics.score import Group, Score
-from genwright.report import images, passages
 from genwright.report.evidence import Records
+from genwright.report.kinds import KINDS, samples
 from genwright.report.meanings import meaning_of
-from genwright.report.pages import kind_of, render, table_cells
+from genwright.report.pages import render
 from genwright.report.reading import Reading, Strip, read, read_all, strips, verdict
-from genwright.report.samples import column_names, is_smooth, samples
 from genwright.report.sections import LEADS, sections
 from genwright.storage import write_json, write_text
-
-_JUDGED = (
-    "are ranked by C2ST: how far a classifier that learned the difference fails to tell generated from real ones that "
-    "it has not seen, for that sees single features and their dependence alike."
-)
-RULES = {
-    "table": f"Tables {_JUDGED} With fewer than 10 rows, by trend error, then by shape error.",
-    "images": f"Images {_JUDGED} With fewer than 10 images, by the nearest training image.",
-    "text": f"Texts {_JUDGED} With fewer than 10 texts (or passages of running text), by bits per byte where every "
-    "likelihood is known, else by the divergence of byte 4-grams, then by the variety of words.",
-}
-_SHOWN = {"table": 3, "images": 10, "text": 1}  # samples of each system
 
 
 @dataclass(frozen=True)
@@ -87,7 +74,7 @@ def evaluation_page(
         name=name,
         counts=(len(fake), len(real)),
         against=real.name,
-        kind=kind_of(real),
+        kind=KINDS[real.kind].template,
         part=samples(records),
         readings=readings,
         verdict=verdict(readings, unseen=len(real)),
@@ -105,10 +92,10 @@ def comparison_page(comparison: Comparison, *, systems: Mapping[str, Dataset], r
         places=places(comparison),
         together=[group for group in comparison.together if len(group) > 1],
         level=LEVEL,
-        rule=RULES[kind_of(real)],
+        rule=KINDS[real.kind].rule,
         against=real.name,
         counts=(min(map(len, systems.values())), len(real)),
-        kind=kind_of(real),
+        kind=KINDS[real.kind].template,
         part=_shelves(comparison, systems, real),
         groups=_by_group(comparison),
         readings=[read(score) for found in comparison.evaluations.values() for score in found.scores],
@@ -158,13 +145,6 @@ def _line(name: str, systems: Sequence[Evaluation]) -> Line:
 
 def _shelves(comparison: Comparison, systems: Mapping[str, Dataset], real: Dataset) -> dict[str, Any]:
     """A few records of the real data and of each system, best first."""
+    kind = KINDS[real.kind]
     named = [("real", real), *((name, aligned(systems[name], real)) for name, _ in comparison.ranking)]
-    shown = [(name, data.take(slice(_SHOWN[kind_of(real)]))) for name, data in named]
-    match real.media:
-        case Image() as of:
-            return {"shelves": [(name, images.tiles(data, of)) for name, data in shown], "smooth": is_smooth(of)}
-        case Text() as text:
-            return {"shelves": [(name, passages.shortened(data.columns[text.name])) for name, data in shown]}
-        case _:
-            names = column_names(aligned(real, real))
-            return {"shelves": [(name, table_cells(data, names)) for name, data in shown], "names": names}
+    return kind.shelves([(name, data.take(slice(kind.shown))) for name, data in named])

@@ -8,7 +8,7 @@ import jinja2
 from markupsafe import Markup
 
 from genwright.data.cells import cells
-from genwright.data.dataset import Dataset, Image, Text
+from genwright.data.dataset import Dataset
 from genwright.report.reading import shown
 
 _PAGE = Path(__file__).parent / "page"
@@ -23,11 +23,6 @@ def render(template: str, **values: Any) -> str:
     environment.filters |= {"shown": shown, "clock": clock, "p_value": p_value}
     style = Markup((_PAGE / "style.css").read_text(encoding="utf-8"))  # our own file, not the user's
     return environment.get_template(template).render(style=style, **values)
-
-
-def kind_of(data: Dataset) -> str:
-    """Which template shows this kind of data: "images", "text" or "table"."""
-    return {Image: "images", Text: "text"}.get(type(data.media), "table")
 
 
 def clock(seconds: float | int) -> str:

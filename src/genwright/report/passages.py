@@ -40,3 +40,9 @@ def _cut(raw: bytes, start: int, length: int) -> Passage:
     """A passage from UTF-8 bytes; a run that begins or ends within a character loses that character's part."""
     parts = raw[:start], raw[start : start + length], raw[start + length :]
     return Passage(*(part.decode("utf-8", "ignore") for part in parts))
+
+
+def amount(data: Dataset) -> str:
+    """How much text there is, in words."""
+    characters = sum(map(len, data.columns[data.medium(Text).name]))
+    return f"running text of {characters:,} characters" if data.running else f"{len(data):,} texts"

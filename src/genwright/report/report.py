@@ -7,13 +7,13 @@ from typing import Any
 
 from markupsafe import Markup
 
-from genwright.data.dataset import Category, Dataset, Identifier, Image, Number, Text, Time
+from genwright.data.dataset import Dataset
 from genwright.metrics.score import Score
 from genwright.report import charts
 from genwright.report.evidence import Records
-from genwright.report.pages import clock, kind_of, render
+from genwright.report.kinds import KINDS, samples
+from genwright.report.pages import clock, render
 from genwright.report.reading import Reading, Strip, Verdict, read_all, strips, verdict
-from genwright.report.samples import samples
 from genwright.report.sections import sections
 
 __all__ = ["Entry", "Report", "Walk", "clock"]
@@ -106,7 +106,7 @@ class Report:
         return render(
             "page.html",
             report=self,
-            kind=kind_of(self.data),
+            kind=KINDS[self.data.kind].template,
             part=samples(records, previews=self._previewed(), walks=walks),
             losses=self._losses(),
             sections=sections(self.readings, records=records),
@@ -120,26 +120,13 @@ class Report:
     @property
     def size(self) -> str:
         """How much data there is, in words."""
-        n = f"{len(self.data):,}"
-        match self.data.media:
-            case Image(shape=(height, width, channels)):
-                return f"{n} images of {width} × {height} pixels{', colour' if channels >= 3 else ''}"
-            case Image():
-                return f"{n} images of different sizes"
-            case Text(running=True, name=name):
-                return f"running text of {sum(map(len, self.data.columns[name])):,} characters"
-            case Text():
-                return f"{n} texts"
-        kinds = [(Number, "number"), (Category, "category"), (Time, "time"), (Identifier, "identifier")]
-        counts = [(sum(isinstance(f, kind) for f in self.data.fields), word) for kind, word in kinds]
-        return f"{n} rows with " + ", ".join(_counted(count, word) for count, word in counts if count)
+        return KINDS[self.data.kind].amount(self.data)
 
     @property
     def parting(self) -> str:
         """How the data was divided, in words."""
-        match self.data.media:
-            case Text(running=True):
-                return "The parts follow each other: the text is tested on its end."
+        if self.data.running:
+            return "The parts follow each other: the text is tested on its end."
         alike = f"; the parts have about the same shares of {self.data.label}" if self.data.label else ""
         return f"Equal rows are in the same part{alike}."
 
@@ -161,8 +148,3 @@ def _curve(family: str, history: Any) -> Markup:
         name: (steps, [line[key] for line in history]) for name, key in (("training", "loss"), ("held out", "held_out"))
     }
     return charts.curves(series, title=f"Loss of {family} by step")
-
-
-def _counted(count: int, word: str) -> str:
-    plural = {"category": "categories"}.get(word, word + "s")
-    return f"{count} {word if count == 1 else plural}"

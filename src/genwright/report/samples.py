@@ -1,11 +1,16 @@
-"""What a page shows of the records themselves: rows, images or passages, real beside generated."""
+"""What a page shows of the records themselves: rows, images or passages, real beside generated.
+
+Each function gives the values that the template of its kind of data is filled with. `previews` are records of several
+generators by name, `walks` images on the way between two latents by name, `shelves` records of systems by name, the
+real ones first.
+"""
 
 from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 
-from genwright.data.dataset import Dataset, Image, Text
+from genwright.data.dataset import MEDIA, Dataset, Image, Text
 from genwright.report import columns, images, passages
 from genwright.report.evidence import MOST, Records, spread, suspects
 from genwright.report.pages import table_cells
@@ -18,24 +23,9 @@ _PASSAGES = 6
 Previews = Sequence[tuple[str, Dataset]]
 
 
-def samples(records: Records, *, previews: Previews = (), walks: Previews = ()) -> dict[str, Any]:
-    """The values that the template of this kind of data is filled with; `searched` says if training data is known.
-
-    `previews` are records of several generators by name, `walks` images on the way between two latents by name.
-    """
-    match records.real.media:
-        case Image():
-            shown = _images(records, previews, walks)
-        case Text() as text:
-            shown = _text(records, text, previews)
-        case _:
-            shown = _table(records)
-    return shown | {"searched": records.train is not None}
-
-
 def column_names(data: Dataset) -> list[str]:
     """The columns of a table that are shown: the first so many, the label among them."""
-    names = [f.name for f in data.fields if not isinstance(f, Text | Image)]
+    names = [f.name for f in data.fields if not isinstance(f, MEDIA)]
     if data.label in names[_COLUMNS:]:
         return [*names[: _COLUMNS - 1], data.label]
     return names[:_COLUMNS]
@@ -46,7 +36,8 @@ def is_smooth(field: Image) -> bool:
     return field.shape is None or max(field.shape[:2]) > 64
 
 
-def _table(records: Records) -> dict[str, Any]:
+def table_samples(records: Records, previews: Previews, walks: Previews) -> dict[str, Any]:
+    """Columns, and rows beside the nearest of training."""
     real, fake = records.real, records.fake
     names = [name for name in column_names(real) if name in {f.name for f in fake.fields}]
     enough = len(real.scalars) >= 2
@@ -77,7 +68,8 @@ def _side_by_side(a: Dataset, b: Dataset, names: list[str]) -> list[list[tuple[s
     return [list(zip(*pair, strict=True)) for pair in pairs]
 
 
-def _images(records: Records, previews: Previews, walks: Previews) -> dict[str, Any]:
+def image_samples(records: Records, previews: Previews, walks: Previews) -> dict[str, Any]:
+    """Images by class, those nearest to training, and those on the way from one to another."""
     of, train = images.image_field(records.real), records.train
     return {
         "rows": images.rows(records.real, records.fake),
@@ -88,7 +80,9 @@ def _images(records: Records, previews: Previews, walks: Previews) -> dict[str, 
     }
 
 
-def _text(records: Records, of: Text, previews: Previews) -> dict[str, Any]:
+def text_samples(records: Records, previews: Previews, walks: Previews) -> dict[str, Any]:
+    """Passages with what is copied in them marked."""
+    of = records.real.medium(Text)
     texts = records.fake.columns[of.name][:_PASSAGES]
     source = "" if records.train is None else passages.corpus(records.train, of)
     return {
@@ -98,3 +92,20 @@ def _text(records: Records, of: Text, previews: Previews) -> dict[str, Any]:
         "reals": passages.shortened(records.unseen.columns[of.name][:2]),
         "previews": [(name, passages.shortened(p.columns[of.name][:1])) for name, p in previews],
     }
+
+
+def table_shelves(shelves: Previews) -> dict[str, Any]:
+    """Rows as cells."""
+    names = column_names(shelves[-1][1])
+    return {"shelves": [(name, table_cells(data, names)) for name, data in shelves], "names": names}
+
+
+def image_shelves(shelves: Previews) -> dict[str, Any]:
+    """Images as tiles."""
+    of = images.image_field(shelves[0][1])
+    return {"shelves": [(name, images.tiles(data, of)) for name, data in shelves], "smooth": is_smooth(of)}
+
+
+def text_shelves(shelves: Previews) -> dict[str, Any]:
+    """Passages shortened."""
+    return {"shelves": [(name, passages.shortened(d.columns[d.medium(Text).name])) for name, d in shelves]}

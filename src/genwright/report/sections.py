@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from typing import get_args
 
 from genwright.metrics.score import Group
-from genwright.report.evidence import Records, picture
+from genwright.report.evidence import Records
+from genwright.report.kinds import picture
 from genwright.report.plots import Picture
 from genwright.report.reading import Reading
 

@@ -56,9 +56,9 @@ def variety(scores: Sequence[Score]) -> Picture | None:
 
 def copied(fake: Dataset, unseen: Dataset, train: Dataset | None) -> Picture | None:
     """How long the longest runs are that texts share with the training text, generated beside unseen real ones."""
-    if train is None or not isinstance(train.media, Text):
+    if train is None:
         return None
-    source = passages.corpus(train, train.media)[:_CORPUS]
+    source = passages.corpus(train, train.medium(Text))[:_CORPUS]
     ours, theirs = _passages(fake), _passages(unseen)
     if min(len(ours), len(theirs)) < 5 or not source:
         return None

@@ -1,0 +1,89 @@
+"""The kinds of data that reports show."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+from types import NoneType
+from typing import Any
+
+from genwright.data.dataset import ByKind, Dataset, Image, Text
+from genwright.metrics.score import Group, Score
+from genwright.report import columns, images, passages
+from genwright.report.evidence import IMAGES, ROWS, TEXTS, Drawing, Records
+from genwright.report.plots import Picture
+from genwright.report.samples import (
+    Previews,
+    image_samples,
+    image_shelves,
+    table_samples,
+    table_shelves,
+    text_samples,
+    text_shelves,
+)
+
+_JUDGED = (
+    "are ranked by C2ST: how far a classifier that learned the difference fails to tell generated from real ones that "
+    "it has not seen, for that sees single features and their dependence alike."
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Kind:
+    """How records of one kind are shown.
+
+    `template` of a page and of shelves, filled with `samples` and with `shelves` of `shown` records each; `pictures` by
+    group of scores; `amount` of data in words; the `rule` of rankings.
+    """
+
+    template: str
+    samples: Callable[[Records, Previews, Previews], dict[str, Any]]
+    shelves: Callable[[Previews], dict[str, Any]]
+    shown: int
+    pictures: Mapping[Group, Drawing]
+    amount: Callable[[Dataset], str]
+    rule: str
+
+
+KINDS = ByKind[Kind](
+    {
+        Image: Kind(
+            template="images",
+            samples=image_samples,
+            shelves=image_shelves,
+            shown=10,
+            pictures=IMAGES,
+            amount=images.amount,
+            rule=f"Images {_JUDGED} With fewer than 10 images, by the nearest training image.",
+        ),
+        Text: Kind(
+            template="text",
+            samples=text_samples,
+            shelves=text_shelves,
+            shown=1,
+            pictures=TEXTS,
+            amount=passages.amount,
+            rule=f"Texts {_JUDGED} With fewer than 10 texts (or passages of running text), by bits per byte where "
+            "every likelihood is known, else by the divergence of byte 4-grams, then by the variety of words.",
+        ),
+        NoneType: Kind(
+            template="table",
+            samples=table_samples,
+            shelves=table_shelves,
+            shown=3,
+            pictures=ROWS,
+            amount=columns.amount,
+            rule=f"Tables {_JUDGED} With fewer than 10 rows, by trend error, then by shape error.",
+        ),
+    }
+)
+
+
+def samples(records: Records, *, previews: Previews = (), walks: Previews = ()) -> dict[str, Any]:
+    """The values that the template is filled with; `searched` says if training data is known."""
+    shown = KINDS[records.real.kind].samples(records, previews, walks)
+    return shown | {"searched": records.train is not None}
+
+
+def picture(group: Group, *, scores: Sequence[Score], records: Records) -> Picture | None:
+    """The picture that shows what the scores of `group` speak of; None where the records do not hold one."""
+    draw = KINDS[records.real.kind].pictures.get(group)
+    return draw and draw(records, scores)
