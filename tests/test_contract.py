@@ -14,13 +14,13 @@ from genwright.families.capabilities import check, models, suitable
 from genwright.families.family import Density, GradientFamily, Work
 from genwright.families.recipe import recipe_from_json, recipe_to_json
 from genwright.randomness import seeded
-from genwright.spaces import Columns, Continuous, Discrete, Encoded, Given, Reals, Space, Tokens
+from genwright.spaces import Columns, Conditions, Continuous, Discrete, Encoded, Given, Reals, Space, Tokens
 from genwright.train.fit import fit_family
 from genwright.train.state import Plan, State
 from genwright.train.step import take_step
 
 ROWS = 240
-LABEL = Columns((Discrete("label", 3),))
+LABEL = Conditions(Columns((Discrete("label", 3),)))
 
 
 @dataclass(frozen=True)
@@ -28,7 +28,7 @@ class Case:
     """A space with rows in it; the label, where there is one, says which of three patterns a record follows."""
 
     space: Space
-    context: Columns | None
+    context: Conditions | None
 
     def rows(self) -> Encoded:
         rng = torch.Generator().manual_seed(0)

@@ -19,6 +19,7 @@ from genwright.errors import (
 
 if TYPE_CHECKING:
     from genwright.codecs.conditions import Between, OneOf, Shares
+    from genwright.codecs.others import Derived
     from genwright.data.dataset import Dataset
     from genwright.data.read import read
     from genwright.data.write import write
@@ -57,6 +58,7 @@ _HOMES = {
     "load": "genwright.model.saving",
     "Generator": "genwright.model.generator",
     "Sampling": "genwright.families.sampling",
+    "Derived": "genwright.codecs.others",
     "Between": "genwright.codecs.conditions",
     "OneOf": "genwright.codecs.conditions",
     "Shares": "genwright.codecs.conditions",
@@ -96,6 +98,7 @@ __all__ = [
     "Database",
     "DatabaseGenerator",
     "Dataset",
+    "Derived",
     "Diffusion",
     "FlowMatching",
     "Generator",

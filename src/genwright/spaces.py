@@ -136,13 +136,67 @@ class Columns:
 
 
 Space = Reals | Tokens | Columns
+COLUMNS = "columns"  # the condition that holds all scalar fields together
+
+
+@dataclass(frozen=True)
+class Conditions:
+    """What records are conditioned on: scalar fields together as `Columns`, any other field in a space of its own.
+
+    The conditions of a record are one row of floats, so that families need not look inside: the columns, then the
+    unpacked tokens and arrays of each `other`, one after the other; NaN where something is not known.
+    """
+
+    columns: Columns = Columns(())
+    others: tuple[tuple[str, Space], ...] = ()
+
+    @property
+    def spans(self) -> dict[str, slice]:
+        """Where each condition stands in a row."""
+        found, start = {}, 0
+        for name, space in ((COLUMNS, self.columns), *self.others):
+            size = int(torch.Size(space.shape).numel())
+            found[name] = slice(start, start + size)
+            start += size
+        return found
+
+    @property
+    def size(self) -> int:
+        """Numbers in one row."""
+        return max(span.stop for span in self.spans.values())
+
+    def of_columns(self, rows: Float[Tensor, "n k"] | None) -> Float[Tensor, "n c"] | None:
+        """The columns alone; None where there are none."""
+        return None if rows is None or not self.columns.columns else rows[:, self.spans[COLUMNS]]
+
+    def only(self, *kinds: type) -> "Conditions | None":
+        """Those of the `others` whose spaces are of these kinds, without the columns; None if there are none."""
+        found = tuple((name, space) for name, space in self.others if isinstance(space, kinds))
+        return Conditions(others=found) if found else None
+
+    def without(self, *kinds: type) -> "Conditions | None":
+        """All but the `others` whose spaces are of these kinds; None if nothing is left."""
+        left = tuple((name, space) for name, space in self.others if not isinstance(space, kinds))
+        return Conditions(self.columns, left) if left or self.columns.columns else None
+
+    def part(self, of: "Conditions", rows: Float[Tensor, "n k"]) -> Float[Tensor, "n j"]:
+        """From rows of these conditions those of some of them."""
+        spans = self.spans
+        names = [*([COLUMNS] if of.columns.columns else []), *(name for name, _ in of.others)]
+        return torch.cat([rows[:, spans[name]] for name in names], dim=1)
+
+    def split(self, rows: Float[Tensor, "n k"]) -> dict[str, Tensor]:
+        """Each condition but the columns as records of its space, in floats."""
+        spans = self.spans
+        return {name: rows[:, spans[name]].unflatten(1, space.shape) for name, space in self.others}
 
 
 @dataclass(frozen=True)
 class Encoded:
     """A data set as tensors: `x` stored compactly in its space, `context` the scalar fields beside a media field.
 
-    `x` has shape (n, *space.shape); `context` (n, columns) with NaN for "not known", or None where there is none.
+    `x` has shape (n, *space.shape); `context` (n, conditions.size) with NaN for "not known", see `Conditions`, or None
+    where there is none.
     """
 
     x: Tensor
@@ -167,7 +221,7 @@ class Given:
     """A partial observation to condition on, already encoded; one row per record to draw.
 
     `x`: unpacked values with NaN (reals, columns) or -1 (tokens) where free, or None if nothing in `x` is given.
-    `context`: the condition columns with NaN where unknown, or None where the data has no such columns.
+    `context`: the conditions with NaN where unknown, see `Conditions`, or None where there are none.
     `allowed`: sets that free entries must lie in, the same for all rows: for the index of a discrete column the levels
     it may take as booleans (levels,), for a continuous one [low, high], both ends included, which binds only where
     the column carries a value. The indices are those of columns of `x`, or of `context` where `x` has no columns.

@@ -19,7 +19,7 @@ def pictures(n=20, *, height=4, width=3, channels=1, levels=256):
 def test_pixels_come_back(channels, mode, levels):
     data = table((Image("image", None, mode, levels), pictures(channels=channels, levels=levels)))
     codec = assert_round_trip(data)
-    assert codec.space == Reals((channels, 4, 3), levels) and codec.context is None
+    assert codec.space == Reals((channels, 4, 3), levels) and codec.conditions is None
     x = codec.encode(data, rng=rng()).x
     assert x.dtype == torch.uint8 and x.shape == (20, channels, 4, 3)
     assert torch.equal(codec.space.pack(codec.space.unpack(x)), x)
@@ -48,7 +48,7 @@ def test_scalar_fields_are_context_and_everything_keeps_its_place():
     data = labelled()
     codec = fit_codec(data, rng=rng())
     encoded = codec.encode(data, rng=rng())
-    assert [c.name for c in codec.context.columns] == ["label", "angle"]
+    assert [c.name for c in codec.conditions.columns.columns] == ["label", "angle"]
     assert encoded.context.shape == (20, 2) and len(encoded.rows(slice(3))) == 3
     back = codec.decode(encoded, rng=rng())
     assert [f.name for f in back.fields] == ["file", "image", "label", "angle", "source"] and back.label == "label"

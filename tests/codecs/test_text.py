@@ -32,7 +32,7 @@ def test_records_come_back(rows):
 def test_every_window_is_a_record_without_a_copy():
     codec = fit_codec(running(), rng=rng())
     raw = "".join(PASSAGES).encode()
-    assert codec.space == Tokens(256, 257, END) and codec.context is None
+    assert codec.space == Tokens(256, 257, END) and codec.conditions is None
     x = codec.encode(running(), rng=rng()).x
     assert x.shape == (len(raw) - 255, 256) and x.dtype == torch.uint8
     assert x.untyped_storage().nbytes() == len(raw) and x.stride() == (1, 1)
@@ -100,7 +100,7 @@ def test_scalar_fields_beside_records_are_context():
         (Category("language", ("de", "en")), ["de", "en", "en"]), (Text("text"), ["ja", "yes", "no"]), label="language"
     )
     codec = assert_round_trip(data)
-    assert [c.name for c in codec.context.columns] == ["language"]
+    assert [c.name for c in codec.conditions.columns.columns] == ["language"]
     fixed = codec.given({"language": "de", "text": "j"}, 2, rng=rng())
     assert fixed.context.tolist() == [[1.0], [1.0]] and fixed.x[0, 0] == ord("j")
 
@@ -110,7 +110,7 @@ def test_second_texts_and_fields_beside_running_text_are_noted():
     assert fit_codec(pairs, rng=rng()).notes == ("answer: not modelled beside question, and left out of samples",)
     beside = table((Text("text", running=True), PASSAGES), (Category("who"), ["x"] * len(PASSAGES)))
     codec = fit_codec(beside, rng=rng())
-    assert codec.context is None and "who" in codec.notes[0]
+    assert codec.conditions is None and "who" in codec.notes[0]
     back = codec.decode(codec.encode(beside, rng=rng()).rows(slice(5)), rng=rng())
     assert list(back.columns) == ["text"] and len(back) == 5
 

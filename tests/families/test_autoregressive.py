@@ -13,7 +13,7 @@ from genwright.families.capabilities import check, settled
 from genwright.families.family import Work
 from genwright.families.sampling import Sampling
 from genwright.nets.transformer import block_matrices
-from genwright.spaces import Columns, Discrete, Given, Reals, Tokens
+from genwright.spaces import Columns, Conditions, Discrete, Given, Reals, Tokens
 
 SMALL = Autoregressive(width=16, depth=2, heads=2, batch=8)
 TOKENS = Tokens(length=4, vocabulary=3, end=2)
@@ -24,7 +24,7 @@ LABEL = Columns((Discrete("label", 2),))
 def rough(family: Autoregressive, space, context=None) -> torch.nn.Module:
     """A net with random weights throughout, so that its laws are far from uniform."""
     torch.manual_seed(0)
-    net = family.build(space, context)
+    net = family.build(space, None if context is None else Conditions(context))
     for weight in (*block_matrices(net), net.sequence.lm_head.weight):
         torch.nn.init.normal_(weight, std=0.5)
     return net.eval()
@@ -145,7 +145,7 @@ def test_overfits_one_batch_and_uses_its_labels(space) -> None:
     family = replace(SMALL, width=32, label_dropout=0.0)
     levels = torch.randint(0, 17, (4, *space.shape))
     x, label = space.unpack(levels), torch.tensor([[0.0], [1.0], [0.0], [1.0]])
-    losses = train(family, family.build(space, LABEL), x, label, 80)
+    losses = train(family, family.build(space, Conditions(LABEL)), x, label, 80)
     assert losses[-1] < 0.25 * losses[0]
 
 

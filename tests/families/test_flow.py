@@ -7,9 +7,9 @@ from genwright.families.diffusion import Diffusion
 from genwright.families.family import Work
 from genwright.families.flow import FlowMatching
 from genwright.families.sampling import Sampling
-from genwright.spaces import Columns, Continuous, Discrete, Given, Reals, Tokens
+from genwright.spaces import Columns, Conditions, Continuous, Discrete, Given, Reals, Tokens
 
-LABEL = Columns((Discrete("label", 2),))
+LABEL = Conditions(Columns((Discrete("label", 2),)))
 PLANE = Reals((2,))
 FAMILIES = [FlowMatching, Diffusion]
 PLAIN = Sampling(guidance=1.0)

@@ -13,11 +13,11 @@ from genwright.families.family import Work
 from genwright.families.masked_diffusion import BOUND_DRAWS, MaskedDiffusion
 from genwright.families.sampling import Sampling
 from genwright.nets.transformer import block_matrices
-from genwright.spaces import Columns, Discrete, Given, Reals, Tokens
+from genwright.spaces import Columns, Conditions, Discrete, Given, Reals, Tokens
 
 SMALL, FOUR = MaskedDiffusion(width=16, depth=2, heads=2, batch=8), Sampling(steps=4)
 SPACE = Tokens(length=4, vocabulary=3, end=2)
-LABEL = Columns((Discrete("label", 2),))
+LABEL = Conditions(Columns((Discrete("label", 2),)))
 
 
 class TrueConditionals(nn.Module):

@@ -12,7 +12,7 @@ from genwright.errors import ArgumentError, UnsupportedError
 from genwright.families.capabilities import check
 from genwright.families.family import Work
 from genwright.families.mixture import Mixture
-from genwright.spaces import Columns, Continuous, Discrete, Encoded, Given, Reals, Space, Tokens
+from genwright.spaces import Columns, Conditions, Continuous, Discrete, Encoded, Given, Reals, Space, Tokens
 
 TABLE = Columns((Discrete("a", 3), Continuous("value", state=2), Discrete("state", 2), Continuous("free")))
 LABEL = Columns((Discrete("label", 3), Continuous("size")))
@@ -44,7 +44,7 @@ def fitted(
     losses: list[float] = []
     work = Work(rows=len(x), steps=30)
     family = family.sized(space, work)
-    net = family.build(space, columns)
+    net = family.build(space, None if columns is None else Conditions(columns))
     data = Encoded(x, context)
     family.fit(net, data, data, work, rng(), lambda step, steps, loss, held_out: losses.append(loss))
     return family, net, losses

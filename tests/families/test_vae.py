@@ -12,7 +12,7 @@ from genwright.errors import ArgumentError
 from genwright.families.family import Work
 from genwright.families.vae import VAE, VariationalNet
 from genwright.nets.mixture_prior import MixturePrior
-from genwright.spaces import Columns, Continuous, Discrete, Given, Reals
+from genwright.spaces import Columns, Conditions, Continuous, Discrete, Given, Reals
 
 SMALL = VAE(batch=64, latent=2, width=32, depth=1, prior_components=4)
 LOADINGS = torch.tensor([[1.0, 0.5], [-0.5, 1.0], [0.3, -0.8]])
@@ -149,7 +149,7 @@ def test_images_of_any_size_obey_their_label():
     x[side[:, 0] == 1, :, :, 5:] = 0.5
     family = replace(SMALL, width=8).sized(space, Work(rows=400, steps=120))
     torch.default_generator.manual_seed(0)
-    net = family.build(space, context)
+    net = family.build(space, Conditions(context))
     train(family, net, x, side, 120)
     fake = family.sample(net, 40, given=Given(None, torch.arange(40)[:, None] % 2.0), rng=generator)
     left, right = fake[:, :, :, :4].mean((1, 2, 3)), fake[:, :, :, 5:].mean((1, 2, 3))

@@ -19,7 +19,7 @@ from genwright.families.family import (
     refused,
 )
 from genwright.families.sampling import Sampling
-from genwright.spaces import Columns, Given, Reals, Space
+from genwright.spaces import Conditions, Given, Reals, Space
 
 
 def sgd(module: nn.Module) -> list[torch.optim.Optimizer]:
@@ -43,7 +43,7 @@ class Line(GradientFamily):
     def sized(self, space: Space, work: Work) -> Self:
         return self
 
-    def build(self, space: Space, context: Columns | None) -> nn.Module:
+    def build(self, space: Space, conditions: Conditions | None) -> nn.Module:
         return nn.Sequential(nn.Linear(1, space.size, bias=False), nn.Dropout(0.1))
 
     def loss(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Losses:

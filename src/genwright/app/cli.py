@@ -24,6 +24,7 @@ from genwright.app.options import (
     read_privacy,
     read_ruled,
     read_sampling,
+    read_target,
     reading,
     ruling,
     size_of,
@@ -144,6 +145,10 @@ def run(
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="The folder to write.  [default: runs/NAME]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--target", metavar="FIELD", help="The image or text to model given all other fields.")
+@click.option(
+    "--derive", metavar="FIELD: HOW", multiple=True, help='Also given a version of FIELD: "image: low resolution".'
+)
 @click.option("--force", is_flag=True, help="Replace what is in the folder.")
 @reading
 @ruling
@@ -168,6 +173,7 @@ def fit(
     genwright fit patients.csv --label outcome --missing -200 --constraints rules.json
     genwright fit patients.csv --epsilon 3 --delta 1e-6
     genwright fit "postgresql://ann@host/shop?table=orders" --out runs/orders
+    genwright fit captioned/ --target image --derive "image: low resolution"
 
     Stopped with Ctrl-C, the same command goes on where it was.
     """
@@ -186,6 +192,7 @@ def fit(
             device=device,
             constraints=rules,
             privacy=read_privacy(how),
+            **read_target(how),
             folder=folder,
             listener=listener,
         )

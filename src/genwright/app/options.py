@@ -127,6 +127,18 @@ def read_sampling(how: dict[str, Any]) -> "Sampling":
     return Sampling(**(told | {"sampler": SAMPLERS.get(told["sampler"])}))
 
 
+def read_target(how: dict[str, Any]) -> dict[str, Any]:
+    """What --target and --derive ask for, as `fit` takes it."""
+    from genwright.codecs.others import Derived
+
+    for each in how["derive"]:
+        if ": " not in each:
+            hint = 'for example --derive "image: low resolution"'
+            raise ArgumentError(f"{each!r} is not of the form FIELD: HOW", where="--derive", hint=hint)
+    derived = tuple(Derived(*each.rsplit(": ", 1)) for each in how["derive"])
+    return {"target": how["target"], "derived": derived}
+
+
 def read_data(source: str, how: dict[str, Any]) -> "Dataset":
     """DATA as the reading options say."""
     from genwright.data.read import read

@@ -7,17 +7,17 @@ from typing import Any
 import torch
 
 from genwright.data.dataset import Dataset
-from genwright.spaces import Columns, Encoded, Given, Space
+from genwright.spaces import Conditions, Encoded, Given, Space
 
 
 class Codec(abc.ABC):
     """A fitted map Dataset <-> tensors.
 
-    `space` is where `x` lives, `context` the columns beside it (or None); `notes` says what is left out or cut.
+    `space` is where `x` lives, `conditions` what it is conditioned on (or None); `notes` says what is left out or cut.
     """
 
     space: Space
-    context: Columns | None
+    conditions: Conditions | None
     notes: tuple[str, ...] = ()
 
     @abc.abstractmethod

@@ -59,7 +59,7 @@ class ColumnsCodec(Codec):
         return Columns(tuple(columns))
 
     @property
-    def context(self) -> None:  # type: ignore[override]
+    def conditions(self) -> None:  # type: ignore[override]
         return None
 
     @property

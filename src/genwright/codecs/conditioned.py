@@ -10,7 +10,7 @@ import torch
 from genwright.codecs.codec import Codec
 from genwright.codecs.columns import ColumnsCodec
 from genwright.data.dataset import Dataset
-from genwright.spaces import Columns, Encoded, Given
+from genwright.spaces import Columns, Conditions, Encoded, Given
 from genwright.typed import typed
 
 
@@ -37,8 +37,8 @@ class ConditionedCodec(Codec):
         return self.rows.space
 
     @property
-    def context(self) -> Columns:  # type: ignore[override]
-        return self.beside.space
+    def conditions(self) -> Conditions:  # type: ignore[override]
+        return Conditions(self.beside.space)
 
     def encode(self, data: Dataset, *, rng: torch.Generator) -> Encoded:
         """All rows with their context."""

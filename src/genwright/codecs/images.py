@@ -3,7 +3,7 @@
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self, final
+from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
 import torch
@@ -12,11 +12,15 @@ from torch import Tensor
 
 from genwright.codecs.codec import Codec
 from genwright.codecs.columns import ColumnsCodec
+from genwright.codecs.others import ALONE, Others
 from genwright.codecs.schema import field_from_json, field_to_json
 from genwright.data.dataset import MEDIA, Dataset, Field, Image
 from genwright.errors import ArgumentError, DataError
-from genwright.spaces import Columns, Encoded, Given, Reals
+from genwright.spaces import Conditions, Encoded, Given, Reals
 from genwright.typed import entry, typed, wrong
+
+if TYPE_CHECKING:
+    from genwright.codecs.text import TextCodec
 
 
 @final
@@ -24,25 +28,30 @@ from genwright.typed import entry, typed, wrong
 class ImageCodec(Codec):
     """One image field <-> `Reals((channels, height, width), levels)`, stored as `uint8`.
 
-    Scalar fields beside it become context columns through `beside`. Texts (captions) and further images are not
-    modelled: samples leave them out, and `notes` says so.
+    Scalar fields beside it become condition columns through `beside`. Texts (captions) and further images are
+    conditions, in `others`, where the image was named as the target; else samples leave them out, as `notes` says.
     """
 
     image: Image
     beside: ColumnsCodec
     order: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    others: Others = ALONE
 
     @classmethod
-    def fit(cls, data: Dataset, *, rng: torch.Generator) -> Self:
-        """Fit to the first image field of `data`. Raises DataError if there are no rows, or images of many sizes."""
-        image = next(f for f in data.fields if isinstance(f, Image))
+    def fit(cls, data: Dataset, *, rng: torch.Generator, field: Image | None = None, others: Others = ALONE) -> Self:
+        """Fit to `field`, or the first image field of `data`. Raises DataError for no rows, or images of many sizes."""
+        image = field or next(f for f in data.fields if isinstance(f, Image))
         beside = ColumnsCodec.fit(data, rng=rng)
         pixels = _pixels(image, data)
         shape = pixels.shape[1], pixels.shape[2], pixels.shape[3]
         fitted = Image(image.name, shape, image.mode, image.levels)
-        order = tuple(f.name for f in data.fields if f is image or not isinstance(f, MEDIA))
-        return cls(fitted, beside, order, left_out(data, image))
+        return cls(fitted, beside, order_of(data, image, others), left_out(data, image, others), others)
+
+    @property
+    def field(self) -> Image:
+        """The target."""
+        return self.image
 
     @property
     def shape(self) -> tuple[int, int, int]:
@@ -56,8 +65,8 @@ class ImageCodec(Codec):
         return Reals((channels, height, width), self.image.levels)
 
     @property
-    def context(self) -> Columns | None:  # type: ignore[override]
-        return self.beside.space if self.beside.space.columns else None
+    def conditions(self) -> Conditions | None:  # type: ignore[override]
+        return self.others.conditions(self.beside)
 
     def encode(self, data: Dataset, *, rng: torch.Generator) -> Encoded:
         """All rows; pixels are copied only where channels must be moved."""
@@ -66,20 +75,23 @@ class ImageCodec(Codec):
             what = f"images of {_size(pixels.shape[1:])}, but the codec was fitted to {_size(self.shape)}"
             raise DataError(what, where=self.image.name, hint=f"read them with size={self.shape[:2]}")
         x = torch.from_numpy(np.ascontiguousarray(np.moveaxis(pixels, 3, 1)))
-        return Encoded(x, self.beside.encode(data, rng=rng).x if self.context else None)
+        return Encoded(x, self.others.encode(self.beside, data, rng=rng))
 
     def decode(self, encoded: Encoded, *, rng: torch.Generator) -> Dataset:
         """Rows of the image field and the scalar, identifier and constant fields, in their order."""
-        pixels = np.moveaxis(_bytes(encoded.x).cpu().numpy(), 1, 3)
-        return join(self.beside, encoded, self.image, pixels, order=self.order, rng=rng)
+        return join(self, encoded, self.decode_field(encoded.x), rng=rng)
+
+    def decode_field(self, x: Tensor) -> UInt8[np.ndarray, "n h w c"]:
+        """The column of the target."""
+        return np.moveaxis(_bytes(x).cpu().numpy(), 1, 3)
 
     def given(self, fixed: Mapping[str, Any], n: int, *, rng: torch.Generator) -> Given:
-        """Scalar fields as context; the image field as pixels 0 .. levels - 1, (height, width, channels) or n of them,
+        """Conditions by field; the image field as pixels 0 .. levels - 1, (height, width, channels) or n of them,
         with NaN where free (inpainting).
         """
         scalars = {name: value for name, value in fixed.items() if name != self.image.name}
         x = self._partial(fixed[self.image.name], n) if self.image.name in fixed else None
-        return self.beside.given_beside(x, scalars, n, rng=rng)
+        return self.others.given(self.beside, x, scalars, n, rng=rng)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -88,6 +100,7 @@ class ImageCodec(Codec):
             "beside": self.beside.to_json(),
             "order": list(self.order),
             "notes": list(self.notes),
+            "others": self.others.to_json(),
         }
 
     @classmethod
@@ -99,8 +112,9 @@ class ImageCodec(Codec):
         order, notes = (entry(told, name, tuple[str, ...], where=where) for name in ("order", "notes"))
         if not isinstance(image, Image) or image.shape is None:
             raise wrong("not the field of a codec of images", where)
-        check_order(order, image, beside, where=where)
-        return cls(image, beside, order, notes)
+        others = Others.from_json(told.get("others"), where=f"{where}, others")
+        check_order(order, image, beside, others, where=where)
+        return cls(image, beside, order, notes, others)
 
     def _partial(self, pixels: Any, n: int) -> Tensor:
         pixels = np.asarray(pixels, dtype=np.float32)
@@ -115,32 +129,41 @@ class ImageCodec(Codec):
         return self.space.unpack(torch.from_numpy(channels_first.copy()))  # broadcast views cannot be written to
 
 
-def left_out(data: Dataset, modelled: Field) -> tuple[str, ...]:
-    """A note for each media field other than the modelled one."""
-    others = [f.name for f in data.fields if isinstance(f, MEDIA) and f is not modelled]
-    return tuple(f"{name}: not modelled beside {modelled.name}, and left out of samples" for name in others)
+def order_of(data: Dataset, target: Field, others: Others) -> tuple[str, ...]:
+    """The fields of decoded records, in their order."""
+    known = {codec.field.name for codec in others.codecs} - {each.name for each in others.derived}
+    return tuple(f.name for f in data.fields if f.name == target.name or f.name in known or not isinstance(f, MEDIA))
 
 
-def check_order(order: tuple[str, ...], media: Field, beside: ColumnsCodec, *, where: str) -> None:
+def left_out(data: Dataset, target: Field, others: Others) -> tuple[str, ...]:
+    """A note for each media field that is neither the target nor one of its conditions."""
+    kept = set(order_of(data, target, others)) | {each.name for each in others.derived}
+    return tuple(
+        f"{f.name}: not modelled beside {target.name}, and left out of samples"
+        for f in data.fields
+        if f.name not in kept
+    )
+
+
+def check_order(order: tuple[str, ...], media: Field, beside: ColumnsCodec, others: Others, *, where: str) -> None:
     """Raise StorageError unless `order` names every decoded field once."""
-    if sorted(order) != sorted([media.name, *(f.name for f in beside.fields)]):
+    derived = {each.name for each in others.derived}
+    more = [codec.field.name for codec in others.codecs if codec.field.name not in derived]
+    if sorted(order) != sorted([media.name, *more, *(f.name for f in beside.fields)]):
         raise wrong("the order is not one of the fields", where)
 
 
-def join(
-    beside: ColumnsCodec,
-    encoded: Encoded,
-    media: Field,
-    column: np.ndarray,
-    *,
-    order: tuple[str, ...],
-    rng: torch.Generator,
-) -> Dataset:
-    """A decoded media column and the fields beside it as one Dataset with fields in `order`."""
+def join(codec: "ImageCodec | TextCodec", encoded: Encoded, column: np.ndarray, *, rng: torch.Generator) -> Dataset:
+    """A decoded column and the fields beside it as one Dataset, with fields in the codec's order."""
+    beside, conditions = codec.beside, codec.conditions
     context = torch.empty(len(encoded), 0) if encoded.context is None else encoded.context
-    columns = {**beside.decode_columns(context, rng=rng), media.name: column}
-    fields = {f.name: f for f in (*beside.fields, media)}
-    return Dataset(tuple(fields[name] for name in order), columns, name=beside.name, label=beside.label)
+    columns = {codec.field: column}
+    if conditions is not None:
+        columns |= codec.others.decode(conditions, context, rng=rng)
+    own = beside.decode_columns(context[:, : len(beside.space.columns)], rng=rng)
+    columns |= {field: own[field.name] for field in beside.fields}
+    ordered = sorted(columns, key=lambda field: codec.order.index(field.name))
+    return Dataset(tuple(ordered), {f.name: columns[f] for f in ordered}, name=beside.name, label=beside.label)
 
 
 def _pixels(image: Image, data: Dataset) -> UInt8[np.ndarray, "n h w c"]:

@@ -13,12 +13,13 @@ from torch import Tensor
 
 from genwright.codecs.codec import Codec
 from genwright.codecs.columns import ColumnsCodec
-from genwright.codecs.images import check_order, join, left_out
+from genwright.codecs.images import check_order, join, left_out, order_of
+from genwright.codecs.others import ALONE, Others
 from genwright.codecs.schema import field_from_json, field_to_json
 from genwright.codecs.values import entries
-from genwright.data.dataset import MEDIA, Dataset, Text
+from genwright.data.dataset import Dataset, Text
 from genwright.errors import ArgumentError, DataError
-from genwright.spaces import Columns, Encoded, Given, Tokens
+from genwright.spaces import Conditions, Encoded, Given, Tokens
 from genwright.typed import entry, typed, wrong
 
 END = 256  # bytes are 0 .. 255
@@ -44,15 +45,24 @@ class TextCodec(Codec):
     beside: ColumnsCodec
     order: tuple[str, ...]
     notes: tuple[str, ...] = ()
+    others: Others = ALONE
 
     @classmethod
-    def fit(cls, data: Dataset, *, rng: torch.Generator, length: int | None = None) -> Self:
-        """Fit to the first text field of `data`.
+    def fit(
+        cls,
+        data: Dataset,
+        *,
+        rng: torch.Generator,
+        length: int | None = None,
+        field: Text | None = None,
+        others: Others = ALONE,
+    ) -> Self:
+        """Fit to `field`, or the first text field of `data`.
 
         `length` in bytes; by default 256 for running text and the longest record and its end, at most 512, otherwise.
         Raises DataError if there is no text at all.
         """
-        text = next(f for f in data.fields if isinstance(f, Text))
+        text = field or next(f for f in data.fields if isinstance(f, Text))
         if length is not None and length < 1:
             raise ArgumentError(f"length {length} is too short", where=text.name, hint="give at least 1 byte")
         sizes = np.array([len(raw) for raw in _raw(text, data)])
@@ -66,17 +76,22 @@ class TextCodec(Codec):
             return cls(text, min(length or RUNNING_LENGTH, fitting), beside, (text.name,), notes)
         length = length or min(int(sizes.max()) + 1, LONGEST_RECORD)
         beside = ColumnsCodec.fit(data, rng=rng)
-        order = tuple(f.name for f in data.fields if f is text or not isinstance(f, MEDIA))
         cut = filter(None, (_cut_note(text, sizes, length),))
-        return cls(text, length, beside, order, (*left_out(data, text), *cut))
+        notes = (*left_out(data, text, others), *cut)
+        return cls(text, length, beside, order_of(data, text, others), notes, others)
+
+    @property
+    def field(self) -> Text:
+        """The target."""
+        return self.text
 
     @property
     def space(self) -> Tokens:  # type: ignore[override]
         return Tokens(self.length, vocabulary=END + 1, end=END)
 
     @property
-    def context(self) -> Columns | None:  # type: ignore[override]
-        return self.beside.space if self.beside.space.columns else None
+    def conditions(self) -> Conditions | None:  # type: ignore[override]
+        return self.others.conditions(self.beside)
 
     def encode(self, data: Dataset, *, rng: torch.Generator) -> Encoded:
         """Records: a row each. Running text: every window, as a view of one stream that takes no further memory."""
@@ -89,7 +104,7 @@ class TextCodec(Codec):
         filled = np.arange(self.length) < sizes[:, None]
         x = np.full(filled.shape, END, dtype=np.int16)
         x[filled] = np.frombuffer(b"".join(each[: self.length] for each in raw), dtype=np.uint8)
-        return Encoded(torch.from_numpy(x), self.beside.encode(data, rng=rng).x if self.context else None)
+        return Encoded(torch.from_numpy(x), self.others.encode(self.beside, data, rng=rng))
 
     def windows(self, data: Dataset, *, stride: int) -> Encoded:
         """Windows of running text that start `stride` bytes apart; a text shorter than one is filled with end marks."""
@@ -103,12 +118,16 @@ class TextCodec(Codec):
 
     def decode(self, encoded: Encoded, *, rng: torch.Generator) -> Dataset:
         """Each sequence up to its first end mark as text; bytes that are not UTF-8 become U+FFFD."""
-        tokens = encoded.x.cpu().numpy()
+        return join(self, encoded, self.decode_field(encoded.x), rng=rng)
+
+    def decode_field(self, x: Integer[Tensor, "n length"]) -> np.ndarray:
+        """The column of the target."""
+        tokens = x.cpu().numpy()
         ends = np.where((tokens == END).any(axis=1), (tokens == END).argmax(axis=1), self.length)
         raw = tokens.astype(np.uint8)
         column = np.empty(len(raw), dtype=object)
         column[:] = [_text(row[:end].tobytes(), self.text.running) for row, end in zip(raw, ends, strict=True)]
-        return join(self.beside, encoded, self.text, column, order=self.order, rng=rng)
+        return column
 
     def given(self, fixed: Mapping[str, Any], n: int, *, rng: torch.Generator) -> Given:
         """The text field as a prompt that records begin with (one, or n of them), scalar fields as context."""
@@ -116,7 +135,7 @@ class TextCodec(Codec):
         prompts = None
         if self.text.name in fixed:
             prompts = self._prompts(entries(fixed[self.text.name], n, where=self.text.name))
-        return self.beside.given_beside(prompts, scalars, n, rng=rng)
+        return self.others.given(self.beside, prompts, scalars, n, rng=rng)
 
     def to_json(self) -> dict[str, Any]:
         return {
@@ -126,6 +145,7 @@ class TextCodec(Codec):
             "beside": self.beside.to_json(),
             "order": list(self.order),
             "notes": list(self.notes),
+            "others": self.others.to_json(),
         }
 
     @classmethod
@@ -137,11 +157,12 @@ class TextCodec(Codec):
         order, notes = (entry(told, name, tuple[str, ...], where=where) for name in ("order", "notes"))
         if not isinstance(text, Text):
             raise wrong("not the field of a codec of text", where)
-        check_order(order, text, beside, where=where)
+        others = Others.from_json(told.get("others"), where=f"{where}, others")
+        check_order(order, text, beside, others, where=where)
         length = entry(told, "length", int, where=where)
         if not 1 <= length <= MOST_BYTES:
             raise wrong(f"records of {length} bytes", where)
-        return cls(text, length, beside, order, notes)
+        return cls(text, length, beside, order, notes, others)
 
     def _prompts(self, prompts: list[Any]) -> Integer[Tensor, "n length"]:
         x = torch.full((len(prompts), self.length), -1, dtype=torch.int64)

@@ -17,7 +17,7 @@ from genwright.codecs.columns import ColumnsCodec
 from genwright.codecs.values import entries
 from genwright.data.dataset import Dataset, Text
 from genwright.errors import ArgumentError, DataError
-from genwright.spaces import Columns, Encoded, Given, Tokens
+from genwright.spaces import Conditions, Encoded, Given, Tokens
 from genwright.typed import entry, typed, wrong
 
 BETWEEN = 255  # the byte between two texts of a row; UTF-8 has no such byte
@@ -72,8 +72,8 @@ class TextColumnsCodec(Codec):
         return Tokens(self.length, vocabulary=self._end + 1 + len(self.words), end=self._end)
 
     @property
-    def context(self) -> Columns:  # type: ignore[override]
-        return self.beside.space
+    def conditions(self) -> Conditions:  # type: ignore[override]
+        return Conditions(self.beside.space)
 
     def encode(self, data: Dataset, *, rng: torch.Generator) -> Encoded:
         """All rows with their context; values of other columns that were not met become the nearest known ones."""

@@ -19,6 +19,7 @@ from genwright.families.family import (
     Partial,
     Player,
     Work,
+    only_columns,
     refused,
 )
 from genwright.families.sampling import Sampling
@@ -29,7 +30,7 @@ from genwright.nets.any_order import AnyOrderColumns
 from genwright.nets.causal import CausalPixels, CausalTokens
 from genwright.nets.context import drop_context
 from genwright.nets.transformer import block_matrices
-from genwright.spaces import Columns, Given, Reals, Space, Tokens
+from genwright.spaces import Columns, Conditions, Given, Reals, Space, Tokens
 
 Net = AnyOrderColumns | CausalTokens | CausalPixels
 
@@ -75,10 +76,13 @@ class Autoregressive(GradientFamily):
 
     def can(self, space: Space) -> Capabilities:
         if isinstance(space, Columns):
-            return Capabilities(density=Density.EXACT, given=Partial.ANY, restricts=True, marginalizes=True)
+            return Capabilities(
+                density=Density.EXACT, given=Partial.ANY, restricts=True, marginalizes=True, conditions=(Columns,)
+            )
         if isinstance(space, Reals) and (what := _too_many_values(space)):
             raise refused(self, what)
-        return Capabilities(density=Density.EXACT, given=Partial.PREFIX, how=("temperature", "top_k", "top_p", "min_p"))
+        settings = ("temperature", "top_k", "top_p", "min_p")
+        return Capabilities(density=Density.EXACT, given=Partial.PREFIX, how=settings)
 
     def sized(self, space: Space, work: Work) -> Self:
         """Widths by data kind, rows of a table, and time: for text about what has the lowest held-out loss by then."""
@@ -95,18 +99,23 @@ class Autoregressive(GradientFamily):
         bins, bumps = self.bins or (1 if few else 16), self.bumps or (4 if few else 8)
         return replace(self, width=width, depth=depth, heads=heads, batch=batch, bins=bins, bumps=bumps)
 
-    def build(self, space: Space, context: Columns | None) -> nn.Module:
+    def build(self, space: Space, conditions: Conditions | None) -> nn.Module:
         assert self.width and self.depth and self.heads, "size the family before building"
         match space:
             case Columns():
                 assert self.bins and self.bumps, "size the family before building"
                 return AnyOrderColumns(
-                    space, context, width=self.width, depth=self.depth, bins=self.bins, bumps=self.bumps
+                    space,
+                    only_columns(conditions),
+                    width=self.width,
+                    depth=self.depth,
+                    bins=self.bins,
+                    bumps=self.bumps,
                 )
             case Reals():
-                return CausalPixels(space, context, width=self.width, depth=self.depth, heads=self.heads)
+                return CausalPixels(space, conditions, width=self.width, depth=self.depth, heads=self.heads)
             case Tokens():
-                return CausalTokens(space, context, width=self.width, depth=self.depth, heads=self.heads)
+                return CausalTokens(space, conditions, width=self.width, depth=self.depth, heads=self.heads)
 
     def level_biases(self, net: nn.Module) -> tuple[Float[Tensor, "levels"], ...]:
         return net.level_biases if isinstance(net, AnyOrderColumns) else ()
@@ -119,8 +128,7 @@ class Autoregressive(GradientFamily):
 
     def loss(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Losses:
         """Mean negative log-likelihood in nats per value."""
-        if context is not None:
-            context = drop_context(context, self.label_dropout, rng)
+        context = drop_context(net, context, self.label_dropout, rng)
         return {"nll": cast(Net, net).nll(x, context, rng).mean() * (len(x) / x.numel())}
 
     @torch.no_grad()

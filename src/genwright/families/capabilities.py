@@ -6,7 +6,7 @@ from genwright.errors import UnsupportedError
 from genwright.families import FAMILIES
 from genwright.families.family import Capabilities, Family
 from genwright.families.sampling import Sampling
-from genwright.spaces import Space
+from genwright.spaces import Conditions, Space
 
 
 def suitable(space: Space) -> list[Family]:
@@ -14,12 +14,20 @@ def suitable(space: Space) -> list[Family]:
     return [family for family in (FAMILIES[name]() for name in FAMILIES) if models(family, space)]
 
 
-def check(family: Family, space: Space) -> None:
-    """Raise, with a hint, if the family cannot model records of `space`."""
+def check(family: Family, space: Space, conditions: Conditions | None = None) -> None:
+    """Raise, with a hint, if the family cannot model records of `space` under such conditions."""
+    others = () if conditions is None else tuple(type(own) for _, own in conditions.others)
+
+    def fits(can: Capabilities) -> bool:
+        return all(issubclass(kind, can.conditions) for kind in others)
+
     try:
-        family.can(space)
+        fine = fits(family.can(space))
     except UnsupportedError as error:
-        raise UnsupportedError(error.what, hint=f"fit with {able(space, lambda can: True)}") from None
+        raise UnsupportedError(error.what, hint=f"fit with {able(space, fits)}") from None
+    if not fine:
+        what = f"{family.name} is conditioned on numbers and categories only"
+        raise UnsupportedError(what, where="target", hint=f"fit with {able(space, fits)}")
 
 
 def models(family: Family, space: Space) -> bool:

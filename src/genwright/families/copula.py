@@ -20,13 +20,14 @@ from genwright.families.family import (
     Density,
     Partial,
     Work,
+    only_columns,
     refused,
 )
 from genwright.families.sampling import Sampling
 from genwright.maths.power import yeo_johnson, yeo_johnson_log_slope
 from genwright.maths.shrinkage import shrunk_covariance
 from genwright.nets.student_cells import StudentCells
-from genwright.spaces import Columns, Encoded, Given, Space
+from genwright.spaces import Columns, Conditions, Encoded, Given, Space
 
 ROWS_PER_CELL = 30  # at least, in every cell,
 ROWS_PER_COLUMN = 2  # and at least so many times the number of continuous columns
@@ -80,16 +81,18 @@ class Copula(ClosedFormFamily):
     def can(self, space: Space) -> Capabilities:
         if not isinstance(space, Columns):
             raise refused(self, "anything but tables")
-        return Capabilities(density=Density.EXACT, given=Partial.ANY, marginalizes=True, how=("balanced",))
+        return Capabilities(
+            density=Density.EXACT, given=Partial.ANY, marginalizes=True, how=("balanced",), conditions=(Columns,)
+        )
 
     def sized(self, space: Space, work: Work) -> Self:
         """As many cells as there are rows for."""
         return replace(self, cells=self.cells or max(1, min(MOST_CELLS, work.rows // ROWS_PER_CELL)))
 
-    def build(self, space: Space, context: Columns | None) -> nn.Module:
+    def build(self, space: Space, conditions: Conditions | None) -> nn.Module:
         assert self.cells, "size the family before building"
         assert isinstance(space, Columns)
-        return StudentCells(space, context, cells=self.cells)
+        return StudentCells(space, only_columns(conditions), cells=self.cells)
 
     @torch.no_grad()
     def fit(

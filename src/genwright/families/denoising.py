@@ -17,7 +17,7 @@ from genwright.nets.flow_net import FlowNet
 from genwright.nets.mixed_net import MixedNet
 from genwright.nets.unet import ConvFlowNet
 from genwright.nets.vector_net import VectorFlowNet
-from genwright.spaces import Columns, Given, Reals, Space
+from genwright.spaces import Columns, Conditions, Given, Reals, Space
 
 LEARNING_RATE = 2e-3
 ROWS_LEARNING_RATE = 3e-3
@@ -43,14 +43,14 @@ def is_image(space: Space) -> bool:
     return isinstance(space, Reals) and len(space.shape) == 3
 
 
-def net_for(space: Space, context: Columns | None, width: int) -> FlowNet:
+def net_for(space: Space, conditions: Conditions | None, width: int) -> FlowNet:
     """A U-net for images, residual perceptrons for other arrays and for rows."""
     if isinstance(space, Columns):
-        return MixedNet(space, context, width=width)
+        return MixedNet(space, conditions, width=width)
     assert isinstance(space, Reals)
     if len(space.shape) == 3:
-        return ConvFlowNet(space, context, width=width)
-    return VectorFlowNet(space, context, width=width)
+        return ConvFlowNet(space, conditions, width=width)
+    return VectorFlowNet(space, conditions, width=width)
 
 
 def space_of(net: nn.Module) -> Reals | Columns:
@@ -245,9 +245,9 @@ class ArrayProcess(Process):
 def complete_context(net: nn.Module, context: Tensor | None, n: int, device: torch.device) -> Tensor | None:
     """The condition rows as the net takes them: all unknown where nothing is given."""
     assert isinstance(net, FlowNet)
-    if net.context is None:
+    if net.conditions is None:
         return None
-    return torch.full((n, len(net.context.columns)), torch.nan, device=device) if context is None else context
+    return torch.full((n, net.conditions.size), torch.nan, device=device) if context is None else context
 
 
 def check_shares(family: str, **shares: float) -> None:

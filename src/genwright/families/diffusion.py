@@ -25,7 +25,7 @@ from genwright.maths.samplers import ddim, dpmpp_2m
 from genwright.maths.schedules import Prediction, Schedule, from_v, linear_beta, min_snr_weight, uniform
 from genwright.nets.context import drop_context
 from genwright.nets.mixed_net import MixedNet
-from genwright.spaces import Columns, Encoded, Given, Space
+from genwright.spaces import Conditions, Encoded, Given, Space
 
 DEFAULT_STEPS = 20  # of arrays
 FIRST, LAST = 0.001, 0.998  # times between which nets are trained; beyond, nothing of the data or of the noise is left
@@ -65,9 +65,9 @@ class Diffusion(GradientFamily, Encodes):
             batch=self.batch or denoising.default_batch(space, work),
         )
 
-    def build(self, space: Space, context: Columns | None) -> nn.Module:
+    def build(self, space: Space, conditions: Conditions | None) -> nn.Module:
         assert self.width is not None, "sized() comes first"
-        return denoising.net_for(space, context, self.width)
+        return denoising.net_for(space, conditions, self.width)
 
     def prepare(self, net: nn.Module, space: Space, train: Encoded, rng: torch.Generator) -> None:
         if isinstance(net, MixedNet):
@@ -81,7 +81,7 @@ class Diffusion(GradientFamily, Encodes):
 
     def loss(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Losses:
         """min(SNR, 5) times the squared error of clean numbers, per number; and the cross-entropy of masked levels."""
-        context = None if context is None else drop_context(context, self.context_dropout, rng)
+        context = drop_context(net, context, self.context_dropout, rng)
         known = denoising.random_parts(space_of(net), len(x), rng)
         return self._process(net, DEFAULT).losses(
             net, x, FIRST + (LAST - FIRST) * uniform(len(x), rng), known, context, rng

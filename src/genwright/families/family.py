@@ -16,7 +16,7 @@ from torch import Tensor, nn
 
 from genwright.errors import UnsupportedError
 from genwright.families.sampling import Sampling
-from genwright.spaces import Columns, Encoded, Given, Space
+from genwright.spaces import Columns, Conditions, Encoded, Given, Reals, Space, Tokens
 
 Losses = dict[str, Tensor]  # named parts of an objective; the objective is their sum
 ANYTHING, DEFAULT = Given(), Sampling()
@@ -46,7 +46,8 @@ class Capabilities:
 
     `restricts`: `sample` draws columns from their exact distribution within `Given.allowed`. `marginalizes`: entries of
     columns that are NaN are left out exactly, fitting and scoring. `latent`: records have latents that `decode` takes
-    back to them; `encodes`: and `encode` finds them. `how` names the settings of `Sampling` that change anything.
+    back to them; `encodes`: and `encode` finds them. `how` names the settings of `Sampling` that change anything,
+    `conditions` the spaces of what records can be conditioned on.
     """
 
     density: Density
@@ -56,6 +57,12 @@ class Capabilities:
     latent: bool = False
     encodes: bool = False
     how: tuple[str, ...] = ()
+    conditions: tuple[type, ...] = (Columns, Tokens, Reals)
+
+
+EXACT_ROWS = Capabilities(  # of a family whose density of rows is exact whatever is left out
+    density=Density.EXACT, given=Partial.ANY, restricts=True, marginalizes=True, conditions=(Columns,)
+)
 
 
 @dataclass(frozen=True)
@@ -82,7 +89,7 @@ class Family(abc.ABC):
         """This recipe with every field left None filled in for `space` and `work`; recorded, and from then on fixed."""
 
     @abc.abstractmethod
-    def build(self, space: Space, context: Columns | None) -> nn.Module:
+    def build(self, space: Space, conditions: Conditions | None) -> nn.Module:
         """An untrained net. Parameters are initialised from torch's default generator, which the caller seeds."""
 
     @abc.abstractmethod
@@ -180,6 +187,12 @@ class LearnsPrior(HasLatent):
     @abc.abstractmethod
     def refit_prior(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> None:
         """Fit the latent prior, kept in the net's buffers, to unpacked records."""
+
+
+def only_columns(conditions: Conditions | None) -> Columns | None:
+    """The condition columns of a family that takes no others; None where there are none."""
+    assert conditions is None or not conditions.others, "check() comes first"
+    return None if conditions is None else conditions.columns
 
 
 def refused(family: Family, what: str) -> UnsupportedError:

@@ -25,7 +25,7 @@ from genwright.maths.samplers import heun
 from genwright.maths.schedules import from_velocity, logit_normal, straight, to_velocity, uniform
 from genwright.nets.context import drop_context
 from genwright.nets.mixed_net import MixedNet
-from genwright.spaces import Columns, Encoded, Given, Space
+from genwright.spaces import Conditions, Encoded, Given, Space
 
 DEFAULT_STEPS = 10  # of arrays
 
@@ -63,9 +63,9 @@ class FlowMatching(GradientFamily, Encodes):
             batch=self.batch or denoising.default_batch(space, work),
         )
 
-    def build(self, space: Space, context: Columns | None) -> nn.Module:
+    def build(self, space: Space, conditions: Conditions | None) -> nn.Module:
         assert self.width is not None, "sized() comes first"
-        return denoising.net_for(space, context, self.width)
+        return denoising.net_for(space, conditions, self.width)
 
     def prepare(self, net: nn.Module, space: Space, train: Encoded, rng: torch.Generator) -> None:
         if isinstance(net, MixedNet):
@@ -81,7 +81,7 @@ class FlowMatching(GradientFamily, Encodes):
         """Mean squared error of the velocity, per number, whose floor is the spread of x - eps around u, not 0; and the
         cross-entropy of masked levels.
         """
-        context = None if context is None else drop_context(context, self.context_dropout, rng)
+        context = drop_context(net, context, self.context_dropout, rng)
         known = denoising.random_parts(space_of(net), len(x), rng)
         draw = uniform if isinstance(net, MixedNet) else logit_normal  # every level of rows becomes visible once
         return self._process(net, DEFAULT).losses(net, x, draw(len(x), rng), known, context, rng)

@@ -32,7 +32,7 @@ from genwright.maths.optimizers import adamw
 from genwright.nets.coder import Decoder, Encoder, as_reals, real_shape
 from genwright.nets.moments import Moments
 from genwright.nets.relaxation import draw_relaxed, harden, log_frequencies, logit_size, relax
-from genwright.spaces import Columns, Encoded, Given, Reals, Space
+from genwright.spaces import Columns, Conditions, Encoded, Given, Reals, Space
 
 CHUNK = 1024  # records generated at once, which bounds memory
 MOST_TRIES = 200  # draws per record that partial records may cost on average
@@ -71,13 +71,15 @@ def gradient_penalty(
 class AdversarialNet(nn.Module):
     """Generator (z, c) -> x and critic (x, c) -> score; both see columns in their relaxed form."""
 
-    def __init__(self, space: Reals | Columns, context: Columns | None, *, latent: int, width: int, depth: int) -> None:
+    def __init__(
+        self, space: Reals | Columns, conditions: Conditions | None, *, latent: int, width: int, depth: int
+    ) -> None:
         super().__init__()
-        self.space, self.context, self.latent = space, context, latent
+        self.space, self.conditions, self.latent = space, conditions, latent
         outputs = (logit_size(space),) if isinstance(space, Columns) else space.shape
-        self.generator = Decoder(latent, outputs, context=context, width=width, depth=depth)
+        self.generator = Decoder(latent, outputs, conditions=conditions, width=width, depth=depth)
         self.moments = Moments(space) if isinstance(space, Columns) else None
-        self.critic = Encoder(real_shape(space), 1, context=context, width=width, depth=depth)
+        self.critic = Encoder(real_shape(space), 1, conditions=conditions, width=width, depth=depth)
 
     @torch.no_grad()
     def start_from(self, x: Float[Tensor, "n c"]) -> None:
@@ -149,9 +151,9 @@ class GAN(GradientFamily, HasLatent):
             penalty=self.penalty if self.penalty is not None else 0.2,
         )
 
-    def build(self, space: Space, context: Columns | None) -> AdversarialNet:
+    def build(self, space: Space, conditions: Conditions | None) -> AdversarialNet:
         assert isinstance(space, Reals | Columns) and self.latent and self.width and self.depth, "sized() comes first"
-        return AdversarialNet(space, context, latent=self.latent, width=self.width, depth=self.depth)
+        return AdversarialNet(space, conditions, latent=self.latent, width=self.width, depth=self.depth)
 
     def prepare(self, net: Any, space: Space, train: Encoded, rng: torch.Generator) -> None:
         if isinstance(space, Columns):
@@ -290,8 +292,9 @@ def _beside(net: AdversarialNet, x: Float[Tensor, "n *s"], context: Tensor | Non
     Relaxed contexts have unit variance per coordinate, records in [-1, 1] about a quarter.
     """
     flat = x.flatten(1)
-    if context is None:
+    columns = None if net.conditions is None else net.conditions.of_columns(context)
+    if columns is None:
         return flat
-    assert net.context is not None
-    beside = relax(net.context, context).nan_to_num(0.0)
+    assert net.conditions is not None
+    beside = relax(net.conditions.columns, columns).nan_to_num(0.0)
     return torch.cat([flat, beside * math.sqrt(0.25 * flat.shape[1] / beside.shape[1])], dim=1)

@@ -29,7 +29,7 @@ from genwright.maths.optimizers import muon_and_adamw
 from genwright.nets.context import drop_context
 from genwright.nets.masked import MaskedTokens
 from genwright.nets.transformer import block_matrices
-from genwright.spaces import Columns, Given, Space, Tokens
+from genwright.spaces import Conditions, Given, Space, Tokens
 
 STEPS = 64  # from a record that is all masked to one that is not, unless the request says otherwise
 BOUND_DRAWS = 8  # masks per record behind `log_prob`
@@ -71,18 +71,17 @@ class MaskedDiffusion(GradientFamily):
         width, depth, batch = self.width or width, self.depth or depth, self.batch or batch
         return replace(self, width=width, depth=depth, heads=self.heads or max(1, width // 64), batch=batch)
 
-    def build(self, space: Space, context: Columns | None) -> nn.Module:
+    def build(self, space: Space, conditions: Conditions | None) -> nn.Module:
         assert isinstance(space, Tokens)
         assert self.width and self.depth and self.heads, "size the family before building"
-        return MaskedTokens(space, context, width=self.width, depth=self.depth, heads=self.heads)
+        return MaskedTokens(space, conditions, width=self.width, depth=self.depth, heads=self.heads)
 
     def players(self, net: nn.Module) -> tuple[Player, ...]:
         return (Player("model", net, self.loss, partial(muon_and_adamw, matrices=block_matrices)),)
 
     def loss(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Losses:
         """Mean bound on the negative log-likelihood in nats per token, from one mask per record."""
-        if context is not None:
-            context = drop_context(context, self.label_dropout, rng)
+        context = drop_context(net, context, self.label_dropout, rng)
         return {"nelbo": self._nelbo(net, x, context, rng).mean() / x.shape[1]}
 
     @torch.no_grad()

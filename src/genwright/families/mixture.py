@@ -19,12 +19,13 @@ from genwright.families.family import (
     Density,
     Partial,
     Work,
+    only_columns,
     refused,
 )
 from genwright.families.sampling import Sampling
 from genwright.nets.gaussian_components import GaussianComponents
 from genwright.nets.mixture import MixtureNet
-from genwright.spaces import Columns, Encoded, Given, Reals, Space
+from genwright.spaces import Columns, Conditions, Encoded, Given, Reals, Space
 
 BLOCKS = 16  # parts of the data after each of which the components move
 BLOCK_ROWS = 1024  # smallest part
@@ -71,9 +72,11 @@ class Mixture(ClosedFormFamily):
 
     def can(self, space: Space) -> Capabilities:
         if isinstance(space, Columns):
-            return Capabilities(density=Density.EXACT, given=Partial.ANY, restricts=True, marginalizes=True)
+            return Capabilities(
+                density=Density.EXACT, given=Partial.ANY, restricts=True, marginalizes=True, conditions=(Columns,)
+            )
         if isinstance(space, Reals):
-            return Capabilities(density=Density.EXACT, given=Partial.ANY)
+            return Capabilities(density=Density.EXACT, given=Partial.ANY, conditions=(Columns,))
         raise refused(self, "sequences of tokens")
 
     def sized(self, space: Space, work: Work) -> Self:
@@ -94,10 +97,10 @@ class Mixture(ClosedFormFamily):
             components = min(components, int(60.0 * work.minutes / (PASSES_PLANNED * seconds)))
         return replace(self, components=self.components or max(1, components), rank=rank)
 
-    def build(self, space: Space, context: Columns | None) -> nn.Module:
+    def build(self, space: Space, conditions: Conditions | None) -> nn.Module:
         assert self.components and self.rank is not None, "size the family before building"
         assert isinstance(space, Reals | Columns)
-        return MixtureNet(space, context, components=self.components, rank=self.rank)
+        return MixtureNet(space, only_columns(conditions), components=self.components, rank=self.rank)
 
     @torch.no_grad()
     def fit(

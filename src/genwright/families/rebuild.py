@@ -8,14 +8,14 @@ from torch import Tensor, nn
 
 from genwright.errors import ArgumentError
 from genwright.families.family import Family, Work
-from genwright.spaces import Columns, Space
+from genwright.spaces import Conditions, Space
 from genwright.weights import filled, misfit
 
 WEIGHTS = "weights.safetensors"
 
 
 def rebuild(
-    family: Family, space: Space, context: Columns | None, weights: Mapping[str, Tensor], device: torch.device
+    family: Family, space: Space, conditions: Conditions | None, weights: Mapping[str, Tensor], device: torch.device
 ) -> nn.Module:
     """The net of `family` with `weights`; StorageError where these are not those of such a net."""
 
@@ -23,7 +23,7 @@ def rebuild(
         family.can(space)
         if open_fields := _open_fields(family, family.sized(space, Work(rows=1, steps=1))):
             raise ArgumentError(f"{open_fields[0]} is not fixed")
-        return family.build(space, context)
+        return family.build(space, conditions)
 
     net = filled(build, weights, where=WEIGHTS)
     for name, tensor in weights.items():

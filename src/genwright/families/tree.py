@@ -19,12 +19,13 @@ from genwright.families.family import (
     Partial,
     Player,
     Work,
+    only_columns,
     refused,
 )
 from genwright.families.sampling import Sampling
 from genwright.maths.optimizers import adamw
 from genwright.nets.latent_tree import LatentTree
-from genwright.spaces import Columns, Encoded, Given, Space
+from genwright.spaces import Columns, Conditions, Encoded, Given, Space
 
 STATES_BY_MINUTES = ((0.25, 32), (0.75, 64), (3.0, 128), (8.0, 256))  # up to so many minutes, on two cores
 MOST_STATES = 512
@@ -64,7 +65,9 @@ class TreeMixture(GradientFamily):
     def can(self, space: Space) -> Capabilities:
         if not isinstance(space, Columns):
             raise refused(self, "anything but tables")
-        return Capabilities(density=Density.EXACT, given=Partial.ANY, restricts=True, marginalizes=True)
+        return Capabilities(
+            density=Density.EXACT, given=Partial.ANY, restricts=True, marginalizes=True, conditions=(Columns,)
+        )
 
     def sized(self, space: Space, work: Work) -> Self:
         """States by rows and time, so that training sees each row some twenty times."""
@@ -74,10 +77,10 @@ class TreeMixture(GradientFamily):
         knots = self.knots or (16 if work.rows < 5000 else 32)
         return replace(self, states=states, knots=knots, batch=self.batch or min(512, max(32, work.rows // 8)))
 
-    def build(self, space: Space, context: Columns | None) -> nn.Module:
+    def build(self, space: Space, conditions: Conditions | None) -> nn.Module:
         assert self.states and self.knots, "size the family before building"
         assert isinstance(space, Columns)
-        return LatentTree(space, context, states=self.states, knots=self.knots)
+        return LatentTree(space, only_columns(conditions), states=self.states, knots=self.knots)
 
     def prepare(self, net: nn.Module, space: Space, train: Encoded, rng: torch.Generator) -> None:
         """Find the tree and the marginals."""

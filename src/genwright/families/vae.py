@@ -30,7 +30,7 @@ from genwright.maths.observations import draw, gaussian, log_likelihood, most_li
 from genwright.maths.optimizers import adamw
 from genwright.nets.coder import Decoder, Encoder, as_reals, real_shape
 from genwright.nets.mixture_prior import MixturePrior
-from genwright.spaces import Columns, Given, Reals, Space
+from genwright.spaces import Columns, Conditions, Given, Reals, Space
 
 CHUNK = 512  # records decoded at once, which bounds memory
 CANDIDATES = 64  # prior draws weighed for each partly given record
@@ -42,22 +42,35 @@ class VariationalNet(nn.Module):
     """Encoder q(z | x, c), decoder p(x | z, c), and the prior p(z | c) that sampling uses."""
 
     def __init__(
-        self, space: Reals | Columns, context: Columns | None, *, latent: int, width: int, depth: int, components: int
+        self,
+        space: Reals | Columns,
+        conditions: Conditions | None,
+        *,
+        latent: int,
+        width: int,
+        depth: int,
+        components: int,
     ) -> None:
         super().__init__()
         self.space = space
-        self.encoder = Encoder(real_shape(space), 2 * latent, context=context, width=width, depth=depth)
+        self.encoder = Encoder(real_shape(space), 2 * latent, conditions=conditions, width=width, depth=depth)
         size = parameters(space)
         shape: tuple[int, ...] = (size,)
         if len(space.shape) == 3:
             shape = (size // space.shape[1] // space.shape[2], *space.shape[1:])
-        self.decoder = Decoder(latent, shape, context=context, width=width, depth=depth)
-        self.prior = MixturePrior(latent, context, components=components)
+        self.decoder = Decoder(latent, shape, conditions=conditions, width=width, depth=depth)
+        self.conditions = conditions
+        columns = None if conditions is None or not conditions.columns.columns else conditions.columns
+        self.prior = MixturePrior(latent, columns, components=components)
 
     def posterior(self, x: Tensor, context: Tensor | None) -> tuple[Float[Tensor, "n z"], Float[Tensor, "n z"]]:
         """Mean and log-scale of q(z | x, c)."""
         mean, log_scale = self.encoder(as_reals(self.space, x), context).float().chunk(2, dim=1)
         return mean, log_scale.clamp(MIN_POSTERIOR_LOG_SCALE, 3.0)
+
+    def columns_of(self, context: Tensor | None) -> Tensor | None:
+        """The condition columns, on which the prior depends; other conditions steer encoder and decoder alone."""
+        return None if self.conditions is None else self.conditions.of_columns(context)
 
     def observation(self, z: Float[Tensor, "n z"], context: Tensor | None) -> Float[Tensor, "n p"]:
         """Parameters of p(x | z, c), see `genwright.maths.observations`."""
@@ -105,7 +118,13 @@ class VAE(GradientFamily, Encodes, LearnsPrior):
     def can(self, space: Space) -> Capabilities:
         if not isinstance(space, Reals | Columns):
             raise refused(self, "sequences of tokens")
-        return Capabilities(density=Density.BOUND, given=Partial.ANY, latent=True, encodes=True, how=("temperature",))
+        return Capabilities(
+            density=Density.BOUND,
+            given=Partial.ANY,
+            latent=True,
+            encodes=True,
+            how=("temperature",),
+        )
 
     def sized(self, space: Space, work: Work) -> Self:
         image = len(space.shape) == 3
@@ -118,12 +137,12 @@ class VAE(GradientFamily, Encodes, LearnsPrior):
             prior_components=self.prior_components or 32,
         )
 
-    def build(self, space: Space, context: Columns | None) -> VariationalNet:
+    def build(self, space: Space, conditions: Conditions | None) -> VariationalNet:
         assert isinstance(space, Reals | Columns) and self.latent and self.width and self.depth
         assert self.prior_components, "sized() comes first"
         return VariationalNet(
             space,
-            context,
+            conditions,
             latent=self.latent,
             width=self.width,
             depth=self.depth,
@@ -182,7 +201,7 @@ class VAE(GradientFamily, Encodes, LearnsPrior):
         for rows in torch.arange(n).split(CHUNK):
             here = given.rows(slice(int(rows[0]), int(rows[-1]) + 1))
             if here.x is None:
-                z = net.prior.sample(len(rows), here.context, rng)
+                z = net.prior.sample(len(rows), net.columns_of(here.context), rng)
             else:
                 z = latent_given(net, here.x, here.context, rng)
             x = draw(net.space, net.observation(z, here.context), rng, temperature=temperature)
@@ -212,7 +231,7 @@ class VAE(GradientFamily, Encodes, LearnsPrior):
         for rows in torch.arange(len(x), device=x.device).split(CHUNK):
             mean, log_scale = net.posterior(x[rows], None if context is None else context[rows])
             latents.append(mean + log_scale.exp() * _normal(mean, rng))
-        net.prior.fit(torch.cat(latents), context, rng)
+        net.prior.fit(torch.cat(latents), net.columns_of(context), rng)
 
     def _bound(
         self, net: Any, x: Tensor, context: Tensor | None, rng: torch.Generator
@@ -234,7 +253,7 @@ def latent_given(
     """
     n = len(x)
     wide = None if context is None else context.repeat_interleave(CANDIDATES, 0)
-    z = net.prior.sample(n * CANDIDATES, wide, rng)
+    z = net.prior.sample(n * CANDIDATES, net.columns_of(wide), rng)
     likelihood = torch.cat(
         [
             log_likelihood(
@@ -258,7 +277,7 @@ def latent_given(
 
 def _log_joint(net: VariationalNet, x: Tensor, z: Float[Tensor, "n z"], context: Tensor | None) -> Float[Tensor, "n"]:
     """log p(x | z, c) + log p(z | c)."""
-    return log_likelihood(net.space, net.observation(z, context), x) + net.prior.log_prob(z, context)
+    return log_likelihood(net.space, net.observation(z, context), x) + net.prior.log_prob(z, net.columns_of(context))
 
 
 def _fill(space: Reals | Columns, observed: Tensor, x: Tensor) -> Tensor:

@@ -86,7 +86,9 @@ class TextColumns:
         order = entry(holder, "order", tuple[str, ...], where=saved.where)
         if not isinstance(codec, TextColumnsCodec):
             raise wrong("not the codec of texts", saved.where)
-        return cls(codec, Fitted(family, rebuild(family, codec.space, codec.context, tensors, saved.device), {}), order)
+        return cls(
+            codec, Fitted(family, rebuild(family, codec.space, codec.conditions, tensors, saved.device), {}), order
+        )
 
     def records(self, sampler: RecordSampler) -> RecordSampler:
         """What draws rows with their texts."""

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from genwright.codecs import Codec, fit_codec
+from genwright.codecs.others import Derived
 from genwright.codecs.text_columns import TextColumnsCodec
 from genwright.constraints import Constraints, Rule
 from genwright.data.dataset import Dataset
@@ -52,6 +53,8 @@ def fit(
     device: str = "auto",
     constraints: Sequence[Rule] = (),
     privacy: Privacy | None = None,
+    target: str | None = None,
+    derived: Sequence[Derived] = (),
     how: Sampling = DEFAULT,
     folder: str | Path | None = None,
     listener: Listener = silent,
@@ -64,6 +67,9 @@ def fit(
     rules of `genwright.constraints` that every record will keep, checked against each other and the data first.
     `privacy`: see `Privacy`; fits to all rows. `how` becomes the model's default way to draw.
 
+    `target` names the image or text field to model given all others: captions, texts and images beside it become
+    conditions, and so does what is `derived` from a field. Those not given when sampling are unknown to the model.
+
     Free-text columns of a table get a model of tokens of their own, which writes them given the rest of the row, in
     TEXT_SHARE of the minutes, or as many steps again.
     """
@@ -74,7 +80,8 @@ def fit(
         check_family(family, where="fit")
     minutes, steps = checked_budget(minutes, steps, where="fit")
     seed = checked_seed(seed, where="fit")
-    course = _Course(minutes, steps, seed, device, None if folder is None else Path(folder), listener)
+    place = None if folder is None else Path(folder)
+    course = _Course(minutes, steps, seed, device, place, listener, target, tuple(derived))
     with nullcontext() if course.folder is None else locked(course.folder):
         made = _fit(data, family, course, constraints, privacy)
     return replace(made, how=settled(made.family, made.codec.space, how, made.how))
@@ -84,7 +91,7 @@ def _fit(
     data: Dataset, family: Family | None, course: "_Course", constraints: Sequence[Rule], privacy: Privacy | None
 ) -> Generator:
     """`fit` within the bounds of `course`, whose folder is nobody else's."""
-    if not data.texts:
+    if not data.texts or course.target is not None:
         return _fit_rows(data, family, course, constraints, privacy)
     if privacy is not None:
         what = f"free text is not fitted privately: {', '.join(f.name for f in data.texts)}"
@@ -110,6 +117,8 @@ class _Course:
     device: str
     folder: Path | None
     listener: Listener
+    target: str | None = None
+    derived: tuple[Derived, ...] = ()
     started: float = field(default_factory=time.monotonic)
 
     def part(self, name: str, minutes: float | None) -> "_Course":
@@ -133,7 +142,7 @@ class _Course:
         return fit_family(
             family,
             codec.space,
-            codec.context,
+            codec.conditions,
             train,
             valid,
             work=work,
@@ -154,16 +163,18 @@ def _fit_rows(
 ) -> Generator:
     """`fit` where there is no free text beside other columns."""
     course = replace(course, minutes=check_limits(data, course.minutes, course.steps))
-    target, seed, listener = choose_device(course.device), course.seed, course.listener
+    device, seed, listener = choose_device(course.device), course.seed, course.listener
     if privacy is not None:
         work = course.work(len(data))
         hidden = private_fit(data, privacy, family=family, work=work, seed=seed, rules=constraints, listener=listener)
-        return Generator(codec=hidden.codec, family=hidden.family, net=hidden.net.to(target), record=hidden.record)
-    rules, codec, encoded, held_out = _encode(data, constraints, seed, listener)
+        return Generator(codec=hidden.codec, family=hidden.family, net=hidden.net.to(device), record=hidden.record)
+    rules, codec, encoded, held_out = _encode(data, constraints, course)
     family = family or default_family(codec.space, len(encoded))
     work = less_reserved(course.work(len(encoded)), codec.space)
     stages = Stages(course.folder, fingerprint(family, codec, work, seed))
-    prior = fit_prior(codec.context, encoded, held_out, minutes=course.minutes, seed=seed, device=target, stages=stages)
+    prior = fit_prior(
+        codec.conditions, encoded, held_out, minutes=course.minutes, seed=seed, device=device, stages=stages
+    )
     fitted = course.train(family, codec, encoded, held_out, work, stages)
     course = course.caught_up(fitted.record["seconds"])
     correction, measured = _correct(fitted, codec.space, (encoded, held_out), course, stages)
@@ -223,16 +234,16 @@ def default_family(space: Space, rows: int) -> Family:
 
 
 def _encode(
-    data: Dataset, constraints: Sequence[Rule], seed: int, listener: Listener
+    data: Dataset, constraints: Sequence[Rule], course: _Course
 ) -> tuple[Constraints | None, Codec, Encoded, Encoded]:
     """The rules, a codec fitted to the training part, and the training and the validation part (if any) encoded."""
-    listener(Progress("encoding"))
-    rng = torch.Generator().manual_seed(seed)
+    course.listener(Progress("encoding"))
+    rng = torch.Generator().manual_seed(course.seed)
     rules = Constraints.of(data, constraints) if constraints else None
     train_rows, valid_rows = data.train, data.valid if len(data.valid) else data.train
     if rules is not None:
         train_rows, valid_rows = rules.inner(train_rows), rules.inner(valid_rows)
-    codec = fit_codec(train_rows, rng=rng)
+    codec = fit_codec(train_rows, rng=rng, target=course.target, derived=course.derived)
     return rules, codec, codec.encode(train_rows, rng=rng), codec.encode(valid_rows, rng=rng)
 
 

@@ -14,7 +14,7 @@ from genwright.families.mixture import Mixture
 from genwright.families.rebuild import rebuild
 from genwright.families.recipe import recipe_from_json, recipe_to_json
 from genwright.model.part import RowSampler, Saved
-from genwright.spaces import Columns, Encoded, Given
+from genwright.spaces import Columns, Conditions, Encoded, Given
 from genwright.train.fit import Fitted, fit_family
 from genwright.train.stages import NOWHERE, Stages
 from genwright.typed import wrong
@@ -31,6 +31,7 @@ class LabelPrior:
     name: ClassVar[str] = "prior"
 
     fitted: Fitted
+    columns: int  # of the scalar fields, which conditions begin with
 
     def rows(self, sampler: RowSampler) -> RowSampler:
         """Rows beside completed scalar fields."""
@@ -42,8 +43,11 @@ class LabelPrior:
 
     def completed(self, partial: Given, n: int, rng: torch.Generator) -> Given:
         """What is given, with the scalar fields that are not drawn."""
-        known = Given(partial.context, allowed=partial.allowed)
-        return Given(partial.x, self.fitted.family.sample(self.fitted.net, n, given=known, rng=rng))
+        assert partial.context is not None
+        size = self.columns
+        known = Given(partial.context[:, :size], allowed=partial.allowed)
+        drawn = self.fitted.family.sample(self.fitted.net, n, given=known, rng=rng)
+        return Given(partial.x, torch.cat([drawn, partial.context[:, size:]], dim=1))
 
     def to_json(self) -> dict[str, Any]:
         return recipe_to_json(self.fitted.family)
@@ -56,16 +60,17 @@ class LabelPrior:
     def load(cls, told: Any, tensors: dict[str, Tensor], saved: Saved) -> "LabelPrior | None":
         """The prior that a model was saved with, if there was one."""
         codec = saved.codec
-        if (told is not None) is not (codec.context is not None and not isinstance(codec, ConditionedCodec)):
+        columns = None if codec.conditions is None else codec.conditions.columns
+        if (told is not None) is not (_are_some(columns) and not isinstance(codec, ConditionedCodec)):
             raise wrong("a prior where there is nothing beside the records, or none where there is", saved.where)
-        if told is None or codec.context is None:
+        if told is None or columns is None:
             return None
         family = recipe_from_json(told, where=f"{saved.where}, prior")
-        return cls(Fitted(family, rebuild(family, codec.context, None, tensors, saved.device), {}))
+        return cls(Fitted(family, rebuild(family, columns, None, tensors, saved.device), {}), len(columns.columns))
 
 
 def fit_prior(
-    context: Columns | None,
+    conditions: Conditions | None,
     train: Encoded,
     valid: Encoded,
     *,
@@ -75,15 +80,17 @@ def fit_prior(
     stages: Stages = NOWHERE,
 ) -> LabelPrior | None:
     """The prior of the scalar fields beside a media field, if there are any."""
-    if context is None:
+    columns = None if conditions is None else conditions.columns
+    if columns is None or not _are_some(columns):
         return None
-    assert train.context is not None and valid.context is not None
-    single = Mixture(components=1) if len(context.columns) == 1 and context.discrete else Mixture()
+    assert conditions is not None
+    single = Mixture(components=1) if len(columns.columns) == 1 and columns.discrete else Mixture()
     work = Work(rows=len(train), minutes=min(PRIOR_MINUTES, 0.1 * (minutes or PRIOR_MINUTES)))
-    rows, held_out = Encoded(train.context), Encoded(valid.context)
+    of_rows = [conditions.of_columns(part.context) for part in (train, valid)]
+    rows, held_out = (Encoded(x) for x in of_rows if x is not None)
     fitted = fit_family(
         single,
-        context,
+        columns,
         None,
         rows,
         held_out,
@@ -94,4 +101,8 @@ def fit_prior(
         stages=stages,
         stage="prior",
     )
-    return LabelPrior(fitted)
+    return LabelPrior(fitted, len(columns.columns))
+
+
+def _are_some(columns: Columns | None) -> bool:
+    return columns is not None and bool(columns.columns)

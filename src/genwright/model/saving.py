@@ -71,7 +71,7 @@ def load(folder: str | Path, *, device: str = "auto") -> Generator:
     tensors, _ = parse_tensors(raw[WEIGHTS], where=str(folder / WEIGHTS))
     target, where = choose_device(device), str(folder / RECIPE)
     family = recipe_from_json(recipe, where=where)
-    net = rebuild(family, codec.space, codec.context, _under(tensors, "net/"), target)
+    net = rebuild(family, codec.space, codec.conditions, _under(tensors, "net/"), target)
     saved = Saved(codec, described, where, target)
     found = [kind.load(recipe.get(kind.name), _under(tensors, f"{kind.name}/"), saved) for kind in PARTS]
     return Generator(

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from genwright.maths import decoding
 from genwright.nets.quantile_density import QuantileDensity
 from genwright.nets.relaxation import log_frequencies
-from genwright.spaces import Columns, Continuous, Discrete
+from genwright.spaces import Columns, Conditions, Continuous, Discrete
 
 NATURAL_SHARE = 0.5  # of training rows use the order that unconditional sampling uses; the others a random one
 MOST_ROUNDS = 24  # of proposals for columns that are restricted to sets
@@ -44,6 +44,7 @@ class AnyOrderColumns(nn.Module):
         super().__init__()
         beside = () if context is None else context.columns
         self.space, self.context = space, context
+        self.conditions = None if context is None else Conditions(context)
         self.targets = len(space.columns)
         columns = space.columns + beside
         self.density = QuantileDensity(bins, bumps)

@@ -9,21 +9,21 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from genwright.errors import UnsupportedError
-from genwright.nets.context import ContextEmbedding
+from genwright.nets.context import ReadsConditions
 from genwright.nets.transformer import KeyValues, Transformer, causal
-from genwright.spaces import Columns, Reals, Tokens
+from genwright.spaces import Conditions, Reals, Tokens
 
 Choose = Callable[[Tensor, torch.Generator], Tensor]  # logits (n, v) to one symbol each (n,)
 
 DRAW_POSITIONS = 2**16  # of sequences decoded side by side; bounds the memory of their keys and values
 
 
-class CausalSequence(nn.Module):
+class CausalSequence(ReadsConditions):
     """log p(s_t | s_<t, context) over sequences of `length` symbols below `symbols`, each preceded by `start`.
 
     `start` may be one of the symbols or the number after the last. `places`, if given, holds the coordinates of each
-    position (row, column, ...); their learned embeddings are added where it is predicted. A `context` is embedded as
-    one position before the start.
+    position (row, column, ...); their learned embeddings are added where it is predicted. Conditions
+    stand before the start, see `ReadsConditions`.
     """
 
     coordinates: Tensor
@@ -34,18 +34,17 @@ class CausalSequence(nn.Module):
         length: int,
         symbols: int,
         start: int,
-        context: Columns | None,
+        conditions: Conditions | None,
         places: Int[Tensor, "t k"] | None,
         width: int,
         depth: int,
         heads: int,
     ) -> None:
-        super().__init__()
+        super().__init__(conditions, vocabulary=symbols, width=width)
         self.length, self.start = length, start
         self.embed_tokens = nn.Embedding(max(symbols, start + 1), width)
         self.lm_head = nn.Linear(width, symbols, bias=False)
-        self.condition = None if context is None else ContextEmbedding(context, width)
-        self.model = Transformer(width=width, depth=depth, heads=heads, positions=length + (context is not None))
+        self.model = Transformer(width=width, depth=depth, heads=heads, positions=length + self.before)
         self.places = nn.ModuleList()
         if places is not None:
             self.places.extend(nn.Embedding(int(axis.max()) + 1, width) for axis in places.T)
@@ -66,10 +65,9 @@ class CausalSequence(nn.Module):
         h = self.embed_tokens(inputs)
         for axis, embedding in enumerate(self.places):
             h = h + embedding(self.coordinates[first : first + inputs.shape[1], axis])
-        if self.condition is None or first > 0:
+        if first > 0:
             return self.lm_head(self.model(h, causal, past))
-        h = torch.cat([self.condition(context)[:, None], h], dim=1)
-        return self.lm_head(self.model(h, causal, past)[:, 1:])
+        return self.lm_head(self.model(self.read(context, h, self.embed_tokens), causal, past)[:, self.before :])
 
     def shifted(self, s: Int[Tensor, "b t"]) -> Int[Tensor, "b t"]:
         """The inputs that predict `s`: the start, then all symbols but the last."""
@@ -133,14 +131,14 @@ def leading(given: Bool[Tensor, "n t"], what: str) -> None:
 class CausalTokens(nn.Module):
     """A causal transformer over token records; what follows a record's first `end` carries no probability."""
 
-    def __init__(self, space: Tokens, context: Columns | None, *, width: int, depth: int, heads: int) -> None:
+    def __init__(self, space: Tokens, conditions: Conditions | None, *, width: int, depth: int, heads: int) -> None:
         super().__init__()
-        self.space = space
+        self.space, self.conditions = space, conditions
         self.sequence = CausalSequence(
             length=space.length,
             symbols=space.vocabulary,
             start=space.end,
-            context=context,
+            conditions=conditions,
             places=None,
             width=width,
             depth=depth,
@@ -185,9 +183,10 @@ class CausalPixels(nn.Module):
     with continuous models of the dequantised data. van den Oord et al. 2016, arXiv:1601.06759, eq. 1.
     """
 
-    def __init__(self, space: Reals, context: Columns | None, *, width: int, depth: int, heads: int) -> None:
+    def __init__(self, space: Reals, conditions: Conditions | None, *, width: int, depth: int, heads: int) -> None:
         super().__init__()
         assert space.levels is not None
+        self.conditions = conditions
         self.space, self.cell = space, 2.0 / (space.levels - 1)
         channels_last = (*space.shape[1:], space.shape[0])
         axes = [torch.arange(size) for size in channels_last]
@@ -195,7 +194,7 @@ class CausalPixels(nn.Module):
             length=space.size,
             symbols=space.levels,
             start=space.levels,
-            context=context,
+            conditions=conditions,
             places=torch.cartesian_prod(*axes).reshape(space.size, len(axes)),
             width=width,
             depth=depth,

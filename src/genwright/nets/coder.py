@@ -6,11 +6,11 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genwright.nets.context import ContextEmbedding
+from genwright.nets.context import embedding_of
 from genwright.nets.conv import ConvDecoder, ConvEncoder
 from genwright.nets.mlp import MLP
 from genwright.nets.relaxation import relax, relaxed_size
-from genwright.spaces import Columns, Discrete, Reals
+from genwright.spaces import Columns, Conditions, Discrete, Reals
 
 CONTEXT_WIDTH = 32
 
@@ -29,11 +29,11 @@ class Encoder(nn.Module):
     """Arrays of `shape`, and the context they come with, to vectors of `outputs` numbers."""
 
     def __init__(
-        self, shape: tuple[int, ...], outputs: int, *, context: Columns | None, width: int, depth: int
+        self, shape: tuple[int, ...], outputs: int, *, conditions: Conditions | None, width: int, depth: int
     ) -> None:
         super().__init__()
-        self.embedding = None if context is None else ContextEmbedding(context, CONTEXT_WIDTH)
-        condition = 0 if context is None else CONTEXT_WIDTH
+        self.embedding = None if conditions is None else embedding_of(conditions, CONTEXT_WIDTH)
+        condition = 0 if conditions is None else CONTEXT_WIDTH
         self.body: nn.Module
         if len(shape) == 3:
             channels, height, across = shape
@@ -51,11 +51,13 @@ class Encoder(nn.Module):
 class Decoder(nn.Module):
     """Vectors of `inputs` numbers, and the context to obey, to arrays of `shape`."""
 
-    def __init__(self, inputs: int, shape: tuple[int, ...], *, context: Columns | None, width: int, depth: int) -> None:
+    def __init__(
+        self, inputs: int, shape: tuple[int, ...], *, conditions: Conditions | None, width: int, depth: int
+    ) -> None:
         super().__init__()
         self.shape = shape
-        self.embedding = None if context is None else ContextEmbedding(context, CONTEXT_WIDTH)
-        vector = inputs + (0 if context is None else CONTEXT_WIDTH)
+        self.embedding = None if conditions is None else embedding_of(conditions, CONTEXT_WIDTH)
+        vector = inputs + (0 if conditions is None else CONTEXT_WIDTH)
         self.body: nn.Module
         if len(shape) == 3:
             channels, height, across = shape

@@ -2,14 +2,14 @@
 
 from torch import nn
 
-from genwright.spaces import Columns, Reals
+from genwright.spaces import Columns, Conditions, Reals
 
 
 class FlowNet(nn.Module):
     """A net from noised coordinates, times, context and given coordinates to velocities, noises or clean coordinates.
 
-    It knows what it was built for: the `space` of records, and the columns of their `context` or None.
+    It knows what it was built for: the `space` of records, and their `conditions` or None.
     """
 
     space: Reals | Columns
-    context: Columns | None
+    conditions: Conditions | None

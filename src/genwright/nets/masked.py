@@ -5,36 +5,31 @@ import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from genwright.nets.context import ContextEmbedding
+from genwright.nets.context import ReadsConditions
 from genwright.nets.transformer import Transformer, everywhere
-from genwright.spaces import Columns, Tokens
+from genwright.spaces import Conditions, Tokens
 
 
-class MaskedTokens(nn.Module):
+class MaskedTokens(ReadsConditions):
     """p(x_t | the tokens that are not masked, context) for every position t.
 
-    The mask is the token number after the last. A `context` is embedded as one position before the first. The net is
+    The mask is the token number after the last. Conditions stand before the first, see `ReadsConditions`. The net is
     not told the time: how much is masked says it already (Ou et al. 2024, arXiv:2406.03736, theorem 1).
     """
 
-    def __init__(self, space: Tokens, context: Columns | None, *, width: int, depth: int, heads: int) -> None:
-        super().__init__()
+    def __init__(self, space: Tokens, conditions: Conditions | None, *, width: int, depth: int, heads: int) -> None:
+        super().__init__(conditions, vocabulary=space.vocabulary, width=width)
         self.space, self.mask = space, space.vocabulary
         self.embed_tokens = nn.Embedding(space.vocabulary + 1, width)
         self.lm_head = nn.Linear(width, space.vocabulary, bias=False)
-        self.condition = None if context is None else ContextEmbedding(context, width)
-        positions = space.length + (context is not None)
-        self.model = Transformer(width=width, depth=depth, heads=heads, positions=positions)
+        self.model = Transformer(width=width, depth=depth, heads=heads, positions=space.length + self.before)
         nn.init.normal_(self.embed_tokens.weight, std=0.5)
         nn.init.zeros_(self.lm_head.weight)
 
     def forward(self, z: Int[Tensor, "n t"], context: Float[Tensor, "n c"] | None) -> Float[Tensor, "n t v"]:
         """Logits of every position's token, where masked positions of `z` hold the mask."""
         h = self.embed_tokens(z)
-        if self.condition is None:
-            return self.lm_head(self.model(h, everywhere))
-        h = torch.cat([self.condition(context)[:, None], h], dim=1)
-        return self.lm_head(self.model(h, everywhere)[:, 1:])
+        return self.lm_head(self.model(self.read(context, h, self.embed_tokens), everywhere)[:, self.before :])
 
     def restoration_nll(
         self, x: Int[Tensor, "n t"], masked: Bool[Tensor, "n t"], context: Float[Tensor, "n c"] | None

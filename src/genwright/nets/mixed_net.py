@@ -5,11 +5,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional as F
 
-from genwright.nets.context import ContextEmbedding
+from genwright.nets.context import ContextEmbedding, embedding_of
 from genwright.nets.flow_net import FlowNet
 from genwright.nets.relaxation import log_frequencies
 from genwright.nets.time_embedding import TimeEmbedding
-from genwright.spaces import Columns, Continuous, Discrete
+from genwright.spaces import Columns, Conditions, Continuous, Discrete
 
 BLOCKS = 3
 
@@ -25,14 +25,14 @@ class MixedNet(FlowNet):
 
     space: Columns
 
-    def __init__(self, space: Columns, context: Columns | None, *, width: int) -> None:
+    def __init__(self, space: Columns, conditions: Conditions | None, *, width: int) -> None:
         super().__init__()
-        self.space, self.context = space, context
+        self.space, self.conditions = space, conditions
         self.levels = [column.levels for column in space.columns if isinstance(column, Discrete)]
         self.time = TimeEmbedding(width)
         clean = tuple(Continuous(space.columns[i].name) for i in space.continuous)
         self.row = ContextEmbedding(Columns(space.columns + clean), width)
-        self.condition = None if context is None else ContextEmbedding(context, width)
+        self.condition = None if conditions is None else embedding_of(conditions, width)
         self.blocks = nn.ModuleList(_Block(width) for _ in range(BLOCKS))
         self.head = nn.Linear(width, len(space.continuous) + sum(self.levels))
         nn.init.zeros_(self.head.weight)

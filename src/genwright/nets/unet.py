@@ -1,16 +1,17 @@
 """A small convolutional U-net for images of any size and any number of channels, meant to train fast on a CPU."""
 
 import math
+from collections.abc import Iterator
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genwright.nets.context import ContextEmbedding
+from genwright.nets.context import embedding_of
 from genwright.nets.flow_net import FlowNet
 from genwright.nets.time_embedding import TimeEmbedding
-from genwright.spaces import Columns, Reals
+from genwright.spaces import Conditions, Reals
 
 PLACES = 20  # longest side, in pixels, that the net works at; larger images are folded into channels first
 BLOCKS = (2, 3, 2)  # residual blocks on the way down, at half resolution, and on the way up
@@ -24,15 +25,18 @@ class ConvFlowNet(FlowNet):
     block is modulated by the embedding of time and context (FiLM); its last convolution, and the net's, start at zero.
     """
 
-    def __init__(self, space: Reals, context: Columns | None, *, width: int) -> None:
+    def __init__(self, space: Reals, conditions: Conditions | None, *, width: int) -> None:
         super().__init__()
-        self.space, self.context = space, context
+        self.space, self.conditions = space, conditions
         channels, *sides = space.shape
         self.fold = fold_of(sides)
         inner, embedded = 2 * width, 4 * width
         self.time = TimeEmbedding(embedded)
-        self.condition = None if context is None else ContextEmbedding(context, embedded)
-        self.stem = nn.Conv2d(2 * channels * self.fold**2, width, 3, padding=1)
+        self.aligned = None if conditions is None else conditions.only(Reals)
+        self.vector = None if conditions is None else conditions.without(Reals)
+        self.condition = None if self.vector is None else embedding_of(self.vector, embedded)
+        stacked = 0 if self.aligned is None else sum(space.shape[0] + 1 for _, space in self.aligned.others)
+        self.stem = nn.Conv2d((2 * channels + stacked) * self.fold**2, width, 3, padding=1)
         self.down = nn.ModuleList(Block(width, embedded) for _ in range(BLOCKS[0]))
         self.shrink = nn.Conv2d(width, inner, 2, stride=2)
         self.middle = nn.ModuleList(Block(inner, embedded) for _ in range(BLOCKS[1]))
@@ -53,12 +57,12 @@ class ConvFlowNet(FlowNet):
     ) -> Float[Tensor, "n c h w"]:
         """`x` at times `t` in [0, 1]; where `known` (0 or 1) is 1, `x` holds given clean values."""
         embedded = self.time(t)
-        if self.condition is not None:
-            embedded = embedded + self.condition(context)
+        if self.condition is not None and self.vector is not None and self.conditions is not None:
+            embedded = embedded + self.condition(self.conditions.part(self.vector, context))
         embedded = functional.silu(embedded)
         known = torch.zeros_like(x) if known is None else known
         height, width = x.shape[2:]
-        h = self.stem(self._folded(torch.cat([x, known], dim=1)))
+        h = self.stem(self._folded(torch.cat([x, known, *self._stacked(context, (height, width))], dim=1)))
         for block in self.down:
             h = block(h, embedded)
         inner = self.shrink(h)
@@ -69,6 +73,18 @@ class ConvFlowNet(FlowNet):
             h = block(h, embedded)
         h = functional.layer_norm(h.permute(0, 2, 3, 1), h.shape[1:2]).permute(0, 3, 1, 2)
         return functional.pixel_shuffle(self.head(functional.silu(h)), self.fold)[:, :, :height, :width].float()
+
+    def _stacked(
+        self, context: Float[Tensor, "n k"] | None, size: tuple[int, int]
+    ) -> Iterator[Float[Tensor, "n c h w"]]:
+        """Given images at the size of the record, each with a channel that says whether it is known."""
+        if self.aligned is None or self.conditions is None:
+            return
+        assert context is not None
+        parts = self.conditions.split(context)
+        for name, _ in self.aligned.others:
+            known = (~parts[name][:, :1].isnan()).to(context.dtype)
+            yield functional.interpolate(torch.cat([parts[name].nan_to_num(0.0), known], dim=1), size=size)
 
     def _folded(self, x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d a b"]:
         """Padded with zeros to sides that divide, then space-to-depth, channels last."""

@@ -5,10 +5,10 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn import functional
 
-from genwright.nets.context import ContextEmbedding
+from genwright.nets.context import embedding_of
 from genwright.nets.flow_net import FlowNet
 from genwright.nets.time_embedding import TimeEmbedding
-from genwright.spaces import Columns, Reals
+from genwright.spaces import Conditions, Reals
 
 BLOCKS = 4
 
@@ -19,12 +19,12 @@ class VectorFlowNet(FlowNet):
     The last layer starts at zero.
     """
 
-    def __init__(self, space: Reals, context: Columns | None, *, width: int) -> None:
+    def __init__(self, space: Reals, conditions: Conditions | None, *, width: int) -> None:
         super().__init__()
-        self.space, self.context = space, context
+        self.space, self.conditions = space, conditions
         size = space.size
         self.time = TimeEmbedding(width)
-        self.condition = None if context is None else ContextEmbedding(context, width)
+        self.condition = None if conditions is None else embedding_of(conditions, width)
         self.stem = nn.Linear(2 * size, width)
         self.blocks = nn.ModuleList(Block(width) for _ in range(BLOCKS))
         self.head = nn.Linear(width, size)

@@ -214,7 +214,7 @@ def _fit_children(database: Database, layout: Layout, parts: Mapping[str, np.nda
         return fit_family(
             family,
             codec.space,
-            codec.context,
+            codec.conditions,
             rows,
             held_out,
             work=work,

@@ -10,7 +10,7 @@ from torch import nn
 from genwright.families.capabilities import check
 from genwright.families.family import ClosedFormFamily, Family, GradientFamily, LearnsPrior, Work
 from genwright.randomness import seeded
-from genwright.spaces import Columns, Encoded, Space
+from genwright.spaces import Columns, Conditions, Encoded, Space
 from genwright.train.loop import Job, train
 from genwright.train.plan import Clock, clock_for, estimate_memory_mb
 from genwright.train.progress import Listener, Progress, silent
@@ -39,7 +39,7 @@ class Fitted:
 def fit_family(
     family: Family,
     space: Space,
-    context: Columns | None,
+    conditions: Conditions | None,
     train_rows: Encoded,
     valid_rows: Encoded,
     *,
@@ -55,10 +55,10 @@ def fit_family(
 
     What is done is kept under the name `stage` in `stages`; the record tells the seconds of all processes together.
     """
-    check(family, space)
+    check(family, space, conditions)
     family = family.sized(space, work)
     with seeded(seed):
-        net = family.build(space, context).to(device)
+        net = family.build(space, conditions).to(device)
     rows, held_out = _on(device, train_rows), _on(device, valid_rows)
 
     def trained() -> Kept:
