@@ -7,11 +7,13 @@ import pytest
 from tests.metrics.records import table
 
 import genwright as gw
+from genwright.metrics.intervals import Replicates
+from genwright.metrics.score import Score
 from genwright.report.report import Entry
 from genwright.runs import budget
 from genwright.runs.arena import Arena
 from genwright.runs.budget import Budget, Stopwatch
-from genwright.runs.ranking import Contestant, choose, rule
+from genwright.runs.ranking import Contestant, choose, rule, told_apart
 
 
 def arena(tmp_path, *, minutes=0.05, families=2, data=None) -> Arena:
@@ -97,3 +99,13 @@ def test_a_model_fitted_to_some_of_the_rows_says_so_and_knows_the_data_it_is_of(
     told = one.generator.record["data"]
     assert told["rows"] == 2000 and told["split"]["test"] == len(data.test)
     assert 800 < told["fitted_rows"] < 1000 and gw.load(tmp_path / "mixture").record["data"] == told
+
+
+def test_scores_are_told_apart_by_paired_differences_as_compare_does():
+    def score(name, value, real, noise):
+        values = Replicates(real, tuple(value + noise * e for e in (-1.0, 0.0, 1.0)))
+        return Score(name=name, value=value, direction="higher", n=9, signature="", replicates=values)
+
+    same = tuple(0.2 * e for e in (-1.0, 0.0, 1.0))
+    near = [score("C2ST", 0.8, same, 0.001), score("C2ST", 0.7, same, 0.001), score("C2ST", 0.7999, same, 0.01)]
+    assert told_apart(near) == {1}  # real records that all share cancel, though each value alone is uncertain

@@ -35,7 +35,7 @@ from genwright.runs.parts import (
     some,
     thinned,
 )
-from genwright.runs.ranking import Contestant, better, tied
+from genwright.runs.ranking import Contestant, better, told_apart
 from genwright.train.progress import Listener, Progress
 from genwright.train.record import TOLD, checked, circumstances
 
@@ -134,7 +134,7 @@ class Arena:
             reason = str(error).splitlines()[0]
         else:
             before = best.entry.headline
-            if not better(before, after) or tied(before, after):
+            if not better(before, after) or not told_apart([before, after]):
                 return longer, notes
             reason = f"training on made the {after.name} on the validation part worse ({before} to {after})"
         best.generator.save(out)

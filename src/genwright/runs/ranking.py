@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from genwright.errors import TrainingError
 from genwright.families.family import Density, Family
 from genwright.metrics.baselines import SATURATED, unusable
+from genwright.metrics.multiple import LEVEL, differences
 from genwright.metrics.score import Score
 from genwright.metrics.two_sample import CROSS_ENTROPY
 from genwright.model.generator import Generator
@@ -39,9 +40,9 @@ def settled(entries: Sequence[Entry]) -> list[Entry]:
 def choose(contestants: Sequence[Contestant]) -> Contestant:
     """The best by the headline score.
 
-    Among those that the score cannot tell from the best (each value lies in the other's interval), a family with an
-    exact likelihood goes before one with a bound, and that before one with none; then the better value decides. A
-    family that a baseline equals is kept only where there is no other.
+    Among those that the score cannot tell from the best, by the rule of `compare`, a family with an exact likelihood
+    goes before one with a bound, and that before one with none; then the better value decides. A family that a
+    baseline equals is kept only where there is no other.
     """
     order = ranked(contestants)
     best = order[0]
@@ -49,11 +50,12 @@ def choose(contestants: Sequence[Contestant]) -> Contestant:
         reasons = "; ".join(f"{c.entry.family}: {c.entry.failure}" for c in contestants)
         hint = "give more minutes, or look at the data with `genwright inspect`"
         raise TrainingError(f"no family could be trained ({reasons})", hint=hint)
+    apart = told_apart([c.entry.headline for c in order if c.entry.headline is not None])
     equals = [
         c
-        for c in order
+        for place, c in enumerate(order)
         if c.entry.headline is not None
-        and tied(c.entry.headline, best.entry.headline)
+        and place not in apart
         and bool(unusable(c.entry.scores)) == bool(unusable(best.entry.scores))
     ]
     rank = {density.value: place for place, density in enumerate(Density)}
@@ -84,9 +86,21 @@ def _named(name: str, entry: Entry) -> Score | None:
     return next((score for score in entry.scores if score.name == name), None)
 
 
-def tied(a: Score, b: Score) -> bool:
-    """Whether each value lies in the other's interval."""
-    return all(x.interval is not None and x.interval[0] <= y.value <= x.interval[1] for x, y in ((a, b), (b, a)))
+def told_apart(scores: Sequence[Score]) -> set[int]:
+    """Places of the scores that differ from the first: paired differences on shared real records, corrected for many
+    comparisons; where a score has no replicates, those whose intervals do not hold each other's values.
+    """
+    named = [(str(place), score) for place, score in enumerate(scores)]
+    if all(score.replicates is not None for _, score in named) and len({score.name for _, score in named}) == 1:
+        pairs = differences(named)
+        return {int(pair.second) for pair in pairs if pair.first == "0" and pair.adjusted_p < LEVEL}
+    first = named[0][1]
+    return {int(place) for place, score in named[1:] if not (_holds(first, score) and _holds(score, first))}
+
+
+def _holds(one: Score, other: Score) -> bool:
+    """Whether a score's interval holds the value of the other."""
+    return one.interval is not None and one.interval[0] <= other.value <= one.interval[1]
 
 
 def better(a: Score, b: Score) -> bool:
@@ -116,7 +130,8 @@ def rule(contestants: Sequence[Contestant], best: Contestant, *, seconds: float,
     why = " (the judge tells the records of all families nearly always from real ones)" if name == CROSS_ENTROPY else ""
     return (
         f"Each family had {clock(seconds)} {within}. It drew {records:,} records, which were compared with {against}. "
-        f"The best {name} wins{why}. Among families that it cannot tell apart (each value lies within the other’s 95 % "
-        "interval), an exact likelihood goes before a bound and a bound before none; then the better value decides. "
+        f"The best {name} wins{why}. Among families that it cannot tell from the best (paired differences on the same "
+        "real records, corrected for many comparisons), an exact likelihood goes before a bound and a bound before "
+        "none; then the better value decides. "
         "Baselines learn next to nothing: a family that is no better than they are is of no use."
     )
