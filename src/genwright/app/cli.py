@@ -321,9 +321,10 @@ def _save(generator: Any, folder: Path) -> None:
 
 def _family(name: str, data: Any) -> Any:
     """The family called `name` with its defaults; diffusion over text is masked diffusion."""
-    from genwright.data.dataset import Text
+    from genwright.codecs import expected_space
+    from genwright.families.capabilities import models
 
-    masked = name == "diffusion" and isinstance(data.media, Text)
+    masked = name == "diffusion" and not models(FAMILIES[name](), expected_space(data))
     return FAMILIES["masked diffusion" if masked else name]()
 
 

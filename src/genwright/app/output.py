@@ -23,13 +23,14 @@ def print_json(value: Any) -> None:
 
 def print_dataset(data: "Dataset", *, facts: Mapping[str, Any] | None) -> None:
     """Tables as CSV, text as JSON lines; with `facts`, these and the records as one JSON object; raises for images."""
-    from genwright.data.dataset import Image, Text
+    from genwright.data.media import KINDS
     from genwright.data.write import written
 
-    if isinstance(data.media, Image):
-        raise ArgumentError("images do not go to standard output", where="--out", hint="give a folder: --out fake/")
-    suffix = ".jsonl" if facts is not None or isinstance(data.media, Text) else ".csv"
-    text = written(data, suffix)[0].decode("utf-8", "surrogateescape")
+    kind = KINDS[data.kind]
+    if kind.folder is not None:
+        what = f"{kind.many} do not go to standard output"
+        raise ArgumentError(what, where="--out", hint="give a folder: --out fake/")
+    text = written(data, kind.suffix if facts is None else ".jsonl")[0].decode("utf-8", "surrogateescape")
     if facts is None:
         click.echo(text, nl=False)
     else:
@@ -52,10 +53,10 @@ def _finite(value: Any) -> Any:
 def check_output(out: str | None, generator: "Generator") -> None:
     """Raise, before anything is drawn for it, where `--out` cannot be written."""
     from genwright.codecs import codec_fields
-    from genwright.data.dataset import Image, Text
+    from genwright.data.dataset import MEDIA
     from genwright.data.sql import is_url
     from genwright.data.write import check_target
 
     if out is not None and not is_url(out):
-        media = [field for field in codec_fields(generator.codec) if isinstance(field, (Image, Text))]
+        media = [field for field in codec_fields(generator.codec) if isinstance(field, MEDIA)]
         check_target(Path(out), media[0] if media else None)

@@ -211,8 +211,9 @@ def _sources(asked: dict[str, Any]) -> dict[str, Any]:
 
 def _source(where: str, like: "Dataset | Path | None", how: dict[str, Any]) -> "Dataset | Path":
     """A folder of sounds, samples of a saved generator, or a Dataset; a table or text is read as `like` was."""
-    from genwright.data.dataset import Dataset, Image
+    from genwright.data.dataset import Dataset
     from genwright.data.like import read_like
+    from genwright.data.media import KINDS
     from genwright.rating.sounds import wav_files
 
     path = Path(where).expanduser()
@@ -222,6 +223,6 @@ def _source(where: str, like: "Dataset | Path | None", how: dict[str, Any]) -> "
         return load(path).sample(SAMPLES)
     if path.is_dir() and wav_files(path):
         return path
-    if path.is_file() and isinstance(like, Dataset) and not isinstance(like.media, Image):
+    if path.is_file() and isinstance(like, Dataset) and KINDS[like.kind].folder is None:
         return read_like(where, like, missing=how["missing"])
     return read_data(where, how)

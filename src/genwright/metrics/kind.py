@@ -49,7 +49,9 @@ class Kind:
 
     `score` finds all scores but the judge's, `looks` is what judges see, `headlines` are the scores that decide where
     no judge can, `baselines` draw from next to no knowledge, `pairs` scores records that answer each other. `size`:
-    bytes of a record, where equal amounts are equal numbers of bytes.
+    bytes of records, where equal amounts are equal numbers of bytes and real records are scored whole, however few are
+    drawn. `drawn`: at least and at most so many records are drawn to be scored, as many as there are real ones;
+    `judged`: the same where families are compared by the judge alone, as far as `max_cells` of their scalars allow.
     """
 
     score: Callable[[Found, Sides, Tools], None]
@@ -58,5 +60,8 @@ class Kind:
     baselines: Callable[[Dataset], Mapping[str, Baseline]]
     pairs: Callable[[Found, Sides, Tools], None] | None = None
     size: Callable[[Dataset], int] | None = None
+    drawn: tuple[int, int]
+    judged: tuple[int, int]
+    max_cells: float = np.inf
     min_records: int = MIN_ROWS
     max_baseline: int = MAX_BASELINE

@@ -22,6 +22,8 @@ KINDS = ByKind[Kind](
             headlines=("Frechet distance", "kernel distance", "nearest training image"),
             baselines=image_baselines,
             pairs=image_pairs,
+            drawn=(50, 2000),
+            judged=(50, 500),
         ),
         Text: Kind(
             score=score_texts,
@@ -30,6 +32,8 @@ KINDS = ByKind[Kind](
             baselines=text_baselines,
             pairs=text_pairs,
             size=text_bytes,
+            drawn=(16, 32),  # passages are slow to draw
+            judged=(16, 32),
             min_records=1,  # one text holds many words
             max_baseline=64,
         ),
@@ -38,6 +42,9 @@ KINDS = ByKind[Kind](
             looks=lambda sides, seed: [table_look(sides.real, sides.fake, seed=seed)],
             headlines=("trend error", "shape error"),
             baselines=table_baselines,
+            drawn=(1000, 20_000),  # rows cost next to nothing, and more of them steady the scores
+            judged=(300, 5000),
+            max_cells=100_000,
         ),
     }
 )

@@ -18,8 +18,7 @@ Pixels = UInt8[np.ndarray, "_ _ _"]  # height, width, channels
 
 def pixels_of(data: Dataset, index: Sequence[int]) -> list[Pixels]:
     """Images of a Dataset with 256 levels, grey or RGB; what is transparent becomes white."""
-    field = data.media
-    assert isinstance(field, Image)
+    field = data.medium(Image)
     return [_opaque(scale_levels(data.columns[field.name][i], field.levels, 256)) for i in index]
 
 

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, get_args
 
 from genwright.errors import ArgumentError, StorageError
+from genwright.rating.media import MEDIA
 from genwright.rating.records import REAL, Kind, Medium, Question
 from genwright.typed import made, require, typed
 
@@ -25,14 +26,6 @@ Taking part is voluntary. You can stop at any time and come back later through t
 which deletes all your answers for good.
 
 The answers are used to compare how people judge the things shown, and may be published without anything about you."""
-
-
-THINGS: Mapping[Medium, str] = {
-    "image": "pictures",
-    "text": "texts",
-    "audio": "sounds, which you can play,",
-    "row": "rows of a table",
-}
 
 
 @dataclass(frozen=True)
@@ -125,7 +118,7 @@ class Protocol:
     @property
     def consent_text(self) -> str:
         """What raters agree to: `consent`, or the standing text where that is empty."""
-        return self.consent or CONSENT.format(things=THINGS[self.medium])
+        return self.consent or CONSENT.format(things=MEDIA[self.medium].things)
 
     @staticmethod
     def kind(question: Question) -> Kind:

@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 from genwright.errors import MissingDependencyError, StorageError
+from genwright.rating.media import MEDIA
 from genwright.rating.pages import Page, pages
 from genwright.rating.protocol import WORDINGS, Protocol
-from genwright.rating.records import Medium, Trial
-from genwright.rating.stimuli import CONTENT_TYPES
+from genwright.rating.records import Trial
 from genwright.rating.store import Refused, Store
 from genwright.rating.study import Opened
 
@@ -78,7 +78,7 @@ def _add_reading(app: "FastAPI", study: Opened) -> None:
         if trial is None or stimulus not in (trial.left, trial.right) or _hidden(trial, protocol, media, store):
             return JSONResponse({"error": "not to be seen now"}, status_code=404)
         return Response(
-            study.media[stimulus].read_bytes(), headers={"content-type": CONTENT_TYPES[_medium(media, stimulus)]}
+            study.media[stimulus].read_bytes(), headers={"content-type": MEDIA[media[stimulus]].content_type}
         )
 
     app.add_api_route("/api/session", session, methods=["GET"], response_model=None)
@@ -182,9 +182,3 @@ def _timed(trial: Trial, protocol: Protocol, media: Mapping[str, str]) -> bool:
 def _hidden(trial: Trial, protocol: Protocol, media: Mapping[str, str], store: Store) -> bool:
     """Whether the time of a stimulus is over; a page that is loaded anew does not show it a second time."""
     return _timed(trial, protocol, media) and store.seen_for(trial.id) is not None
-
-
-def _medium(media: Mapping[str, str], stimulus: str) -> Medium:
-    medium = media[stimulus]
-    assert medium in CONTENT_TYPES
-    return medium  # type: ignore[return-value]

@@ -8,21 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from genwright.data.dataset import Dataset, Image, Text
 from genwright.errors import DataError
-from genwright.rating.pictures import pixels_of, pngs
+from genwright.rating.media import MEDIA, Source, kind_of
 from genwright.rating.records import Kind, Medium
-from genwright.rating.sounds import read_wav, wav_files, wavs
-from genwright.rating.words import encoded_rows, encoded_texts, rows_of, texts_of
+from genwright.rating.sounds import wav_files
 
-Source = Dataset | Path  # a Path is a folder of .wav
-SUFFIXES: dict[Medium, str] = {"image": ".png", "text": ".txt", "audio": ".wav", "row": ".json"}
-CONTENT_TYPES: dict[Medium, str] = {
-    "image": "image/png",
-    "text": "text/plain; charset=utf-8",
-    "audio": "audio/wav",
-    "row": "application/json",
-}
 SPARE = 20  # records drawn beyond those needed, so that duplicates can be left out
 
 
@@ -43,21 +33,12 @@ class Shown:
 def medium_of(sources: Mapping[str, Source]) -> Medium:
     """The one medium of all systems; a DataError naming the first that differs."""
     (first, source), *others = sources.items()
-    medium = _medium(source)
+    kind = kind_of(source)
     for name, other in others:
-        if _medium(other) != medium:
-            what = f"{_PLURAL[_medium(other)]}, but {first} holds {_PLURAL[medium]}"
+        if kind_of(other) is not kind:
+            what = f"{kind_of(other).many}, but {first} holds {kind.many}"
             raise DataError(what, where=name, hint="compare systems of one kind")
-    return medium
-
-
-_PLURAL: dict[Medium, str] = {"image": "images", "text": "texts", "audio": "sounds", "row": "table rows"}
-
-
-def _medium(source: Source) -> Medium:
-    if isinstance(source, Path):
-        return "audio"
-    return "image" if isinstance(source.media, Image) else "text" if isinstance(source.media, Text) else "row"
+    return kind.medium
 
 
 def draw(sources: Mapping[str, Source], wanted: Mapping[str, int], *, seed: int) -> Shown:
@@ -67,7 +48,8 @@ def draw(sources: Mapping[str, Source], wanted: Mapping[str, int], *, seed: int)
     """
     medium = medium_of(sources)
     index = {name: _drawn(len_of(source), wanted[name], seed) for name, source in sources.items()}
-    files, notes = _encoded(medium, sources, index)
+    kind = MEDIA[medium]
+    files, notes = kind.encoded({name: kind.of(source, index[name]) for name, source in sources.items()})
     unique = {name: tuple(dict.fromkeys(each)) for name, each in files.items()}
     _refuse_shared(unique)
     for name, each in unique.items():
@@ -88,21 +70,6 @@ def _drawn(n: int, wanted: int, seed: int) -> list[int]:
     """Row numbers in random order; the same for sources of the same length, so that equal sources are found out."""
     order: list[int] = np.random.default_rng([seed, 0]).permutation(n).tolist()
     return order[: wanted + SPARE]
-
-
-def _encoded(
-    medium: Medium, sources: Mapping[str, Source], index: Mapping[str, list[int]]
-) -> tuple[dict[str, list[bytes]], tuple[str, ...]]:
-    tables = {name: source for name, source in sources.items() if isinstance(source, Dataset)}
-    match medium:
-        case "image":
-            return pngs({name: pixels_of(data, index[name]) for name, data in tables.items()})
-        case "text":
-            return encoded_texts({name: texts_of(data, index[name]) for name, data in tables.items()})
-        case "row":
-            return encoded_rows({name: rows_of(data, index[name]) for name, data in tables.items()})
-    paths = {name: wav_files(source) for name, source in sources.items() if isinstance(source, Path)}
-    return wavs({name: [read_wav(paths[name][i]) for i in index[name]] for name in paths})
 
 
 def _refuse_shared(files: Mapping[str, tuple[bytes, ...]]) -> None:

@@ -11,9 +11,10 @@ from genwright.errors import ArgumentError, StorageError
 from genwright.folders import probe, remove, safe_join, writing
 from genwright.rating.assignment import KINDS, Planned, Slot, assign, blocks_for, needed
 from genwright.rating.exclusions import Rules
+from genwright.rating.media import MEDIA, Source
 from genwright.rating.protocol import OVERLAP, Protocol
 from genwright.rating.records import ANSWERS, Stimulus
-from genwright.rating.stimuli import SUFFIXES, Source, card, digest, draw, medium_of
+from genwright.rating.stimuli import card, digest, draw, medium_of
 from genwright.rating.store import Store
 from genwright.rating.words import padded
 from genwright.storage import read_json, sha256, write_json
@@ -109,7 +110,7 @@ def _clear(folder: Path) -> None:
 
 
 def _file(folder: Path, stimulus: Stimulus) -> Path:
-    return safe_join(folder / STIMULI, f"{stimulus.id}{SUFFIXES[stimulus.medium]}")
+    return safe_join(folder / STIMULI, f"{stimulus.id}{MEDIA[stimulus.medium].suffix}")
 
 
 def _checked(folder: Path, stimulus: Stimulus) -> Path:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from genwright.data.cells import cells
-from genwright.data.dataset import SCALARS, Dataset, Number, Text
+from genwright.data.dataset import MEDIA, SCALARS, Dataset, Number, Text
 from genwright.errors import DataError
 
 LONGEST = 3000  # characters of a text
@@ -20,8 +20,7 @@ Row = list[tuple[str, str]]
 
 def texts_of(data: Dataset, index: Sequence[int]) -> list[str]:
     """Texts in Unicode's composed form, with plain line ends and no blanks around; long ones cut."""
-    field = data.media
-    assert isinstance(field, Text)
+    field = data.medium(Text)
     return [_plain(str(data.columns[field.name][i])) for i in index]
 
 
@@ -34,7 +33,7 @@ def _plain(text: str) -> str:
 
 def rows_of(data: Dataset, index: Sequence[int]) -> list[Row]:
     """Rows as names and values; keys and columns of a single value are left out, as they are never modelled."""
-    fields = [f for f in data.fields if isinstance(f, (*SCALARS, Text))]
+    fields = [f for f in data.cells if isinstance(f, (*SCALARS, *MEDIA))]
     if not fields:
         raise DataError("no column to show", where=data.name, hint="keys and single-valued columns are not shown")
     columns = []

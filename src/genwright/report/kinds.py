@@ -31,7 +31,7 @@ class Kind:
     """How records of one kind are shown.
 
     `template` of a page and of shelves, filled with `samples` and with `shelves` of `shown` records each; `pictures` by
-    group of scores; `amount` of data in words; the `rule` of rankings.
+    group of scores; `amount` of data in words; the `rule` of rankings; `walks`: whether the page has a place for those.
     """
 
     template: str
@@ -41,6 +41,7 @@ class Kind:
     pictures: Mapping[Group, Drawing]
     amount: Callable[[Dataset], str]
     rule: str
+    walks: bool = False
 
 
 KINDS = ByKind[Kind](
@@ -51,6 +52,7 @@ KINDS = ByKind[Kind](
             shelves=image_shelves,
             shown=10,
             pictures=IMAGES,
+            walks=True,
             amount=images.amount,
             rule=f"Images {_JUDGED} With fewer than 10 images, by the nearest training image.",
         ),

@@ -10,12 +10,12 @@ from typing import Any
 import numpy as np
 
 from genwright.constraints import Rule
-from genwright.data.dataset import Dataset, Text
+from genwright.data.dataset import Dataset
 from genwright.errors import GenwrightError, ResourceError, TrainingError
 from genwright.families.family import Family
 from genwright.folders import InUseError, OtherWorkError
 from genwright.metrics.evaluate import HEADLINES, Evaluation, evaluate, headline
-from genwright.metrics.kinds import baselines
+from genwright.metrics.kinds import KINDS, baselines
 from genwright.metrics.score import Score
 from genwright.model.fit import fit
 from genwright.model.generator import Generator
@@ -151,11 +151,11 @@ class Arena:
         unseen = part(self.data.test, TESTED_CHARACTERS)
         low, n = judged(unseen)[0], drawn(unseen)
         each = best.pace + EVERY_SCORE * self.seconds_judged / self.records
-        text = isinstance(unseen.media, Text)  # all of the unseen text is scored, however few passages are drawn
-        each = max(2 * best.pace, 1e-9) if text else each
+        whole = KINDS[unseen.kind].size is not None  # all of the unseen text is scored, however few passages are drawn
+        each = max(2 * best.pace, 1e-9) if whole else each
         fitting = max(low, min(n, int(SCORED_BY * self.budget.left / each)))
         notes: tuple[str, ...] = ()
-        if fitting < n and text:
+        if fitting < n and whole:
             notes = (f"{fitting} passages were drawn instead of {n}, to be done within {clock(self.budget.limit)}.",)
         elif fitting < n:
             of = min(n, len(unseen))
@@ -251,12 +251,12 @@ class Arena:
 
     def _deciding(self, fake: Dataset, unseen: Dataset, generator: Generator | None) -> Evaluation:
         """What decides of `fake`, beside as many unseen records; whatever there is where the judge sees too few."""
-        text = isinstance(unseen.media, Text)
+        whole = KINDS[unseen.kind].size is not None
         sides: dict[str, Any] = {
-            "real": unseen if text else some(unseen, len(fake), seed=self.seed),
+            "real": unseen if whole else some(unseen, len(fake), seed=self.seed),
             "train": None if generator is None else self.train,
             "generator": generator,
-            "floors": None if text else self.floors,  # texts differ in length
+            "floors": None if whole else self.floors,  # texts differ in length
             "seed": self.seed,
         }
         found = evaluate(fake, only=DECIDING, **sides)

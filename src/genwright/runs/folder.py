@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from genwright.constraints import Rule, rule_to_json
-from genwright.data.dataset import Dataset, Image, Text
+from genwright.data.dataset import Dataset
+from genwright.data.media import KINDS
 from genwright.data.split import content_hash
 from genwright.data.write import write
 from genwright.families.family import Family
@@ -37,8 +38,7 @@ def claim(
 def write_run(out: Path, generator: Generator, evaluation: Evaluation, report: Report, listener: Listener) -> None:
     """Everything of the run folder that is not the model itself."""
     listener(Progress("writing the report"))
-    suffix = {Image: "", Text: ".jsonl"}.get(type(report.data.media), ".csv")
-    write(report.fake, out / f"samples{suffix}")
+    write(report.fake, out / f"samples{KINDS[report.data.kind].suffix}")
     write_json(out / "scores.json", evaluation.to_json())
     write_json(out / "leaderboard.json", [entry.to_json() for entry in report.leaderboard])
     if not (out / "log.jsonl").is_file():  # families with their own algorithm keep no log while they fit

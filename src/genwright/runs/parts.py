@@ -5,17 +5,12 @@ from dataclasses import replace
 
 import numpy as np
 
-from genwright.data.dataset import Dataset, Image, Text
+from genwright.data.dataset import Dataset, Text
 from genwright.data.forecast import FEWEST_COMPARED
 from genwright.data.split import Split, row_keys
 from genwright.errors import DataError
+from genwright.metrics.kinds import KINDS
 
-# Records drawn to be scored: as many as there are real ones, within these bounds. Rows of a table cost next to nothing
-# and more of them steady the scores; passages of text are slow to draw.
-ROWS_DRAWN, IMAGES_DRAWN, TEXTS_DRAWN = (1000, 20_000), (50, 2000), (16, 32)
-# The same where families are compared, by the judge alone: who is better shows on fewer.
-ROWS_JUDGED, IMAGES_JUDGED, TEXTS_JUDGED = (300, 5000), (50, 500), (16, 32)
-CELLS_JUDGED = 100_000  # rows times columns of a table on each side, as far as ROWS_JUDGED allow
 # Characters of unseen text that are scored: likelihoods of text cost as much as training on it.
 COMPARED_CHARACTERS, TESTED_CHARACTERS = 50_000, 200_000
 READ_PER_SECOND = 500_000  # values of a table that are encoded in a second on one core, rather less than more
@@ -25,23 +20,23 @@ FOLDS = 5
 
 def drawn(real: Dataset) -> int:
     """How many records are drawn to be compared with `real` by every score."""
-    low, high = {Image: IMAGES_DRAWN, Text: TEXTS_DRAWN}.get(type(real.media), ROWS_DRAWN)
+    low, high = KINDS[real.kind].drawn
     return min(max(len(real), low), high)
 
 
 def judged(real: Dataset) -> tuple[int, int]:
     """How many records are at least and at most drawn to be compared with `real` by the judge alone."""
-    low, high = {Image: IMAGES_JUDGED, Text: TEXTS_JUDGED}.get(type(real.media), ROWS_JUDGED)
-    if real.media is None:
-        high = max(low, min(high, CELLS_JUDGED // max(1, len(real.scalars))))
-    return low, high if isinstance(real.media, Text) else max(low, min(len(real), high))
+    kind = KINDS[real.kind]
+    low, high = kind.judged
+    high = max(low, int(min(high, kind.max_cells // max(1, len(real.scalars)))))
+    return low, high if kind.size else max(low, min(len(real), high))
 
 
 def part(data: Dataset, characters: int) -> Dataset:
     """The first rows of a text that hold about so many characters, at least 10 rows; any other data whole."""
-    if not isinstance(data.media, Text):
+    if KINDS[data.kind].size is None:
         return data
-    ends = np.cumsum([len(text) for text in data.columns[data.media.name]])
+    ends = np.cumsum([len(text) for text in data.columns[data.medium(Text).name]])
     return data.take(slice(max(10, int(np.searchsorted(ends, characters)) + 1)))
 
 
@@ -75,10 +70,10 @@ def fits_each(data: Dataset) -> int:
 
     Raises DataError where there are too few for that too.
     """
-    if isinstance(data.media, Text) and data.media.running:
+    if data.running:
         if min(map(len, (data.split.train, data.split.valid, data.split.test))) > 0:
             return 1
-        characters = sum(map(len, data.columns[data.media.name]))
+        characters = sum(map(len, data.columns[data.medium(Text).name]))
         what = f"{characters:,} characters of running text are too few to compare families"
         raise DataError(what, where=data.name, hint="some 20,000 are needed; fit takes less, or one record per line")
     if len(data) < FEWEST_COMPARED:

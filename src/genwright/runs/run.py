@@ -6,7 +6,8 @@ from pathlib import Path
 
 from genwright.codecs import expected_space
 from genwright.constraints import Rule, check_rules
-from genwright.data.dataset import Category, Dataset, Image, Text
+from genwright.data import media
+from genwright.data.dataset import Category, Dataset
 from genwright.errors import ArgumentError
 from genwright.families.capabilities import suitable
 from genwright.families.family import Family
@@ -15,6 +16,7 @@ from genwright.metrics.evaluate import Evaluation
 from genwright.model.generator import Generator
 from genwright.randomness import checked_seed
 from genwright.report.card import expression
+from genwright.report.kinds import KINDS
 from genwright.report.report import Entry, Report, Walk
 from genwright.runs.arena import Arena
 from genwright.runs.budget import Budget, Stopwatch
@@ -108,7 +110,7 @@ def _settled(contestants: Sequence[Contestant], baselines: Sequence[Entry]) -> t
 
 def _walks(generator: Generator, data: Dataset, seed: int) -> tuple[Walk, ...]:
     """Interpolations between latents of images, one per class where there are classes."""
-    if not isinstance(data.media, Image) or not generator.can.latent:
+    if not KINDS[data.kind].walks or not generator.can.latent:
         return ()
     label = None if data.label is None else data.field(data.label)
     if not isinstance(label, Category):
@@ -130,5 +132,4 @@ def _call(data: Dataset, out: Path, minutes: float, seed: int) -> str:
 
 def _commands(data: Dataset, out: Path, command: str) -> tuple[str, ...]:
     """What to type to get this run again, and to use it."""
-    suffix = {Image: "", Text: ".jsonl"}.get(type(data.media), ".csv")
-    return (command, f"genwright sample {out} -n 1000 --seed 1 --out more{suffix}")
+    return (command, f"genwright sample {out} -n 1000 --seed 1 --out more{media.KINDS[data.kind].suffix}")
