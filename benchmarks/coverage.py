@@ -17,7 +17,7 @@ from functools import partial
 import numpy as np
 
 from genwright.metrics import diversity, frechet, kernel, neighbours
-from genwright.metrics.score import Score
+from genwright.scores.score import Score
 
 N = 400  # records of each set
 D = 8  # features

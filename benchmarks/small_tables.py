@@ -19,10 +19,11 @@ from sklearn.datasets import load_breast_cancer
 
 import genwright as gw
 from benchmarks.common import ROOT
+from genwright.audit import copies
 from genwright.data.dataset import Dataset
 from genwright.data.split import Split
 from genwright.families.family import Family
-from genwright.metrics import copies, judges
+from genwright.metrics import judges
 
 PAGE = ROOT / "docs" / "evidence" / "small_tables.md"
 INDEPENDENT = gw.Sampling(balanced=False)

@@ -26,11 +26,12 @@ import numpy as np
 import genwright as gw
 from benchmarks.common import ROOT, data_file
 from benchmarks.tables_page import write_page
+from genwright.audit import copies
 from genwright.data.dataset import Dataset, Identifier
 from genwright.data.split import Split
 from genwright.families import FAMILIES
-from genwright.metrics import copies, judges, tables
-from genwright.metrics.score import Score
+from genwright.metrics import judges, tables
+from genwright.scores.score import Score
 from genwright.train.devices import environment
 
 RESULTS = ROOT / "docs" / "evidence" / "tables.jsonl"

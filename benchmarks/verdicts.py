@@ -21,8 +21,8 @@ from genwright.data.dataset import Category, Dataset, Image, Number, Text
 from genwright.metrics.baselines import INDEPENDENT, LETTERS, MEANS, PIXELS, TRIGRAMS
 from genwright.metrics.evaluate import Evaluation, evaluate
 from genwright.metrics.kinds import baselines
-from genwright.metrics.score import Score
 from genwright.report.reading import read_all, verdict
+from genwright.scores.score import Score
 
 PAGE = Path(__file__).parents[1] / "docs" / "evidence" / "verdicts.md"
 SCORES = ("C2ST", "C2ST cross-entropy", "Frechet distance", "largest dependence error", "bits per byte")

@@ -22,8 +22,8 @@ from sklearn.svm import SVC
 
 import genwright as gw
 import show
+from genwright.extractors.features import fit_extractor
 from genwright.families.gan import non_saturating, relativistic
-from genwright.metrics.features import fit_extractor
 from genwright.metrics.frechet import frechet
 
 STEPS = 200  # moves of each player

@@ -28,18 +28,18 @@ from sklearn.datasets import load_breast_cancer
 
 import genwright as gw
 import show
+from genwright.audit.copies import nearest_training_row
+from genwright.audit.copying import near_copies
 from genwright.data.dataset import Dataset
+from genwright.extractors.features import fit_extractor
 from genwright.metrics.coherence import lexical_coherence, split_sentences
-from genwright.metrics.copies import nearest_training_row
-from genwright.metrics.copying import near_copies
 from genwright.metrics.diversity import vendi_score
-from genwright.metrics.features import fit_extractor
 from genwright.metrics.frechet import frechet_distance
 from genwright.metrics.judges import c2st, tstr_gap
 from genwright.metrics.neighbours import density_coverage
 from genwright.metrics.repetition import self_bleu
-from genwright.metrics.score import Score
 from genwright.metrics.text import longest_copied_run, ngram_divergence
+from genwright.scores.score import Score
 
 TEXTS = 50  # of each set
 SETS = ("real", "model", "broken", "copies", "ten records")

@@ -21,7 +21,7 @@ import torch
 
 import genwright as gw
 import show
-from genwright.metrics.features import fit_extractor
+from genwright.extractors.features import fit_extractor
 from genwright.metrics.frechet import frechet
 
 EXPECTED = {

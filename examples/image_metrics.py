@@ -31,13 +31,13 @@ from scipy.ndimage import gaussian_filter
 import genwright as gw
 import show
 from genwright.data.dataset import Dataset
+from genwright.extractors.features import Extractor, fit_extractor
 from genwright.metrics.diversity import inception_score
-from genwright.metrics.features import Extractor, fit_extractor
 from genwright.metrics.frechet import frechet_distance
 from genwright.metrics.kernel import kernel_distance
 from genwright.metrics.neighbours import density_coverage, precision_recall
 from genwright.metrics.perceptual import feature_distance, load_lpips, lpips_values
-from genwright.metrics.score import Score
+from genwright.scores.score import Score
 
 N = 400  # images of each set
 ARROW = {"lower": "↓", "higher": "↑", "target": "→ 1"}

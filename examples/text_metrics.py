@@ -22,8 +22,8 @@ from pydoc_data.topics import topics
 import numpy as np
 
 import show
+from genwright.extractors.embedding import TextEncoder
 from genwright.metrics.bertscore import bert_score
-from genwright.metrics.embedding import TextEncoder
 from genwright.metrics.mauve import mauve_of_features
 from genwright.metrics.perplexity import byte_counts, perplexity, word_counts
 from genwright.metrics.references import bleu, chrf, rouge

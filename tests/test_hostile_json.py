@@ -15,7 +15,7 @@ import pytest
 import genwright as gw
 from genwright.constraints import read_rules, rule_to_json
 from genwright.errors import GenwrightError
-from genwright.metrics.features import fit_extractor, load_extractor
+from genwright.extractors.features import fit_extractor, load_extractor
 from genwright.privacy.public import known_of, read_public
 from genwright.rating.exclusions import exclusions, kept
 from genwright.rating.export import preference_pairs, read_export, write_export

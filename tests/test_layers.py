@@ -25,6 +25,9 @@ LAYERS = [
     "model",
     "relational",
     "estimators",
+    "extractors",
+    "scores",
+    "audit",
     "metrics",
     "rating",
     "report",
@@ -34,7 +37,10 @@ LAYERS = [
 ]
 CONTRACT = "genwright.families.family"  # what all families have in common, which later stages may know
 # Stages that know Datasets and Generators but no family, codec or net.
-BLIND = {"metrics": {"families", "codecs", "nets", "train"}, "report": {"families", "nets", "codecs"}}
+BLIND = {
+    **{stage: {"families", "codecs", "nets", "train"} for stage in ("extractors", "scores", "audit", "metrics")},
+    "report": {"families", "nets", "codecs"},
+}
 
 
 @cache

@@ -81,8 +81,8 @@ ELSEWHERE = (
     ("discriminative and predictive scores", "equal and known laws", "tests/metrics/test_series_judges.py"),
     ("spectral distance", "known spectra", "tests/metrics/test_series.py"),
     ("distance to the closest record", "planted copies", "tests/metrics/test_manifolds.py"),
-    ("exact copies", "planted copies", "tests/metrics/test_copies.py"),
-    ("C_T with its cells, near copies", "planted copies, honest generators", "tests/metrics/test_copying.py"),
+    ("exact copies", "planted copies", "tests/audit/test_copies.py"),
+    ("C_T with its cells, near copies", "planted copies, honest generators", "tests/audit/test_copying.py"),
     ("label agreement, nearest training image", "planted copies, turned labels", "tests/metrics/test_images.py"),
 )  # fmt: skip
 

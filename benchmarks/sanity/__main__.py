@@ -27,8 +27,8 @@ from benchmarks.sanity import subjects
 from benchmarks.sanity.battery import DRAWS, MONOTONE, Curve, Stillness, Subject, battery
 from genwright.data.dataset import Dataset
 from genwright.errors import MissingDependencyError
+from genwright.extractors.embedding import TextEncoder
 from genwright.metrics.coherence import PASSAGE, split_sentences
-from genwright.metrics.embedding import TextEncoder
 
 EVIDENCE = ROOT / "docs" / "evidence"
 DAY = 24  # hours of a window of ETTh1

@@ -16,7 +16,7 @@ from benchmarks.sanity import corruptions as spoil
 from benchmarks.sanity.designations import BELOW, FALLS, IDENTICAL, STAYS, Expected, Mistake
 from genwright.data.dataset import Dataset
 from genwright.errors import DataError
-from genwright.metrics.score import Score
+from genwright.scores.score import Score
 
 LEVELS = (0.0, 0.2, 0.4, 0.6, 0.8, 1.0)
 MONOTONE = 0.95  # the least Spearman coefficient

@@ -21,10 +21,11 @@ import torch
 import genwright as gw
 from benchmarks.coverage import cloud
 from benchmarks.coverage_tables import _autoregressive, simulated
+from genwright.audit import copies, copying
 from genwright.data.dataset import Dataset
+from genwright.extractors.encoding import row_points
+from genwright.extractors.features import fit_extractor
 from genwright.metrics import (
-    copies,
-    copying,
     dependence,
     diversity,
     frechet,
@@ -37,11 +38,9 @@ from genwright.metrics import (
     tables,
     text,
 )
-from genwright.metrics.encoding import row_points
-from genwright.metrics.features import fit_extractor
-from genwright.metrics.multiple import difference
-from genwright.metrics.score import Score
 from genwright.metrics.series_judges import predictive_score
+from genwright.scores.multiple import difference
+from genwright.scores.score import Score
 
 FEATURES = "sanity"
 PLANTED = 0.01  # share of copies

@@ -11,12 +11,14 @@ from sklearn.cluster import KMeans
 from benchmarks.sanity import corruptions as spoil
 from benchmarks.sanity.battery import Subject
 from benchmarks.sanity.designations import IMAGES, SERIES, TABLES, TEXTS
+from genwright.audit import copies, copying
 from genwright.data.dataset import Dataset, Image, Text
 from genwright.errors import DataError
+from genwright.extractors.embedding import TextEncoder
+from genwright.extractors.encoding import row_points
+from genwright.extractors.features import feature_dimension, fit_extractor
 from genwright.metrics import (
     coherence,
-    copies,
-    copying,
     images,
     judges,
     manifolds,
@@ -29,13 +31,10 @@ from genwright.metrics import (
 )
 from genwright.metrics.dependence import mutual_information_error
 from genwright.metrics.diversity import inception_score, vendi_score
-from genwright.metrics.embedding import TextEncoder
-from genwright.metrics.encoding import row_points
-from genwright.metrics.features import feature_dimension, fit_extractor
 from genwright.metrics.frechet import frechet_distance, frechet_infinity
 from genwright.metrics.kernel import kernel_distance
 from genwright.metrics.neighbours import density_coverage, precision_recall
-from genwright.metrics.score import Score
+from genwright.scores.score import Score
 
 CLUSTERS = 10  # that stand for the modes of records without classes
 JUDGED_SPLITS = 4  # of the discriminative score: its mean over draws is what counts here

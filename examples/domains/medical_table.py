@@ -28,9 +28,9 @@ sys.path.insert(0, str(Path(__file__).parents[1]))  # for show.py, which lies be
 
 import genwright as gw
 import show
+from genwright.audit.copies import exact_copy_rate, nearest_training_row
 from genwright.constraints import Order
 from genwright.data.dataset import Dataset
-from genwright.metrics.copies import exact_copy_rate, nearest_training_row
 from genwright.metrics.judges import c2st
 
 FEATURES = (

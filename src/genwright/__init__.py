@@ -37,7 +37,6 @@ if TYPE_CHECKING:
     from genwright.families.vae import VAE
     from genwright.metrics.comparison import compare
     from genwright.metrics.evaluate import evaluate
-    from genwright.metrics.score import Score
     from genwright.model.fit import fit
     from genwright.model.generator import Generator
     from genwright.model.saving import load
@@ -47,6 +46,7 @@ if TYPE_CHECKING:
     from genwright.relational.fit import fit_database
     from genwright.relational.generator import DatabaseGenerator, load_database
     from genwright.runs.run import run
+    from genwright.scores.score import Score
 
 __version__ = "0.1.0"
 
@@ -66,7 +66,7 @@ _HOMES = {
     "Regressor": "genwright.estimators.regressor",
     "evaluate": "genwright.metrics.evaluate",
     "compare": "genwright.metrics.comparison",
-    "Score": "genwright.metrics.score",
+    "Score": "genwright.scores.score",
     "run": "genwright.runs.run",
     "Mixture": "genwright.families.mixture",
     "TreeMixture": "genwright.families.tree",

@@ -11,10 +11,10 @@ from genwright.app.cli import main
 from genwright.codecs import expected_space
 from genwright.families.capabilities import suitable
 from genwright.metrics.evaluate import evaluate
-from genwright.metrics.score import Score
 from genwright.report.report import Entry
 from genwright.runs.folder import claim
 from genwright.runs.ranking import Contestant, choose, ranked
+from genwright.scores.score import Score
 from genwright.spaces import Columns
 
 FITTED = {"mixture", "vae"}

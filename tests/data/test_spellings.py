@@ -9,11 +9,11 @@ import pytest
 import genwright as gw
 from genwright.codecs.conditions import OneOf, Shares
 from genwright.constraints.rules import is_off, is_on
+from genwright.data.align import aligned
 from genwright.data.like import read_like
 from genwright.data.spellings import level_finder, truth
 from genwright.data.sql_write import sql_values
 from genwright.errors import ArgumentError
-from genwright.metrics.align import aligned
 
 N = 120
 T = np.random.default_rng(0).random(N) < 0.4

@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genwright.data import write as writer
+from genwright.data.align import aligned
 from genwright.data.dataset import Dataset, Image, Text
 from genwright.data.like import read_like
 from genwright.data.read import read
 from genwright.data.write import write
 from genwright.errors import ArgumentError, DataError
-from genwright.metrics.align import aligned
 from tests.data.same import assert_same
 
 CSV = """id,price,pi,day,at,ok,town,zip,gone,same,n

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from genwright.errors import DataError
+from genwright.extractors.embedding import TextEncoder
 from genwright.metrics.bertscore import bert_baseline, bert_score, greedy_match
-from genwright.metrics.embedding import TextEncoder
 from genwright.metrics.references import bleu
 
 REFERENCES = [

@@ -10,9 +10,9 @@ from genwright.errors import ArgumentError, DataError
 from genwright.metrics.amounts import fewest_bytes
 from genwright.metrics.comparison import compare, ranked
 from genwright.metrics.evaluate import Evaluation, evaluate
-from genwright.metrics.intervals import Replicates
-from genwright.metrics.multiple import difference
-from genwright.metrics.score import Score
+from genwright.scores.intervals import Replicates
+from genwright.scores.multiple import difference
+from genwright.scores.score import Score
 from tests.metrics.records import independent, table
 from tests.metrics.test_text import prose
 

@@ -9,7 +9,7 @@ from scipy.spatial.distance import cdist
 from sklearn.datasets import load_digits
 
 from genwright.errors import ArgumentError, DataError, StorageError
-from genwright.metrics.features import Extractor, feature_dimension, fit_extractor, load_extractor
+from genwright.extractors.features import Extractor, feature_dimension, fit_extractor, load_extractor
 from genwright.metrics.frechet import frechet, frechet_distance
 from genwright.metrics.images import label_agreement, nearest_images, nearest_training_image
 from genwright.metrics.kernel import kernel_distance

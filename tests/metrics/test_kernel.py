@@ -3,8 +3,8 @@
 import numpy as np
 
 from genwright.metrics import kernel
-from genwright.metrics.intervals import jackknife_groups
 from genwright.metrics.kernel import kernel_distance, squared_discrepancy
+from genwright.scores.intervals import jackknife_groups
 
 
 def cloud(n, seed, *, d=6, shift=0.0):

@@ -5,9 +5,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from genwright.data.align import aligned
 from genwright.errors import DataError
-from genwright.metrics.align import aligned
-from genwright.metrics.encoding import row_points
+from genwright.extractors.encoding import row_points
 from genwright.metrics.manifolds import (
     ALPHAS,
     RecallSupport,

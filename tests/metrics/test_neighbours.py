@@ -3,8 +3,9 @@
 import numpy as np
 import pytest
 
-from genwright.metrics.intervals import jackknife_groups
-from genwright.metrics.neighbours import Boundary, density_coverage, nearest_of, nearest_others, precision_recall
+from genwright.maths.distances import nearest_of, nearest_others
+from genwright.metrics.neighbours import Boundary, density_coverage, precision_recall
+from genwright.scores.intervals import jackknife_groups
 
 REACHED = {Boundary.INCLUDED: np.less_equal, Boundary.EXCLUDED: np.less}
 

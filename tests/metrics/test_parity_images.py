@@ -7,7 +7,9 @@ import numpy as np
 import pytest
 from benchmarks.parity import images as recipes
 
-from genwright.metrics import copying, diversity, neighbours
+from genwright.audit import copying
+from genwright.maths import distances
+from genwright.metrics import diversity, neighbours
 from genwright.metrics.frechet import Shrinking, frechet, frechet_infinity, intercept
 from genwright.metrics.kernel import kernel_distance, squared_discrepancy
 
@@ -68,7 +70,7 @@ def of_copies(case):
     held_out, fake = recipes.features(case["data"])
     train = recipes.train_set(case["data"])
     if case["metric"].startswith("C_T"):
-        apart = [neighbours.nearest_of(x, train)[0] for x in (held_out, fake)]
+        apart = [distances.nearest_of(x, train)[0] for x in (held_out, fake)]
         cells = recipes.cell_numbers(case["data"])
         pairs = ((a, c) for a, c in zip(apart, cells))
         return np.concatenate(copying.cell_statistics(*pairs, cells=recipes.CELLS))

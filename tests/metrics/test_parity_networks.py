@@ -10,11 +10,12 @@ import torch
 from benchmarks.parity import networks as reference
 
 from genwright.data.dataset import Dataset, Image
-from genwright.metrics import networks, perceptual, signals
-from genwright.metrics.backbones import Classifier, Stack
-from genwright.metrics.inception import InceptionV3
-from genwright.metrics.vision_transformer import VisionTransformer
-from genwright.metrics.weights import Weights, fill
+from genwright.extractors import networks
+from genwright.extractors.backbones import Classifier, Stack
+from genwright.extractors.inception import InceptionV3
+from genwright.extractors.published import Weights, fill
+from genwright.extractors.vision_transformer import VisionTransformer
+from genwright.metrics import perceptual, signals
 
 FROZEN = json.loads((Path(__file__).parent / "reference" / "networks.json").read_text())
 CASES = FROZEN["cases"]

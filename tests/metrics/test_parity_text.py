@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from benchmarks.parity.text import features, latin, small_roberta
 
+from genwright.extractors.embedding import TextEncoder
 from genwright.metrics.bertscore import bert_score
-from genwright.metrics.embedding import TextEncoder
 from genwright.metrics.mauve import mauve_of_features, mauve_of_histograms, quantise
 from genwright.metrics.references import bleu, chrf, rouge, ter
 from genwright.metrics.repetition import self_bleus

@@ -11,12 +11,12 @@ from safetensors.torch import save_file
 import genwright as gw
 from genwright.data.dataset import Dataset, Image
 from genwright.errors import ArgumentError, DataError
+from genwright.extractors import published as weights
+from genwright.extractors.backbones import Stack
+from genwright.extractors.features import fit_extractor
+from genwright.extractors.published import KNOWN
 from genwright.families.family import Work
-from genwright.metrics import weights
-from genwright.metrics.backbones import Stack
-from genwright.metrics.features import fit_extractor
 from genwright.metrics.perceptual import Heads, feature_distance, load_lpips, lpips, path_length, path_lengths
-from genwright.metrics.weights import KNOWN
 from genwright.randomness import seeded
 from genwright.spaces import Reals
 

@@ -7,12 +7,12 @@ import pandas as pd
 import pytest
 from scipy.stats import ks_2samp
 
+from genwright.data.align import aligned
 from genwright.data.dataset import Category, Constant, Dataset, Number
 from genwright.errors import DataError
-from genwright.metrics.align import aligned
 from genwright.metrics.dependence import mutual_information_error
-from genwright.metrics.intervals import jackknife_error
 from genwright.metrics.tables import Binning, Missing, shape_error, shape_errors, trend_error, trend_errors
+from genwright.scores.intervals import jackknife_error
 from tests.metrics.records import independent, table
 
 

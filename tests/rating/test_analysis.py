@@ -9,12 +9,12 @@ from click.testing import CliRunner
 
 from genwright.app.ratings import ratings
 from genwright.errors import DataError
-from genwright.metrics.multiple import difference
 from genwright.rating.analysis import Analysis, analyse
 from genwright.rating.bradley_terry import ELO
 from genwright.rating.export import write_export
 from genwright.rating.rankings import Answers, origin_ranking, scale_ranking
 from genwright.rating.records import Study
+from genwright.scores.multiple import difference
 from tests.rating.simulated import Builder
 
 STRENGTHS = {"real": 0.8, "a": 0.7, "b": -0.9}

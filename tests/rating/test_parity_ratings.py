@@ -7,10 +7,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from genwright.metrics.multiple import adjusted
 from genwright.rating.agreement import krippendorff_alpha, self_consistency
 from genwright.rating.bradley_terry import Comparisons, bradley_terry
 from genwright.rating.power import Design, accuracy_power
+from genwright.scores.multiple import adjusted
 
 ROOT = Path(__file__).parents[2]
 CASES = json.loads((ROOT / "tests" / "metrics" / "reference" / "ratings.json").read_text(encoding="utf-8"))["cases"]

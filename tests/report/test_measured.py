@@ -8,17 +8,17 @@ import pytest
 
 import genwright as gw
 from genwright.data.dataset import Category, Dataset, Number, Text
+from genwright.extractors.features import fit_extractor
 from genwright.metrics.comparison import ranked
 from genwright.metrics.evaluate import Evaluation, evaluate_pairs
-from genwright.metrics.features import fit_extractor
-from genwright.metrics.intervals import Replicates
-from genwright.metrics.score import Score
+from genwright.metrics.meanings import meaning_of
 from genwright.rating.protocol import QUESTIONS
 from genwright.report.evidence import Records, suspects
 from genwright.report.kinds import picture
-from genwright.report.meanings import meaning_of
 from genwright.report.measured import comparison_page, evaluation_page, places, write_comparison, write_evaluation
 from genwright.report.reading import read
+from genwright.scores.intervals import Replicates
+from genwright.scores.score import Score
 from tests.report.test_report import HOSTILE, assert_stands_alone
 
 WORDS = np.array(["the", "a", "cat", "dog", "house", "sees", "likes", "green", "small", "runs", "and", "then", "it"])

@@ -4,8 +4,8 @@ from dataclasses import replace
 
 import pytest
 
-from genwright.metrics.score import Score
 from genwright.report.reading import read, read_all, verdict
+from genwright.scores.score import Score
 
 
 def score(name, value, half, *, floor, direction="higher", baseline=None, group="fidelity", error=None):

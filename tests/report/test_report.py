@@ -8,8 +8,8 @@ import pytest
 
 import genwright as gw
 from genwright.data.dataset import Category, Dataset, Number, Text, Time
-from genwright.metrics.score import Score
 from genwright.report.report import Entry, Report, Walk
+from genwright.scores.score import Score
 
 HOSTILE = "<script>alert('&')</script>"
 

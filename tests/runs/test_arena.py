@@ -7,13 +7,13 @@ import pytest
 from tests.metrics.records import table
 
 import genwright as gw
-from genwright.metrics.intervals import Replicates
-from genwright.metrics.score import Score
 from genwright.report.report import Entry
 from genwright.runs import budget
 from genwright.runs.arena import Arena
 from genwright.runs.budget import Budget, Stopwatch
 from genwright.runs.ranking import Contestant, choose, rule, told_apart
+from genwright.scores.intervals import Replicates
+from genwright.scores.score import Score
 
 
 def arena(tmp_path, *, minutes=0.05, families=2, data=None) -> Arena:

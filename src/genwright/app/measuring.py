@@ -169,7 +169,7 @@ def _probe(out: Path | None) -> None:
 
 def _tools(features: str | None, cache: Path | None, embed: bool) -> dict[str, Any]:
     """What the options ask to measure with."""
-    from genwright.metrics.feature_cache import FeatureCache
+    from genwright.extractors.feature_cache import FeatureCache
 
     return {
         "extractor": None if features is None else _network(features),
@@ -180,7 +180,7 @@ def _tools(features: str | None, cache: Path | None, embed: bool) -> dict[str, A
 
 def _network(features: str) -> Any:
     """`KIND=PATH` or `KIND=PATH#HASH` as a network with published weights."""
-    from genwright.metrics.networks import Kind, load_network
+    from genwright.extractors.networks import Kind, load_network
 
     kind: Any
     kind, _, path = features.partition("=")
@@ -193,7 +193,7 @@ def _network(features: str) -> Any:
 
 def _lpips(option: str) -> Any:
     """`KIND=BACKBONE,HEADS`, each with #HASH or without, as a loaded LPIPS."""
-    from genwright.metrics.backbones import Backbone
+    from genwright.extractors.backbones import Backbone
     from genwright.metrics.perceptual import load_lpips
 
     kind: Any
@@ -215,7 +215,7 @@ def _pinned(path: str) -> tuple[str, str | None]:
 
 
 def _encoder(embed: bool) -> Any:
-    from genwright.metrics.embedding import TextEncoder
+    from genwright.extractors.embedding import TextEncoder
 
     return TextEncoder() if embed else None
 

@@ -5,9 +5,9 @@ from dataclasses import replace
 
 import numpy as np
 
+from genwright.data.align import aligned, shared
 from genwright.data.dataset import Dataset, Text
 from genwright.errors import DataError
-from genwright.metrics.align import aligned, shared
 from genwright.metrics.kind import MIN_ROWS
 from genwright.metrics.kinds import KINDS
 from genwright.metrics.text_scores import text_bytes

@@ -13,7 +13,7 @@ from jaxtyping import Float, Int
 
 from genwright.data.dataset import Dataset, Image, Text
 from genwright.metrics.kind import Baseline
-from genwright.metrics.score import Score
+from genwright.scores.score import Score
 
 INDEPENDENT = "columns drawn independently"
 MEANS, PIXELS = "mean images", "pixels drawn independently"

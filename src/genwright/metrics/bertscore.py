@@ -12,9 +12,9 @@ from jaxtyping import Float
 from torch import Tensor
 
 from genwright.errors import DataError
-from genwright.metrics.embedding import TextEncoder
+from genwright.extractors.embedding import TextEncoder
 from genwright.metrics.references import References, Texts, mean_of_segments, paired
-from genwright.metrics.score import Score
+from genwright.scores.score import Score
 
 Weighting = Literal["uniform", "idf"]
 PAIRS_AT_ONCE = 64  # whose token states are held

@@ -10,9 +10,9 @@ from jaxtyping import Bool, Float
 from scipy.special import logsumexp, ndtr
 
 from genwright.errors import DataError
-from genwright.metrics.intervals import Replicates, jackknife_groups, mean_replicates
-from genwright.metrics.kinks import share_of_one_interval, smoothed_absolute
-from genwright.metrics.score import Score, signature
+from genwright.scores.intervals import Replicates, jackknife_groups, mean_replicates
+from genwright.scores.kinks import share_of_one_interval, smoothed_absolute
+from genwright.scores.score import Score, signature
 
 MIN_RECORDS = 2  # for an interval
 MIN_ECE_PER_BIN = 10  # predictions

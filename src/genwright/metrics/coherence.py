@@ -14,10 +14,10 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from genwright.errors import ArgumentError, DataError
-from genwright.metrics.embedding import TextEncoder
-from genwright.metrics.intervals import Replicates, jackknife_groups
+from genwright.extractors.embedding import TextEncoder
 from genwright.metrics.references import rouge_tokenizer
-from genwright.metrics.score import Score, signature
+from genwright.scores.intervals import Replicates, jackknife_groups
+from genwright.scores.score import Score, signature
 
 PASSAGE = 8  # sentences
 MAX_PASSAGES = 400  # of each side

@@ -10,7 +10,7 @@ import numpy as np
 
 from genwright.data.dataset import Dataset
 from genwright.errors import DataError
-from genwright.metrics.score import Score
+from genwright.scores.score import Score
 
 Metric = Callable[[Any, Any], Score | Sequence[Score]]  # of real and of generated records
 

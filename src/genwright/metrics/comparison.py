@@ -7,17 +7,17 @@ from typing import Any
 from genwright.data.dataset import Dataset
 from genwright.data.split import row_keys
 from genwright.errors import ArgumentError, DataError
+from genwright.extractors.embedding import TextEncoder
+from genwright.extractors.feature_cache import FeatureCache
+from genwright.extractors.features import Extractor
+from genwright.extractors.networks import Network
 from genwright.metrics.amounts import equal_amounts, fewest_bytes
 from genwright.metrics.baselines import unusable
-from genwright.metrics.embedding import TextEncoder
 from genwright.metrics.evaluate import HEADLINES, Evaluation, evaluate
-from genwright.metrics.feature_cache import FeatureCache
-from genwright.metrics.features import Extractor
 from genwright.metrics.kind import MIN_ROWS
 from genwright.metrics.kinds import baselines
-from genwright.metrics.multiple import LEVEL, Difference, differences, groups
-from genwright.metrics.networks import Network
-from genwright.metrics.score import Score
+from genwright.scores.multiple import LEVEL, Difference, differences, groups
+from genwright.scores.score import Score
 
 
 @dataclass(frozen=True)

@@ -10,13 +10,13 @@ import numpy as np
 from jaxtyping import Float, Int
 from scipy.stats import rankdata
 
+from genwright.data.align import aligned
 from genwright.data.dataset import Dataset
 from genwright.errors import DataError
-from genwright.metrics.align import aligned
-from genwright.metrics.intervals import Replicates
-from genwright.metrics.kinks import lined_up, replicate_error, smoothed_absolute
-from genwright.metrics.score import Score, signature
 from genwright.metrics.tables import Binning, cell_numbers, compared_columns, paired_columns, percent_score, row_groups
+from genwright.scores.intervals import Replicates
+from genwright.scores.kinks import lined_up, replicate_error, smoothed_absolute
+from genwright.scores.score import Score, signature
 
 MAX_PAIRS = 780  # all of 40 columns; of more columns, so many pairs are drawn
 

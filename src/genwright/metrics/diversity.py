@@ -4,9 +4,10 @@ import numpy as np
 from jaxtyping import Float
 
 from genwright.errors import ArgumentError, DataError
-from genwright.metrics.feature_sets import Features, checked
-from genwright.metrics.intervals import Replicates, Skipped, grouped_replicates, jackknife_groups
-from genwright.metrics.score import Score, signature
+from genwright.maths.distances import Features
+from genwright.scores.feature_sets import checked
+from genwright.scores.intervals import Replicates, Skipped, grouped_replicates, jackknife_groups
+from genwright.scores.score import Score, signature
 
 FEW_FEATURES = 64  # up to which interactions between records are worked out for the interval
 MIN_PER_CLASS = 10  # records for each class, for an Inception Score to mean anything

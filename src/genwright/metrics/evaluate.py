@@ -8,22 +8,22 @@ from typing import Any, get_args
 
 import numpy as np
 
+from genwright.data.align import aligned, same_records, shared
 from genwright.data.dataset import Constant, Dataset, Number
 from genwright.errors import ArgumentError, DataError
-from genwright.metrics.align import aligned, same_records, shared
+from genwright.extractors.embedding import TextEncoder
+from genwright.extractors.feature_cache import FeatureCache
+from genwright.extractors.features import Extractor
+from genwright.extractors.networks import Network
 from genwright.metrics.collect import Found, second_real
-from genwright.metrics.embedding import TextEncoder
-from genwright.metrics.feature_cache import FeatureCache
-from genwright.metrics.features import Extractor
 from genwright.metrics.judging import divided, score_judge
 from genwright.metrics.kind import Sides, Tools
 from genwright.metrics.kinds import KINDS, baselines
-from genwright.metrics.networks import Network
 from genwright.metrics.perceptual import Lpips
-from genwright.metrics.score import Group, Score
 from genwright.metrics.two_sample import CROSS_ENTROPY
 from genwright.model.generator import Generator
 from genwright.privacy import privacy_note
+from genwright.scores.score import Group, Score
 
 HEADLINES = (  # the first that could be measured: what the judge says, else by kind of data
     *("C2ST", CROSS_ENTROPY),

@@ -8,10 +8,11 @@ from functools import cache, partial
 import numpy as np
 from jaxtyping import Float, Int
 
-from genwright.metrics.feature_sets import Features, checked, feature_score
-from genwright.metrics.features import feature_dimension
-from genwright.metrics.intervals import Skipped, grouped_replicates, jackknife_groups
-from genwright.metrics.score import Score
+from genwright.extractors.features import feature_dimension
+from genwright.maths.distances import Features
+from genwright.scores.feature_sets import checked, feature_score
+from genwright.scores.intervals import Skipped, grouped_replicates, jackknife_groups
+from genwright.scores.score import Score
 
 PARTS = (1.0, 0.5, 0.25)  # of the records, that FD-infinity is extrapolated from
 FEW_FEATURES = 64  # up to which interactions are worked out; beyond, intervals are somewhat too wide

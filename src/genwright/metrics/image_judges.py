@@ -14,7 +14,7 @@ from torch.nn import functional as F
 
 from genwright.data.dataset import Dataset, Image
 from genwright.errors import DataError
-from genwright.metrics.features import pixels
+from genwright.extractors.features import pixels
 from genwright.metrics.two_sample import Look, Rows, enough, look, shuffled_folds
 from genwright.randomness import seeded
 

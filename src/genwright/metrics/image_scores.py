@@ -7,19 +7,20 @@ from typing import Any
 
 import numpy as np
 
+from genwright.audit import copies, copying
 from genwright.data.dataset import Category, Dataset
 from genwright.data.split import row_keys
-from genwright.metrics import copies, copying, images
+from genwright.extractors.feature_cache import FeatureCache, FeatureMap
+from genwright.extractors.features import FIT_ROWS, Extractor, Kind, feature_dimension, fit_extractor
+from genwright.extractors.networks import Network
+from genwright.metrics import images
 from genwright.metrics.collect import Found
 from genwright.metrics.diversity import inception_score, vendi_score
-from genwright.metrics.feature_cache import FeatureCache, FeatureMap
-from genwright.metrics.features import FIT_ROWS, Extractor, Kind, feature_dimension, fit_extractor
 from genwright.metrics.frechet import frechet_distance, frechet_infinity
 from genwright.metrics.kernel import kernel_distance
 from genwright.metrics.kind import Sides, Tools
 from genwright.metrics.neighbours import neighbour_scores
-from genwright.metrics.networks import Network
-from genwright.metrics.score import Score
+from genwright.scores.score import Score
 
 MIN_FEATURE_ROWS = 50  # of each set of images, for distances between features
 MAX_IMAGES = 10_000  # of each set

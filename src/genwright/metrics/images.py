@@ -4,12 +4,12 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
+from genwright.audit.copies import nearer_share
 from genwright.data.dataset import Category, Dataset
 from genwright.errors import DataError
-from genwright.metrics.copies import nearer_share
-from genwright.metrics.features import Extractor, pixels
-from genwright.metrics.intervals import share_interval
-from genwright.metrics.score import Score, signature
+from genwright.extractors.features import Extractor, pixels
+from genwright.scores.intervals import share_interval
+from genwright.scores.score import Score, signature
 
 CHUNK_CELLS = 16_000_000  # distances held at once: 64 MB of float32
 
@@ -62,7 +62,7 @@ def nearest_images(
 def nearest_training_image(train: Dataset, fake: Dataset, *, held_out: Dataset, seed: int = 0) -> Score:
     """Share of generated images nearer in pixels to a training image than to an unseen real one; 0.5 is ideal.
 
-    Corrected for the sizes of the two sets as in `genwright.metrics.copies.nearer_share`.
+    Corrected for the sizes of the two sets as in `genwright.audit.copies.nearer_share`.
     """
     to_train, to_held_out = nearest_images(fake, train)[1], nearest_images(fake, held_out)[1]
     sizes = len(train), len(held_out)

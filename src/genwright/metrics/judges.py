@@ -7,13 +7,13 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
+from genwright.data.align import aligned
 from genwright.data.dataset import Category, Dataset
 from genwright.errors import DataError
-from genwright.metrics.align import aligned
-from genwright.metrics.intervals import Replicates, auc_influence, mean_replicates
 from genwright.metrics.learners import Learner, Problem
-from genwright.metrics.score import Score, signature
 from genwright.metrics.two_sample import Look, Rows, enough, look, shuffled_folds, told_apart
+from genwright.scores.intervals import Replicates, auc_influence, mean_replicates
+from genwright.scores.score import Score, signature
 
 MAX_ROWS = 50_000  # of each table; more would only cost time
 MAX_TARGET_LEVELS = 12  # of a category chosen to be predicted; each level costs one tree a round

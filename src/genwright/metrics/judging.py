@@ -14,9 +14,9 @@ from genwright.data.dataset import Dataset, Text
 from genwright.metrics.collect import Found, second_real
 from genwright.metrics.kind import Sides
 from genwright.metrics.kinds import KINDS
-from genwright.metrics.score import Score
 from genwright.metrics.text_judges import PASSAGE
 from genwright.metrics.two_sample import CROSS_ENTROPY, doubt, told_apart
+from genwright.scores.score import Score
 
 BLOCK = 16 * PASSAGE  # characters of running text that stay together when it is divided
 

@@ -3,9 +3,10 @@
 import numpy as np
 from jaxtyping import Float, Int
 
-from genwright.metrics.feature_sets import Features, checked, feature_score
-from genwright.metrics.intervals import Replicates, cross_excess, jackknife_groups, pair_excess
-from genwright.metrics.score import Score
+from genwright.maths.distances import Features
+from genwright.scores.feature_sets import checked, feature_score
+from genwright.scores.intervals import Replicates, cross_excess, jackknife_groups, pair_excess
+from genwright.scores.score import Score
 
 BLOCK = 500  # records on each side of a block of kernel values: 2 MB
 

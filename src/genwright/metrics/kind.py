@@ -7,11 +7,11 @@ from typing import NamedTuple
 import numpy as np
 
 from genwright.data.dataset import Dataset
+from genwright.extractors.embedding import TextEncoder
+from genwright.extractors.feature_cache import FeatureCache
+from genwright.extractors.features import Extractor
+from genwright.extractors.networks import Network
 from genwright.metrics.collect import Found
-from genwright.metrics.embedding import TextEncoder
-from genwright.metrics.feature_cache import FeatureCache
-from genwright.metrics.features import Extractor
-from genwright.metrics.networks import Network
 from genwright.metrics.perceptual import Lpips
 from genwright.metrics.two_sample import Look
 from genwright.model.generator import Generator

@@ -20,7 +20,7 @@ from threadpoolctl import threadpool_limits
 
 from genwright.data.dataset import Dataset
 from genwright.errors import DataError
-from genwright.metrics.encoding import row_points, tree_columns
+from genwright.extractors.encoding import row_points, tree_columns
 
 FOREST_TREES = 50
 

@@ -12,9 +12,9 @@ from jaxtyping import Bool, Float, Int
 from scipy.special import erf
 
 from genwright.errors import DataError
-from genwright.metrics.intervals import Replicates, cross_excess, jackknife_groups, pair_excess
-from genwright.metrics.kinks import replicate_error, share_of_one_interval, smoothed_absolute, split_replicates
-from genwright.metrics.score import Group, Score, signature
+from genwright.scores.intervals import Replicates, cross_excess, jackknife_groups, pair_excess
+from genwright.scores.kinks import replicate_error, share_of_one_interval, smoothed_absolute, split_replicates
+from genwright.scores.score import Group, Score, signature
 
 ALPHAS = np.linspace(0, 1, 31)[1:-1]  # levels at which supports are compared; 0 and 1 are the same for all
 CHUNK_CELLS = 4_000_000  # distances held at once: 32 MB

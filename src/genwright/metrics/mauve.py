@@ -11,9 +11,9 @@ from jaxtyping import Float, Int, Real
 from sklearn.cluster import KMeans
 
 from genwright.errors import DataError
-from genwright.metrics.embedding import TextEncoder
-from genwright.metrics.intervals import Replicates, jackknife_groups
-from genwright.metrics.score import Score, signature
+from genwright.extractors.embedding import TextEncoder
+from genwright.scores.intervals import Replicates, jackknife_groups
+from genwright.scores.score import Score, signature
 
 Estimator = Literal["plug-in", "krichevsky-trofimov"]  # MAUVE and MAUVE*: the latter adds 1/2 to every count
 

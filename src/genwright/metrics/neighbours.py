@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 from jaxtyping import Float, Int, Shaped
 
-from genwright.metrics.distances import Screen, nearest
-from genwright.metrics.feature_sets import Features, checked, feature_score
-from genwright.metrics.intervals import Replicates, cross_excess, jackknife_error, jackknife_groups
-from genwright.metrics.score import Group, Score
+from genwright.maths.distances import Features, Screen, nearest
+from genwright.scores.feature_sets import checked, feature_score
+from genwright.scores.intervals import Replicates, cross_excess, jackknife_error, jackknife_groups
+from genwright.scores.score import Group, Score
 
 SEARCHED = 5  # neighbours looked at beyond the k-th, to stand in for those of a group that is left out
 PAIRS = 500_000  # of records within reach of each other, handled at once
@@ -68,18 +68,6 @@ def neighbour_scores(
     """Precision and recall, density and coverage, each pair with its k, from one pass over the distances."""
     found = _scores(real, fake, features=features, ks=ks, boundary=boundary, seed=seed)
     return found[0], found[1], found[2], found[3]
-
-
-def nearest_of(points: Features, among: Features) -> tuple[Float[np.ndarray, "n"], Int[np.ndarray, "n"]]:
-    """Distance of each point to the nearest of `among`, and which that is; exactly 0 for a copy."""
-    squares, which = nearest(points, among, 1)
-    return np.sqrt(squares[:, 0]), which[:, 0]
-
-
-def nearest_others(x: Features, k: int = 1) -> tuple[Float[np.ndarray, "n k"], Int[np.ndarray, "n k"]]:
-    """Distances to the k nearest other records of the same set, ascending, and which they are."""
-    squares, which = nearest(x, x, k, own=np.arange(len(x)))
-    return np.sqrt(squares), which
 
 
 def _scores(

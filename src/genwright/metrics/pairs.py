@@ -11,7 +11,7 @@ from genwright.errors import DataError
 from genwright.metrics import bertscore, perceptual, references, signals
 from genwright.metrics.collect import Found
 from genwright.metrics.kind import Sides, Tools
-from genwright.metrics.score import Score
+from genwright.scores.score import Score
 
 Metric = Callable[..., Score | tuple[Score, ...]]
 

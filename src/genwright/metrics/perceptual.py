@@ -11,12 +11,12 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from genwright.errors import ArgumentError, DataError
-from genwright.metrics.backbones import CHANNELS, Backbone, Stack
-from genwright.metrics.features import Extractor
-from genwright.metrics.intervals import Replicates, jackknife_groups
-from genwright.metrics.score import Score, signature
+from genwright.extractors.backbones import CHANNELS, Backbone, Stack
+from genwright.extractors.features import Extractor
+from genwright.extractors.published import Weights, fill, read_weights
 from genwright.metrics.signals import Pixels, check_pairs, pair_replicates
-from genwright.metrics.weights import Weights, fill, read_weights
+from genwright.scores.intervals import Replicates, jackknife_groups
+from genwright.scores.score import Score, signature
 
 CHUNK_PIXELS = 500_000  # pixels of each set that are in the network at once
 SHIFT, SCALE = (-0.030, -0.088, -0.188), (0.458, 0.448, 0.450)  # ImageNet's means and spreads, in [-1, 1]

@@ -12,8 +12,8 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from genwright.errors import DataError
-from genwright.metrics.intervals import Replicates, jackknife_groups
-from genwright.metrics.score import Score, signature
+from genwright.scores.intervals import Replicates, jackknife_groups
+from genwright.scores.score import Score, signature
 
 Unit = Literal["token", "word", "byte"]
 SPACES = re.compile(r"\s+")

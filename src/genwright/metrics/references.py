@@ -14,8 +14,8 @@ import numpy as np
 from jaxtyping import Float
 
 from genwright.errors import DataError, MissingDependencyError
-from genwright.metrics.intervals import Replicates, jackknife_groups, mean_replicates
-from genwright.metrics.score import Direction, Score, signature
+from genwright.scores.intervals import Replicates, jackknife_groups, mean_replicates
+from genwright.scores.score import Direction, Score, signature
 
 Texts = Sequence[str]
 References = Sequence[str] | Sequence[Sequence[str]]  # one per segment, or several

@@ -12,9 +12,9 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 
 from genwright.errors import DataError
-from genwright.metrics.intervals import Replicates, jackknife_groups
-from genwright.metrics.score import Score, signature
 from genwright.metrics.text import WORD
+from genwright.scores.intervals import Replicates, jackknife_groups
+from genwright.scores.score import Score, signature
 
 WINDOW_WORDS = 30  # of self-BLEU: about a sentence, which the metric was made for
 LONG_WINDOW_WORDS = 200  # of repetition within windows

@@ -10,9 +10,9 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from genwright.errors import DataError
-from genwright.metrics.intervals import GROUPS, jackknife_groups
-from genwright.metrics.kinks import lined_up, positive_interval, replicate_error, smoothed_absolute, split_replicates
-from genwright.metrics.score import Score, signature
+from genwright.scores.intervals import GROUPS, jackknife_groups
+from genwright.scores.kinks import lined_up, positive_interval, replicate_error, smoothed_absolute, split_replicates
+from genwright.scores.score import Score, signature
 
 MIN_SERIES = 20  # of each set: one per jackknife group
 MAX_LAGS = 24  # unless more are asked for

@@ -15,8 +15,6 @@ from sklearn.linear_model import Ridge
 from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
-from genwright.metrics.intervals import Replicates
-from genwright.metrics.score import Score, signature
 from genwright.metrics.series import (
     MAX_LAGS,
     Records,
@@ -25,6 +23,8 @@ from genwright.metrics.series import (
     power_spectrum,
     series_groups,
 )
+from genwright.scores.intervals import Replicates
+from genwright.scores.score import Score, signature
 
 COPIED = "; judged worse than by chance: generated series resemble single real ones that the judge did not see"
 MIN_JUDGED_SERIES = 100  # of each set

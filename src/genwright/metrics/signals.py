@@ -15,8 +15,8 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from genwright.errors import ArgumentError, DataError
-from genwright.metrics.intervals import Replicates, mean_replicates
-from genwright.metrics.score import Score, signature
+from genwright.scores.intervals import Replicates, mean_replicates
+from genwright.scores.score import Score, signature
 
 Pixels = Real[np.ndarray, "_ _ _ _"]  # (pairs, height, width, channels); the two sets must agree
 Pooling = Literal["per-image", "pooled"]

@@ -6,14 +6,15 @@ from functools import partial
 
 import numpy as np
 
+from genwright.audit import copies, copying
 from genwright.data.dataset import Dataset
 from genwright.errors import DataError
-from genwright.metrics import copies, copying, dependence, judges, manifolds, tables
+from genwright.extractors.encoding import row_points
+from genwright.metrics import dependence, judges, manifolds, tables
 from genwright.metrics.collect import Found, second_real
-from genwright.metrics.encoding import row_points
 from genwright.metrics.kind import Sides, Tools
-from genwright.metrics.score import Score
 from genwright.metrics.text_columns import score_text_columns
+from genwright.scores.score import Score
 
 MAX_POINTS = 10_000  # rows of each table that are compared as points
 POINTS = "normal scores and one-hot"  # see `encoding.row_points`

@@ -8,11 +8,11 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Float, Int
 
+from genwright.data.align import aligned
 from genwright.data.dataset import Category, Dataset, Field, Time
 from genwright.errors import DataError
-from genwright.metrics.align import aligned
-from genwright.metrics.intervals import jackknife_groups
-from genwright.metrics.kinks import (
+from genwright.scores.intervals import jackknife_groups
+from genwright.scores.kinks import (
     lined_up,
     replicate_error,
     share_of_one_interval,
@@ -20,7 +20,7 @@ from genwright.metrics.kinks import (
     smoothed_highest,
     split_replicates,
 )
-from genwright.metrics.score import Score, signature
+from genwright.scores.score import Score, signature
 
 BINS = 10  # equal-width bins of a number that is crossed with another column
 MOST_PAIRED = 100  # columns of which all pairs are looked at: 4,950; of wider tables so many are drawn

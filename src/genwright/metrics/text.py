@@ -7,10 +7,10 @@ import numpy as np
 from jaxtyping import Float, Int, Real
 
 from genwright.errors import DataError
-from genwright.metrics.intervals import Replicates, jackknife_groups, mean_replicates
 from genwright.metrics.perplexity import check_lengths, rate_replicates
 from genwright.metrics.runs import copied_runs
-from genwright.metrics.score import Score, signature
+from genwright.scores.intervals import Replicates, jackknife_groups, mean_replicates
+from genwright.scores.score import Score, signature
 
 WINDOW_WORDS = 200  # over which distinct n-grams are counted, so that texts of any length compare
 WORD = re.compile(r"\w+|[^\w\s]")

@@ -10,13 +10,13 @@ from scipy.sparse import spmatrix
 from sklearn.feature_extraction.text import HashingVectorizer
 from sklearn.naive_bayes import MultinomialNB
 
+from genwright.audit.copies import copied_share
 from genwright.data.dataset import Category, Dataset, Field, Time
 from genwright.errors import DataError
 from genwright.metrics.collect import Found, second_real
-from genwright.metrics.copies import copied_share
-from genwright.metrics.intervals import share_interval
-from genwright.metrics.score import Score, signature
 from genwright.metrics.text import ngram_divergence
+from genwright.scores.intervals import share_interval
+from genwright.scores.score import Score, signature
 
 MOST_TEXTS = 10_000  # of each table that are compared
 CLASSES = 4  # that a number or time is cut into, as many rows in each

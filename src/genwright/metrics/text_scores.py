@@ -7,14 +7,14 @@ from functools import partial
 import numpy as np
 
 from genwright.data.dataset import Dataset, Text
+from genwright.extractors.embedding import TextEncoder
 from genwright.families.family import Density
 from genwright.metrics import coherence, mauve, repetition, text
 from genwright.metrics.baselines import bits_per_byte
 from genwright.metrics.collect import Found
-from genwright.metrics.embedding import TextEncoder
 from genwright.metrics.kind import Sides, Tools
-from genwright.metrics.score import Score
 from genwright.model.generator import Generator
+from genwright.scores.score import Score
 
 MAX_TEXTS = 256  # generated texts in which copied runs are looked for
 MAX_BYTES = 1_000_000  # of text on each side of the n-gram divergence

@@ -14,8 +14,8 @@ from scipy.stats import norm
 from sklearn.model_selection import StratifiedKFold
 
 from genwright.errors import DataError
-from genwright.metrics.intervals import Replicates, auc_influence, mean_replicates
-from genwright.metrics.score import Score, signature
+from genwright.scores.intervals import Replicates, auc_influence, mean_replicates
+from genwright.scores.score import Score, signature
 
 CROSS_ENTROPY = "C2ST cross-entropy"
 FOLDS = 5

@@ -7,8 +7,8 @@ from jaxtyping import Bool, Float, Int
 from scipy.stats import t as student
 
 from genwright.errors import DataError
-from genwright.metrics.intervals import share_interval
-from genwright.metrics.score import Score, signature
+from genwright.scores.intervals import share_interval
+from genwright.scores.score import Score, signature
 
 Level = Literal["nominal", "ordinal", "interval", "ratio"]
 

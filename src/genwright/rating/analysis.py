@@ -7,13 +7,13 @@ from typing import Any
 import numpy as np
 
 from genwright.errors import DataError
-from genwright.metrics.score import Score
 from genwright.rating.agreement import Level, agreement, self_consistency
 from genwright.rating.bradley_terry import Comparisons
 from genwright.rating.exclusions import Exclusions, chosen, exclusions, kept, repeats
 from genwright.rating.export import canonical, checked, digest
 from genwright.rating.rankings import Answers, Ranking, origin_ranking, preference_ranking, scale_ranking
 from genwright.rating.records import REAL, Kind, Question, Study, Trial
+from genwright.scores.score import Score
 
 LEVELS: dict[Kind, Level] = {"pair": "interval", "origin": "nominal", "scale": "ordinal"}  # of measurement, for alpha
 Answered = list[tuple[Trial, str]]  # trials of one question with their answers

@@ -11,7 +11,7 @@ from scipy.special import expit, logit
 from scipy.stats import t as student
 
 from genwright.errors import DataError
-from genwright.metrics.intervals import Z95
+from genwright.scores.intervals import Z95
 
 Ties = Literal["davidson", "half win"]  # a tie is an outcome of its own, or half a win for each (FastChat's rule)
 Sides = Literal["ignored", "estimated"]

@@ -12,7 +12,7 @@ from scipy.stats import chi2
 from scipy.stats import t as student
 
 from genwright.errors import ArgumentError
-from genwright.metrics.intervals import Z95
+from genwright.scores.intervals import Z95
 
 MOST_RATERS = 1_000_000
 LARGEST_GAP = 2.4  # of log-strengths: the easiest to find

@@ -9,11 +9,11 @@ from jaxtyping import Float, Int
 from scipy.special import expit
 from scipy.stats import t as student
 
-from genwright.metrics.intervals import Z95, Replicates, jackknife_error, share_interval
-from genwright.metrics.multiple import Difference, differences, groups, student_test, with_adjusted
-from genwright.metrics.score import Direction, Score, signature
 from genwright.rating.bradley_terry import ELO, Bootstrapped, Comparisons, bootstrap, leave_one_rater_out
 from genwright.rating.records import REAL, Question
+from genwright.scores.intervals import Z95, Replicates, jackknife_error, share_interval
+from genwright.scores.multiple import Difference, differences, groups, student_test, with_adjusted
+from genwright.scores.score import Direction, Score, signature
 
 Measures = dict[str, dict[str, Score]]  # by name of the measure, then by system, best first
 

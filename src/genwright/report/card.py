@@ -7,9 +7,9 @@ from typing import Any
 
 from genwright.constraints import Constraints
 from genwright.families.family import Density, Family
-from genwright.metrics.score import Score
 from genwright.model.generator import Generator
 from genwright.privacy import privacy_text
+from genwright.scores.score import Score
 from genwright.spaces import Columns, Reals, Tokens
 
 _TASKS = {Columns: "tabular-generation", Reals: "unconditional-image-generation", Tokens: "text-generation"}

@@ -8,12 +8,12 @@ import numpy as np
 from jaxtyping import Float, Int
 
 from genwright.data.dataset import Dataset
-from genwright.metrics.encoding import row_points
-from genwright.metrics.features import pixels
-from genwright.metrics.neighbours import nearest_of, nearest_others
-from genwright.metrics.score import Group, Score
+from genwright.extractors.encoding import row_points
+from genwright.extractors.features import pixels
+from genwright.maths.distances import nearest_of, nearest_others
 from genwright.report import images, learning, plots, words
 from genwright.report.plots import Picture
+from genwright.scores.score import Group, Score
 
 MOST = 1000  # records of each set that are measured for a picture
 DOTS = 400  # records of each set on a map

@@ -6,7 +6,6 @@ from types import NoneType
 from typing import Any
 
 from genwright.data.dataset import ByKind, Dataset, Image, Text
-from genwright.metrics.score import Group, Score
 from genwright.report import columns, images, passages
 from genwright.report.evidence import IMAGES, ROWS, TEXTS, Drawing, Records
 from genwright.report.plots import Picture
@@ -19,6 +18,7 @@ from genwright.report.samples import (
     text_samples,
     text_shelves,
 )
+from genwright.scores.score import Group, Score
 
 _JUDGED = (
     "are ranked by C2ST: how far a classifier that learned the difference fails to tell generated from real ones that "

@@ -7,9 +7,9 @@ import numpy as np
 from genwright.data.dataset import Category, Dataset
 from genwright.errors import DataError
 from genwright.metrics.learners import Learner, Problem
-from genwright.metrics.score import Score
 from genwright.report import charts
 from genwright.report.plots import WIDTH, Picture
+from genwright.scores.score import Score
 
 _MOST = 1000  # rows that a learner is taught, and that it is tested on
 _ROUNDS = 40  # of boosting

@@ -5,18 +5,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_args
 
+from genwright.data.align import aligned
 from genwright.data.dataset import Dataset
-from genwright.metrics.align import aligned
 from genwright.metrics.comparison import Comparison
 from genwright.metrics.evaluate import Evaluation
-from genwright.metrics.multiple import LEVEL, Difference
-from genwright.metrics.score import Group, Score
+from genwright.metrics.meanings import meaning_of
 from genwright.report.evidence import Records
 from genwright.report.kinds import KINDS, samples
-from genwright.report.meanings import meaning_of
 from genwright.report.pages import render
 from genwright.report.reading import Reading, Strip, read, read_all, strips, verdict
 from genwright.report.sections import LEADS, sections
+from genwright.scores.multiple import LEVEL, Difference
+from genwright.scores.score import Group, Score
 from genwright.storage import write_json, write_text
 
 

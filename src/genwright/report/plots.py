@@ -11,8 +11,8 @@ from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from matplotlib.offsetbox import AnnotationBbox, OffsetImage
 
-from genwright.metrics.score import Score
 from genwright.report.charts import FAKE, INK, LINE, MUTED, REAL, short, svg
+from genwright.scores.score import Score
 
 WIDTH = 5.0  # inches, so that letters can be read on a phone
 _FEW_POINTS = 150  # below, points are drawn larger

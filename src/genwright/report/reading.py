@@ -7,9 +7,9 @@ from typing import Literal
 import numpy as np
 
 from genwright.metrics.baselines import unusable
-from genwright.metrics.intervals import Z95
-from genwright.metrics.score import Group, Score
-from genwright.report.meanings import Grade, Meaning, meaning_of
+from genwright.metrics.meanings import Grade, Meaning, meaning_of
+from genwright.scores.intervals import Z95
+from genwright.scores.score import Group, Score
 
 ALARMED = 2.5758  # standard errors that hold in 99 of 100 cases
 FEW = 100  # real records below which a good score says little

@@ -8,13 +8,13 @@ from typing import Any
 from markupsafe import Markup
 
 from genwright.data.dataset import Dataset
-from genwright.metrics.score import Score
 from genwright.report import charts
 from genwright.report.evidence import Records
 from genwright.report.kinds import KINDS, samples
 from genwright.report.pages import clock, render
 from genwright.report.reading import Reading, Strip, Verdict, read_all, strips, verdict
 from genwright.report.sections import sections
+from genwright.scores.score import Score
 
 __all__ = ["Entry", "Report", "Walk", "clock"]
 

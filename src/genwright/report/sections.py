@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import get_args
 
-from genwright.metrics.score import Group
 from genwright.report.evidence import Records
 from genwright.report.kinds import picture
 from genwright.report.plots import Picture
 from genwright.report.reading import Reading
+from genwright.scores.score import Group
 
 LEADS: dict[Group, str] = {
     "fidelity": "Do single generated records, and the whole set of them, look like real ones?",

@@ -9,10 +9,10 @@ from collections.abc import Sequence
 import numpy as np
 
 from genwright.data.dataset import Dataset, Text
-from genwright.metrics.score import Score
 from genwright.metrics.text import copied_runs
 from genwright.report import charts, passages, plots
 from genwright.report.plots import Picture
+from genwright.scores.score import Score
 
 _CHARACTERS = 1_000_000  # of each side whose words are counted
 _WORDS = 300  # most frequent words on the map

@@ -16,7 +16,6 @@ from genwright.families.family import Family
 from genwright.folders import InUseError, OtherWorkError
 from genwright.metrics.evaluate import HEADLINES, Evaluation, evaluate, headline
 from genwright.metrics.kinds import KINDS, baselines
-from genwright.metrics.score import Score
 from genwright.model.fit import fit
 from genwright.model.generator import Generator
 from genwright.model.saving import holds_generator, load
@@ -36,6 +35,7 @@ from genwright.runs.parts import (
     thinned,
 )
 from genwright.runs.ranking import Contestant, better, told_apart
+from genwright.scores.score import Score
 from genwright.train.progress import Listener, Progress
 from genwright.train.record import TOLD, checked, circumstances
 

@@ -6,11 +6,11 @@ from dataclasses import dataclass, replace
 from genwright.errors import TrainingError
 from genwright.families.family import Density, Family
 from genwright.metrics.baselines import SATURATED, unusable
-from genwright.metrics.multiple import LEVEL, differences
-from genwright.metrics.score import Score
 from genwright.metrics.two_sample import CROSS_ENTROPY
 from genwright.model.generator import Generator
 from genwright.report.report import Entry, clock
+from genwright.scores.multiple import LEVEL, differences
+from genwright.scores.score import Score
 
 
 @dataclass(frozen=True)

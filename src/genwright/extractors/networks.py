@@ -13,10 +13,10 @@ from torch import Tensor
 
 from genwright.data.dataset import Dataset, Image
 from genwright.errors import ArgumentError, DataError
-from genwright.metrics.backbones import Classifier
-from genwright.metrics.inception import InceptionV3
-from genwright.metrics.vision_transformer import HEAD, VisionTransformer
-from genwright.metrics.weights import Weights, fill, read_weights
+from genwright.extractors.backbones import Classifier
+from genwright.extractors.inception import InceptionV3
+from genwright.extractors.published import Weights, fill, read_weights
+from genwright.extractors.vision_transformer import HEAD, VisionTransformer
 
 Kind = Literal["inception", "dinov2", "vgg16", "alexnet"]
 Resize = Literal["tensorflow", "pil-bicubic"]

@@ -10,9 +10,9 @@ from hypothesis import strategies as st
 from scipy.stats import t as student
 
 from genwright.errors import DataError
-from genwright.metrics.intervals import Replicates, mean_replicates
-from genwright.metrics.multiple import adjusted, difference, differences, groups, inseparable
-from genwright.metrics.score import Score
+from genwright.scores.intervals import Replicates, mean_replicates
+from genwright.scores.multiple import adjusted, difference, differences, groups, inseparable
+from genwright.scores.score import Score
 
 P_VALUES = st.lists(st.floats(0, 1), min_size=1, max_size=12).map(np.array)
 

@@ -3,7 +3,7 @@
 from dataclasses import asdict, dataclass, field
 from typing import Any, Literal
 
-from genwright.metrics.intervals import Replicates
+from genwright.scores.intervals import Replicates
 
 Direction = Literal["lower", "higher", "target"]
 Group = Literal["fidelity", "diversity", "novelty", "utility", "likelihood", "human"]

@@ -5,8 +5,8 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from genwright.data.dataset import Dataset, Image
-from genwright.metrics import feature_cache
-from genwright.metrics.feature_cache import FeatureCache, content_key
+from genwright.extractors import feature_cache
+from genwright.extractors.feature_cache import FeatureCache, content_key
 
 
 @dataclass

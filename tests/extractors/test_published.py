@@ -10,8 +10,8 @@ from safetensors.torch import save_file
 from torch import nn
 
 from genwright.errors import DataError
-from genwright.metrics import weights
-from genwright.metrics.weights import KNOWN, Weights, fill, read_weights, tensor_hash
+from genwright.extractors import published as weights
+from genwright.extractors.published import KNOWN, Weights, fill, read_weights, tensor_hash
 
 
 def test_table_of_known_files():

@@ -9,7 +9,7 @@ from jaxtyping import Bool, Float
 from scipy.stats import t as student
 
 from genwright.errors import DataError
-from genwright.metrics.score import Score, real_records
+from genwright.scores.score import Score, real_records
 
 Adjustment = Literal["holm", "benjamini-hochberg"]
 LEVEL = 0.05  # adjusted p-values below it tell two systems apart
@@ -60,7 +60,7 @@ def difference(first: Score, second: Score) -> tuple[float, tuple[float, float],
     rest on different numbers of real records, these are taken for independent too, which claims less. Degrees of
     freedom after Satterthwaite 1946. Raises DataError if the scores carry no replicates.
 
-    >>> from genwright.metrics.intervals import Replicates
+    >>> from genwright.scores.intervals import Replicates
     >>> a, b = (
     ...     Score(name="x", value=v, direction="higher", n=3, signature="", replicates=Replicates((v, v + 0.1), ()))
     ...     for v in (2.0, 1.0)

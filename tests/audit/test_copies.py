@@ -2,10 +2,10 @@
 
 import numpy as np
 from scipy.stats import fisher_exact
-
-from genwright.data.dataset import Category, Dataset, Number
-from genwright.metrics.copies import copied_share, exact_copy_rate, nearest_training_row
 from tests.metrics.records import table
+
+from genwright.audit.copies import copied_share, exact_copy_rate, nearest_training_row
+from genwright.data.dataset import Category, Dataset, Number
 
 
 def test_nearest_training_row():

@@ -13,8 +13,8 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from genwright.metrics.feature_sets import CHUNK_CELLS, Features
-
+CHUNK_CELLS = 8_000_000  # of a matrix between two sets held at once: 64 MB of float64
+Features = Float[np.ndarray, "_ _"]  # (records, dimension); two sets of them differ in records
 SPARE = 4  # candidates beyond the k nearest by their bounds, so that the bound of the last mostly settles the k-th
 LARGEST = 400  # exponent of a scale: its square is still a number
 BLUR = 0.1  # of the typical squared reach: more than that must not be left open
@@ -116,6 +116,18 @@ def nearest(
         finer = Screen(x[again], y, torch.float64)
         squares[again], which[again], _ = _nearest(finer, k, None if own is None else own[again])
     return squares, which
+
+
+def nearest_of(points: Features, among: Features) -> tuple[Float[np.ndarray, "n"], Int[np.ndarray, "n"]]:
+    """Distance of each point to the nearest of `among`, and which that is; exactly 0 for a copy."""
+    squares, which = nearest(points, among, 1)
+    return np.sqrt(squares[:, 0]), which[:, 0]
+
+
+def nearest_others(x: Features, k: int = 1) -> tuple[Float[np.ndarray, "n k"], Int[np.ndarray, "n k"]]:
+    """Distances to the k nearest other records of the same set, ascending, and which they are."""
+    squares, which = nearest(x, x, k, own=np.arange(len(x)))
+    return np.sqrt(squares), which
 
 
 def _nearest(screen: Screen, k: int, own: np.ndarray | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:

@@ -10,12 +10,13 @@ from safetensors.torch import save_file
 
 from genwright.data.dataset import Dataset, Image, Number
 from genwright.errors import ArgumentError, DataError
-from genwright.metrics import networks, weights
-from genwright.metrics.backbones import Classifier, Stack
-from genwright.metrics.inception import InceptionV3
-from genwright.metrics.networks import batches, load_network
-from genwright.metrics.vision_transformer import VisionTransformer
-from genwright.metrics.weights import KNOWN
+from genwright.extractors import networks
+from genwright.extractors import published as weights
+from genwright.extractors.backbones import Classifier, Stack
+from genwright.extractors.inception import InceptionV3
+from genwright.extractors.networks import batches, load_network
+from genwright.extractors.published import KNOWN
+from genwright.extractors.vision_transformer import VisionTransformer
 
 SMALL = {"width": 64, "depth": 2, "side": 4}
 

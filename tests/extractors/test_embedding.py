@@ -9,7 +9,7 @@ from benchmarks.parity.text import small_roberta
 from safetensors.numpy import load_file, save_file
 
 from genwright.errors import ArgumentError, DataError, MissingDependencyError, StorageError
-from genwright.metrics.embedding import PACKAGED, TextEncoder
+from genwright.extractors.embedding import PACKAGED, TextEncoder
 
 CAT, RUG, STOCKS = "The cat sat on the mat.", "A cat is sitting on a rug.", "Stocks fell sharply today."
 

@@ -9,7 +9,7 @@ from jaxtyping import Float
 from scipy.special import erf, expit, logit
 from scipy.stats import t as student
 
-from genwright.metrics.intervals import GROUPS, Replicates
+from genwright.scores.intervals import GROUPS, Replicates
 
 CLOUD = 200  # draws of a curve over which its highest point is averaged
 

@@ -4,7 +4,7 @@ import numpy as np
 from scipy.stats import binomtest
 from sklearn.metrics import roc_auc_score
 
-from genwright.metrics.intervals import (
+from genwright.scores.intervals import (
     Replicates,
     auc_influence,
     influence_error,

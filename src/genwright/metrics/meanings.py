@@ -6,7 +6,7 @@ How good a value is, is not said here: that follows from what real data and a ba
 from dataclasses import dataclass
 from typing import Literal
 
-from genwright.metrics.score import Direction
+from genwright.scores.score import Direction
 
 Grade = Literal["good", "fair", "poor", "fact"]
 

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from genwright.metrics.intervals import Replicates
-from genwright.metrics.kinks import (
+from genwright.scores.intervals import Replicates
+from genwright.scores.kinks import (
     positive_interval,
     replicate_error,
     share_of_one_interval,

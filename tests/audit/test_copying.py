@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 from scipy.stats import mannwhitneyu
 
+from genwright.audit.copying import authenticity, cell_statistics, data_copying, near_copies
 from genwright.errors import DataError
-from genwright.metrics.copying import authenticity, cell_statistics, data_copying, near_copies
 
 
 def cloud(n: int, seed: int) -> np.ndarray:

@@ -9,12 +9,12 @@ from jaxtyping import Bool, Float, Int
 from scipy.stats import hypergeom
 from torch import Tensor
 
+from genwright.data.align import aligned
 from genwright.data.dataset import Category, Dataset, Time
 from genwright.data.split import row_keys
 from genwright.errors import DataError
-from genwright.metrics.align import aligned
-from genwright.metrics.intervals import share_interval
-from genwright.metrics.score import Score, signature
+from genwright.scores.intervals import share_interval
+from genwright.scores.score import Score, signature
 
 CHUNK_CELLS = 16_000_000  # distances held at once: 64 MB
 ALARM = 0.01  # false alarms allowed

@@ -10,12 +10,12 @@ from jaxtyping import Float, Int
 from scipy.stats import hypergeom, norm, rankdata
 from sklearn.cluster import KMeans
 
+from genwright.audit.copies import ALARM
 from genwright.errors import DataError
-from genwright.metrics.copies import ALARM
-from genwright.metrics.feature_sets import Features, checked
-from genwright.metrics.intervals import Replicates, mean_replicates, share_interval
-from genwright.metrics.neighbours import nearest_of, nearest_others
-from genwright.metrics.score import Score, signature
+from genwright.maths.distances import Features, nearest_of, nearest_others
+from genwright.scores.feature_sets import checked
+from genwright.scores.intervals import Replicates, mean_replicates, share_interval
+from genwright.scores.score import Score, signature
 
 MAX_CELLS = 10  # of the C_T test
 ROWS_PER_CELL = 50

@@ -1,14 +1,11 @@
 """What all metrics of two sets of features share: checks, and the score that says which features they were."""
 
 import numpy as np
-from jaxtyping import Float
 
 from genwright.errors import DataError
-from genwright.metrics.intervals import Replicates
-from genwright.metrics.score import Direction, Group, Score, signature
-
-CHUNK_CELLS = 8_000_000  # of a matrix between two sets held at once: 64 MB of float64
-Features = Float[np.ndarray, "_ _"]  # (records, dimension); the real and the generated set differ in records
+from genwright.maths.distances import Features
+from genwright.scores.intervals import Replicates
+from genwright.scores.score import Direction, Group, Score, signature
 
 
 def checked(real: Features, fake: Features, *, fewest: int) -> tuple[Features, Features]:

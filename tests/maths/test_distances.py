@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from genwright.metrics.distances import Screen, nearest
+from genwright.maths.distances import Screen, nearest
 from genwright.metrics.neighbours import density_coverage, neighbour_scores, precision_recall
 
 
