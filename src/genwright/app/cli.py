@@ -19,12 +19,12 @@ from genwright.app.folders import afresh, claimed, no_run
 from genwright.app.measuring import compare, evaluate
 from genwright.app.options import (
     drawing,
+    modelling,
     protecting,
     read_data,
-    read_privacy,
+    read_modelling,
     read_ruled,
     read_sampling,
-    read_target,
     reading,
     ruling,
     size_of,
@@ -145,14 +145,11 @@ def run(
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="The folder to write.  [default: runs/NAME]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
-@click.option("--target", metavar="FIELD", help="The image or text to model given all other fields.")
-@click.option(
-    "--derive", metavar="FIELD: HOW", multiple=True, help='Also given a version of FIELD: "image: low resolution".'
-)
 @click.option("--force", is_flag=True, help="Replace what is in the folder.")
 @reading
 @ruling
 @protecting
+@modelling
 @answering
 def fit(
     data: str,
@@ -174,6 +171,7 @@ def fit(
     genwright fit patients.csv --epsilon 3 --delta 1e-6
     genwright fit "postgresql://ann@host/shop?table=orders" --out runs/orders
     genwright fit captioned/ --target image --derive "image: low resolution"
+    genwright fit new.csv --start runs/patients --minutes 1
 
     Stopped with Ctrl-C, the same command goes on where it was.
     """
@@ -191,8 +189,7 @@ def fit(
             seed=seed,
             device=device,
             constraints=rules,
-            privacy=read_privacy(how),
-            **read_target(how),
+            **read_modelling(how),
             folder=folder,
             listener=listener,
         )

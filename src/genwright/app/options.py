@@ -127,16 +127,41 @@ def read_sampling(how: dict[str, Any]) -> "Sampling":
     return Sampling(**(told | {"sampler": SAMPLERS.get(told["sampler"])}))
 
 
-def read_target(how: dict[str, Any]) -> dict[str, Any]:
-    """What --target and --derive ask for, as `fit` takes it."""
+_MODELLING = [
+    click.option("--target", metavar="FIELD", help="The image or text to model given all other fields."),
+    click.option(
+        "--derive", metavar="FIELD: HOW", multiple=True, help='Also given a version of FIELD: "image: low resolution".'
+    ),
+    click.option("--start", metavar="DIR", help="Go on from the model saved there, with this data."),
+    click.option(
+        "--trainable",
+        metavar="PATTERN",
+        multiple=True,
+        help="Of its parameters only these move, e.g. head.*.",
+    ),
+]
+
+
+def modelling(verb: Verb) -> Verb:
+    """The options that say what is modelled, given what, and from where."""
+    for option in reversed(_MODELLING):
+        verb = option(verb)
+    return verb
+
+
+def read_modelling(how: dict[str, Any]) -> dict[str, Any]:
+    """What these options, and those of a private fit, ask for, as `fit` takes it."""
     from genwright.codecs.others import Derived
+    from genwright.model.saving import load
 
     for each in how["derive"]:
         if ": " not in each:
             hint = 'for example --derive "image: low resolution"'
             raise ArgumentError(f"{each!r} is not of the form FIELD: HOW", where="--derive", hint=hint)
     derived = tuple(Derived(*each.rsplit(": ", 1)) for each in how["derive"])
-    return {"target": how["target"], "derived": derived}
+    start = None if how["start"] is None else load(how["start"])
+    own = {"target": how["target"], "derived": derived, "start": start, "trainable": how["trainable"]}
+    return own | {"privacy": read_privacy(how)}
 
 
 def read_data(source: str, how: dict[str, Any]) -> "Dataset":

@@ -83,7 +83,8 @@ def default_steps(space: Space, of_arrays: int) -> int:
 def adamw(module: nn.Module) -> list[torch.optim.Optimizer]:
     """AdamW with a short memory of squared gradients, as few steps want it; rows take longer steps than arrays."""
     rate = ROWS_LEARNING_RATE if isinstance(module, MixedNet) else LEARNING_RATE
-    return [torch.optim.AdamW(module.parameters(), lr=rate, betas=(0.9, 0.99), fused=True)]
+    moving = [parameter for parameter in module.parameters() if parameter.requires_grad]
+    return [torch.optim.AdamW(moving, lr=rate, betas=(0.9, 0.99), fused=True)] if moving else []
 
 
 def random_parts(space: Space, n: int, rng: torch.Generator) -> Bool[Tensor, "n *d"]:

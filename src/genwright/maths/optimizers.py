@@ -26,7 +26,8 @@ def adamw(
         {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
         {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
     ]
-    return [torch.optim.AdamW([g for g in groups if g["params"]], lr=learning_rate, betas=betas, fused=True)]
+    groups = [group for group in groups if group["params"]]
+    return [torch.optim.AdamW(groups, lr=learning_rate, betas=betas, fused=True)] if groups else []
 
 
 def muon_and_adamw(
@@ -42,10 +43,9 @@ def muon_and_adamw(
 
     `matrices` names the former, for example `genwright.nets.transformer.block_matrices`.
     """
-    hidden = matrices(module)
+    hidden = [p for p in matrices(module) if p.requires_grad]
     chosen = {id(p) for p in hidden}
     rest = [p for p in module.parameters() if id(p) not in chosen and p.requires_grad]
-    return [
-        Muon(hidden, lr=muon_learning_rate, weight_decay=weight_decay),
-        torch.optim.AdamW(rest, lr=learning_rate, betas=betas, weight_decay=0.0, fused=True),
-    ]
+    muon = [Muon(hidden, lr=muon_learning_rate, weight_decay=weight_decay)] if hidden else []
+    others = [torch.optim.AdamW(rest, lr=learning_rate, betas=betas, weight_decay=0.0, fused=True)] if rest else []
+    return [*muon, *others]

@@ -13,6 +13,7 @@ import torch
 
 from genwright.codecs import Codec, fit_codec
 from genwright.codecs.others import Derived
+from genwright.codecs.text import TextCodec
 from genwright.codecs.text_columns import TextColumnsCodec
 from genwright.constraints import Constraints, Rule
 from genwright.data.dataset import Dataset
@@ -38,6 +39,7 @@ from genwright.train.limits import check_limits, checked_budget
 from genwright.train.progress import Listener, Progress, silent
 from genwright.train.record import circumstances
 from genwright.train.stages import Kept, Stages
+from genwright.train.start import Start, as_start
 
 FEW_ROWS = 500  # of a table mostly of numbers, below which few parameters are better than many
 TEXT_SHARE = 0.5  # of the time goes to the free-text columns of a table, where there are any
@@ -55,6 +57,8 @@ def fit(
     privacy: Privacy | None = None,
     target: str | None = None,
     derived: Sequence[Derived] = (),
+    start: Generator | None = None,
+    trainable: Sequence[str] = (),
     how: Sampling = DEFAULT,
     folder: str | Path | None = None,
     listener: Listener = silent,
@@ -70,6 +74,10 @@ def fit(
     `target` names the image or text field to model given all others: captions, texts and images beside it become
     conditions, and so does what is `derived` from a field. Those not given when sampling are unknown to the model.
 
+    `start` is a fitted model to go on from with this data: its family, codec and weights are taken over, so that new
+    data must have its fields. Of its net only the parameters that match a pattern in `trainable`, such as "head.*",
+    move; by default all do.
+
     Free-text columns of a table get a model of tokens of their own, which writes them given the rest of the row, in
     TEXT_SHARE of the minutes, or as many steps again.
     """
@@ -82,6 +90,8 @@ def fit(
     seed = checked_seed(seed, where="fit")
     place = None if folder is None else Path(folder)
     course = _Course(minutes, steps, seed, device, place, listener, target, tuple(derived))
+    if start is not None or trainable:
+        course, family = replace(course, start=_checked_start(start, trainable, data, family)), start and start.family
     with nullcontext() if course.folder is None else locked(course.folder):
         made = _fit(data, family, course, constraints, privacy)
     return replace(made, how=settled(made.family, made.codec.space, how, made.how))
@@ -119,6 +129,7 @@ class _Course:
     listener: Listener
     target: str | None = None
     derived: tuple[Derived, ...] = ()
+    start: "_Start | None" = None
     started: float = field(default_factory=time.monotonic)
 
     def part(self, name: str, minutes: float | None) -> "_Course":
@@ -150,6 +161,7 @@ class _Course:
             started=self.started,
             device=choose_device(self.device),
             stages=stages,
+            start=None if self.start is None or codec is not self.start.codec else self.start.net,
             listener=self.listener,
         )
 
@@ -171,7 +183,8 @@ def _fit_rows(
     rules, codec, encoded, held_out = _encode(data, constraints, course)
     family = family or default_family(codec.space, len(encoded))
     work = less_reserved(course.work(len(encoded)), codec.space)
-    stages = Stages(course.folder, fingerprint(family, codec, work, seed))
+    digest = None if course.start is None else course.start.net.digest()
+    stages = Stages(course.folder, fingerprint(family, codec, work, seed, start=digest))
     prior = fit_prior(
         codec.conditions, encoded, held_out, minutes=course.minutes, seed=seed, device=device, stages=stages
     )
@@ -243,11 +256,39 @@ def _encode(
     train_rows, valid_rows = data.train, data.valid if len(data.valid) else data.train
     if rules is not None:
         train_rows, valid_rows = rules.inner(train_rows), rules.inner(valid_rows)
-    codec = fit_codec(train_rows, rng=rng, target=course.target, derived=course.derived)
+    if course.start is not None:
+        codec = course.start.codec
+    else:
+        codec = fit_codec(train_rows, rng=rng, target=course.target, derived=course.derived)
     return rules, codec, codec.encode(train_rows, rng=rng), codec.encode(valid_rows, rng=rng)
 
 
-def fingerprint(family: Family, codec: Codec, work: Work, seed: int) -> str:
+@dataclass(frozen=True)
+class _Start:
+    """What a fit takes over from another."""
+
+    codec: Codec
+    net: Start
+
+
+def _checked_start(start: Generator | None, trainable: Sequence[str], data: Dataset, family: Family | None) -> _Start:
+    """What is taken over from a model; raises where the data or the family are others than its own."""
+    found = as_start(None if start is None else start.net, trainable)
+    assert start is not None and found is not None
+    if family is not None and family.name != start.family.name:
+        what = f"{family.name} cannot go on from {start.family.name}"
+        raise ArgumentError(what, where="start", hint="leave family out: it is that of the model")
+    found.check(start.family)
+    if data.texts and not isinstance(start.codec, TextCodec):
+        raise UnsupportedError("tables with free text are fitted anew", where="start", hint="drop these columns")
+    missing = [field.name for field in start.fields if field.name not in data.columns]
+    if missing:
+        what = f"the model has {', '.join(map(repr, missing))}, which the data lacks"
+        raise ArgumentError(what, where="start", hint="rename its columns, or fit anew")
+    return _Start(start.codec, found)
+
+
+def fingerprint(family: Family, codec: Codec, work: Work, seed: int, *, start: str | None = None) -> str:
     """Identifies a fit, so that only the same fit is resumed."""
-    parts = [recipe_to_json(family), codec.to_json(), vars(work), seed]
+    parts = [recipe_to_json(family), codec.to_json(), vars(work), seed, *([start] if start else [])]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()

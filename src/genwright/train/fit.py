@@ -12,10 +12,11 @@ from genwright.families.family import ClosedFormFamily, Family, GradientFamily, 
 from genwright.randomness import seeded
 from genwright.spaces import Columns, Conditions, Encoded, Space
 from genwright.train.loop import Job, train
-from genwright.train.plan import Clock, clock_for, estimate_memory_mb
+from genwright.train.plan import clock_for, estimate_memory_mb
 from genwright.train.progress import Listener, Progress, silent
 from genwright.train.shares import match_shares
 from genwright.train.stages import NOWHERE, Kept, Stages
+from genwright.train.start import Start
 from genwright.weights import fill
 
 PRIOR_SHARE = 0.05  # of the time is kept for refitting a latent prior, where there is one to refit
@@ -49,9 +50,11 @@ def fit_family(
     device: torch.device,
     stages: Stages = NOWHERE,
     stage: str = "trained",
+    start: Start | None = None,
     listener: Listener = silent,
 ) -> Fitted:
-    """Size, build and train `family`. `started` is when the clock of `work.minutes` began (`time.monotonic`).
+    """Size, build and train `family`, from `start` on. `started` is when the clock of `work.minutes` began
+    (`time.monotonic`).
 
     What is done is kept under the name `stage` in `stages`; the record tells the seconds of all processes together.
     """
@@ -59,6 +62,8 @@ def fit_family(
     family = family.sized(space, work)
     with seeded(seed):
         net = family.build(space, conditions).to(device)
+    if start is not None:
+        start.enter(net)
     rows, held_out = _on(device, train_rows), _on(device, valid_rows)
 
     def trained() -> Kept:
@@ -67,18 +72,10 @@ def fit_family(
             record = _fit_closed_form(family, net, rows, held_out, _less(work, started), seed, listener)
         else:
             assert isinstance(family, GradientFamily)
-            reserve = PRIOR_SHARE * isinstance(family, LearnsPrior) + SHARES_SHARE * bool(family.level_biases(net))
-            job = Job(
-                family=family,
-                space=space,
-                train=rows,
-                valid=held_out,
-                clock=clock_for(work, started=started - reserve * 60 * (work.minutes or 0)),
-                seed=seed,
-                stages=stages,
-                listener=listener,
-            )
-            record = _fit_by_steps(net, job, until=clock_for(work, started=started))
+            clock = clock_for(work, started=started)
+            ways: dict[str, Any] = {"seed": seed, "stages": stages, "listener": listener, "start": start}
+            job = Job(family=family, space=space, train=rows, valid=held_out, clock=clock, **ways)
+            record = _fit_by_steps(net, job, seconds=60 * (work.minutes or 0))
         seconds = time.monotonic() - started + record.pop("seconds_before", 0.0)
         return net.state_dict(), record | {"seconds": round(seconds, 2)}
 
@@ -99,21 +96,24 @@ def _parameters(net: nn.Module) -> int:
     return sum(p.numel() for p in net.parameters())
 
 
-def _fit_by_steps(net: nn.Module, job: Job, *, until: Clock) -> dict[str, Any]:
-    """Run the shared training loop, and what is refitted after it `until` the clock of both runs out."""
+def _fit_by_steps(net: nn.Module, job: Job, *, seconds: float) -> dict[str, Any]:
+    """Run the shared training loop, and what is refitted after it until the clock of both, of `seconds`, runs out."""
     device = job.train.x.device
+    matched = bool(job.family.level_biases(net)) and not (job.start and job.start.trainable)
+    reserve = PRIOR_SHARE * isinstance(job.family, LearnsPrior) + SHARES_SHARE * matched
+    early = replace(job, clock=job.clock.less(reserve * seconds))
     with torch.no_grad():
-        job.family.prepare(net, job.space, job.train, torch.Generator(device).manual_seed(job.seed))
+        if job.start is None:
+            job.family.prepare(net, job.space, job.train, torch.Generator(device).manual_seed(job.seed))
     memory = estimate_memory_mb(job.family, net, job.space, job.train, seed=job.seed)
     job.stages.check_room(net, copies=LOOP_COPIES)
     job.listener(Progress("starting", message=f"{_parameters(net):,} parameters, about {memory:,.0f} MiB of memory"))
 
     def stepped() -> Kept:
-        done = train(net, job)
+        done = train(net, early)
         record = {"plan": vars(done.plan), "history": list(done.history), "stopped_early": done.stopped_early}
         return net.state_dict(), record | {"seconds_before": done.seconds_before}
 
-    matched = bool(job.family.level_biases(net))
     if not matched and not isinstance(job.family, LearnsPrior):
         record = stepped()[1]
     else:
@@ -125,7 +125,7 @@ def _fit_by_steps(net: nn.Module, job: Job, *, until: Clock) -> dict[str, Any]:
     if matched:
         job.listener(Progress("matching the shares of levels"))
         assert isinstance(job.space, Columns)
-        match_shares(job.family, net, space=job.space, rows=job.train, clock=until, seed=job.seed)
+        match_shares(job.family, net, space=job.space, rows=job.train, clock=job.clock, seed=job.seed)
     return record | {"estimated_memory_mb": round(memory)}
 
 

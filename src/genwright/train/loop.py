@@ -21,6 +21,7 @@ from genwright.spaces import Encoded, Space
 from genwright.train.plan import Clock, make_plan, settle, settling_step
 from genwright.train.progress import Listener, Progress, silent
 from genwright.train.stages import CHECKPOINT, NOWHERE, Stages
+from genwright.train.start import Start
 from genwright.train.state import Plan, State, load_checkpoint, save_checkpoint
 from genwright.train.step import evaluate, take_step
 
@@ -46,6 +47,7 @@ class Job:
     seed: int
     stages: Stages = NOWHERE
     listener: Listener = silent
+    start: Start | None = None  # where the net comes from, unless it is new
 
 
 @dataclass(frozen=True)
@@ -74,7 +76,7 @@ def train(net: nn.Module, job: Job) -> Trained:
         before = state.seconds
         torch.set_num_threads(plan.threads)
         plan = _loop(job, state, plan, interrupted)
-    net.load_state_dict(state.best)
+    net.load_state_dict(net.state_dict() | state.best)  # what does not move is in its place
     net.eval()
     return Trained(plan, tuple(state.history), state.step < plan.steps, before)
 

@@ -14,6 +14,7 @@ from genwright.maths.muon import Muon
 from genwright.storage import read_tensors, write_tensors
 from genwright.train.record import checked
 from genwright.train.stages import CHECKPOINT, Stages, check_same, told_in
+from genwright.train.start import moving
 from genwright.typed import made, require, wrong
 from genwright.weights import fill
 
@@ -108,13 +109,14 @@ class State:
         """Remember the running average if no earlier one did better on held-out rows."""
         if held_out < self.best_held_out:
             self.best_held_out, self.best_step = held_out, self.step
-            self.best = {name: tensor.clone() for name, tensor in self.average.state_dict().items()}
+            moves = moving(self.net)
+            self.best = {name: tensor.clone() for name, tensor in self.average.state_dict().items() if name in moves}
 
     def rewind(self) -> None:
         """Go back to the best average (or the current one, if none was measured yet)."""
         weights = self.best or self.average.state_dict()
-        self.net.load_state_dict(weights)
-        self.average.load_state_dict(weights)
+        for net in (self.net, self.average):
+            net.load_state_dict(net.state_dict() | weights)  # what does not move is in its place
 
 
 def flat(optimizers: Sequence[Sequence[torch.optim.Optimizer]]) -> list[torch.optim.Optimizer]:
@@ -125,12 +127,13 @@ def flat(optimizers: Sequence[Sequence[torch.optim.Optimizer]]) -> list[torch.op
 def save_checkpoint(state: State, plan: Plan, stages: Stages) -> None:
     """Write all of `state` to the folder of `stages`, replacing any older checkpoint in one atomic move."""
     tensors: dict[str, Tensor] = {}
+    moves = moving(state.net)
     for part, weights in (
         ("net", state.net.state_dict()),
         ("average", state.average.state_dict()),
         ("best", state.best),
     ):
-        tensors |= {f"{part}/{name}": tensor for name, tensor in weights.items()}
+        tensors |= {f"{part}/{name}": tensor for name, tensor in weights.items() if name in moves}
     for i, optimizer in enumerate(flat(state.optimizers)):
         for index, entries in optimizer.state_dict()["state"].items():
             for name, value in entries.items():
@@ -159,10 +162,11 @@ def load_checkpoint(state: State, stages: Stages) -> Plan:
     for key, value in tensors.items():
         part, _, name = key.partition("/")
         parts.setdefault(part, {})[name] = value
-    fill(state.net, parts["net"], where=where)
+    stays = {name: tensor for name, tensor in state.net.state_dict().items() if name not in moving(state.net)}
+    fill(state.net, stays | parts["net"], where=where)
     if parts["best"] or about.counters.step >= about.plan.steps:
-        fill(state.average, parts["best"], where=where)  # to see that they fit
-    fill(state.average, parts["average"], where=where)
+        fill(state.average, stays | parts["best"], where=where)  # to see that they fit
+    fill(state.average, stays | parts["average"], where=where)
     device = next(state.net.parameters()).device
     state.best = {name: tensor.to(device) for name, tensor in parts["best"].items()}
     for i, optimizer in enumerate(flat(state.optimizers)):

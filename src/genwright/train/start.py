@@ -1,0 +1,60 @@
+"""Where training begins: from nothing, or from a trained net of which some parameters may stay as they are."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass
+from fnmatch import fnmatchcase
+
+from torch import nn
+
+from genwright.errors import ArgumentError, UnsupportedError
+from genwright.families.family import Family, GradientFamily
+
+SHOWN = 6  # names of parameters in a hint
+
+
+@dataclass(frozen=True, eq=False)
+class Start:
+    """A trained net to go on from. `trainable` are patterns of parameter names, such as "head.*"; none means all."""
+
+    net: nn.Module
+    trainable: tuple[str, ...] = ()
+
+    def check(self, family: Family) -> None:
+        """Raise unless the family is trained step by step, and every pattern names a parameter."""
+        if not isinstance(family, GradientFamily):
+            what = f"{family.name} is fitted by an algorithm of its own, which always begins anew"
+            raise UnsupportedError(what, where="start", hint="leave start out, or start from a family with a network")
+        names = [name for name, _ in self.net.named_parameters()]
+        for pattern in self.trainable:
+            if not any(fnmatchcase(name, pattern) for name in names):
+                shown = ", ".join(names[:SHOWN]) + (f" and {len(names) - SHOWN} more" if len(names) > SHOWN else "")
+                raise ArgumentError(
+                    f"no parameter is called {pattern!r}", where="trainable", hint=f"there are: {shown}"
+                )
+
+    def enter(self, net: nn.Module) -> None:
+        """Set the weights of `net`, and which of its parameters move."""
+        net.load_state_dict(self.net.state_dict())
+        for name, parameter in net.named_parameters():
+            moves = not self.trainable or any(fnmatchcase(name, pattern) for pattern in self.trainable)
+            parameter.requires_grad_(moves)
+
+    def digest(self) -> str:
+        """Identifies it, so that only a fit from the same start is resumed."""
+        found = hashlib.sha256(repr(self.trainable).encode())
+        for name, tensor in self.net.state_dict().items():
+            found.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
+        return found.hexdigest()
+
+
+def moving(net: nn.Module) -> set[str]:
+    """The names of the tensors of a net that training changes: parameters that move, and buffers."""
+    return set(net.state_dict()) - {name for name, parameter in net.named_parameters() if not parameter.requires_grad}
+
+
+def as_start(net: nn.Module | None, trainable: Sequence[str]) -> Start | None:
+    """A start from a net; ArgumentError for `trainable` without one."""
+    if net is None and trainable:
+        raise ArgumentError("means nothing without start", where="trainable", hint="give the model to start from")
+    return None if net is None else Start(net, tuple(trainable))
