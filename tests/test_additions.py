@@ -1,0 +1,38 @@
+"""What the guide says of adding something holds: a family is one file and one line, and all else follows from it."""
+
+import sys
+from types import ModuleType
+
+import pytest
+import torch
+
+import genwright.families
+from genwright.errors import UnsupportedError
+from genwright.families import FAMILIES
+from genwright.families.capabilities import able, check, suitable
+from genwright.families.family import Density
+from genwright.families.recipe import check_family, recipe_from_json, recipe_to_json
+from genwright.spaces import Reals, Tokens
+from tests.train.line import Line
+
+
+@pytest.fixture
+def listed(monkeypatch):
+    """A family in a file of its own, and its line in `families/__init__.py`."""
+    module = ModuleType("genwright.families.line")
+    module.Line = Line
+    monkeypatch.setitem(sys.modules, module.__name__, module)
+    monkeypatch.setitem(genwright.families._HOMES, "line", ("line", "Line"))
+
+
+def test_a_family_is_its_file_and_one_line(listed):
+    assert FAMILIES["line"] is Line and "line" in list(FAMILIES)
+    assert "line" in [family.name for family in suitable(Reals((3,)))]  # so `run` compares it
+    assert "Line" in able(Reals((3,)), lambda can: can.density is Density.EXACT)  # so hints name it
+    assert recipe_from_json(recipe_to_json(Line(batch=4))) == Line(batch=4)  # so it is saved and loaded
+    check_family(Line(), where="fit")
+    with pytest.raises(UnsupportedError) as refused:
+        check(Line(), Tokens(8, 4, 3))
+    assert "Autoregressive" in refused.value.hint and "Line" not in refused.value.hint
+    net = Line().build(Reals((3,)), None)
+    assert Line().sample(net, 5, rng=torch.Generator().manual_seed(0)).shape == (5, 3)
