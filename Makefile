@@ -16,8 +16,8 @@ test: $(READY)  ## the default suite
 	$(BIN)/python -m pytest -n 2 --dist loadgroup
 
 check: $(READY)  ## formatting, lint, types, documentation
-	$(BIN)/ruff format --check src tests examples benchmarks
-	$(BIN)/ruff check src tests examples benchmarks
+	$(BIN)/ruff format --check src tests examples benchmarks experiments
+	$(BIN)/ruff check src tests examples benchmarks experiments
 	$(BIN)/mypy
 	$(BIN)/python -m pytest tests/test_docs.py tests/test_layers.py tests/test_public.py
 

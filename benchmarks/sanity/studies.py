@@ -17,10 +17,12 @@ from typing import Any
 
 import numpy as np
 import torch
+from experiments.series_judges import predictive_score
 
 import genwright as gw
 from benchmarks.coverage import cloud
 from benchmarks.coverage_tables import _autoregressive, simulated
+from experiments import series
 from genwright.audit import copies, copying
 from genwright.data.dataset import Dataset
 from genwright.extractors.encoding import row_points
@@ -34,11 +36,9 @@ from genwright.metrics import (
     manifolds,
     neighbours,
     repetition,
-    series,
     tables,
     text,
 )
-from genwright.metrics.series_judges import predictive_score
 from genwright.scores.multiple import difference
 from genwright.scores.score import Score
 

@@ -11,6 +11,7 @@ from sklearn.cluster import KMeans
 from benchmarks.sanity import corruptions as spoil
 from benchmarks.sanity.battery import Subject
 from benchmarks.sanity.designations import IMAGES, SERIES, TABLES, TEXTS
+from experiments import series, series_judges
 from genwright.audit import copies, copying
 from genwright.data.dataset import Dataset, Image, Text
 from genwright.errors import DataError
@@ -24,8 +25,6 @@ from genwright.metrics import (
     manifolds,
     mauve,
     repetition,
-    series,
-    series_judges,
     tables,
     text,
 )

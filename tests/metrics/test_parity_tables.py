@@ -8,8 +8,9 @@ import pandas as pd
 import pytest
 from benchmarks.parity import tables as recipes
 
+from experiments import calibration, series
 from genwright.data.dataset import Category, Dataset, Number
-from genwright.metrics import calibration, judges, series
+from genwright.metrics import judges
 from genwright.metrics.dependence import Normalisation, correlation_similarity, normalized_mutual_information
 from genwright.metrics.tables import Binning, Missing, shape_errors, trend_errors
 

@@ -2,10 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.signal import periodogram
-
-from genwright.errors import DataError
-from genwright.metrics.series import (
+from experiments.series import (
     Estimator,
     Records,
     acf_error,
@@ -18,6 +15,9 @@ from genwright.metrics.series import (
     series_groups,
     spectral_distance,
 )
+from scipy.signal import periodogram
+
+from genwright.errors import DataError
 
 METRICS = (acf_error, pacf_error, cross_correlation_error, spectral_distance)
 

@@ -2,10 +2,7 @@
 
 import numpy as np
 import pytest
-from scipy.stats import norm
-
-from genwright.errors import DataError
-from genwright.metrics.calibration import (
+from experiments.calibration import (
     Bins,
     Ensemble,
     calibration_bins,
@@ -17,6 +14,9 @@ from genwright.metrics.calibration import (
     iwae,
     nll,
 )
+from scipy.stats import norm
+
+from genwright.errors import DataError
 
 
 def importance_weights(n: int, k: int) -> tuple[np.ndarray, np.ndarray]:

@@ -15,7 +15,7 @@ from sklearn.linear_model import Ridge
 from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
-from genwright.metrics.series import (
+from experiments.series import (
     MAX_LAGS,
     Records,
     autocorrelation,
