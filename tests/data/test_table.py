@@ -281,3 +281,11 @@ def test_paths_that_are_not_there(tmp_path, monkeypatch):
     (tmp_path / "wine").mkdir()
     (tmp_path / "wine" / "a.txt").write_text("red")
     assert read("wine").columns["text"].tolist() == ["red"]  # what is there comes before what is built in
+
+
+def test_a_small_file_that_holds_an_endless_line_is_refused_in_time(tmp_path):
+    path = tmp_path / "t.csv.gz"
+    with gzip.open(path, "wb", compresslevel=1) as file:
+        file.write(b"a,b\n1,2\n" + b"x" * 40_000_000)
+    with pytest.raises(DataError, match="line 3: a line of 16,777,216 characters"):
+        read(path)

@@ -7,7 +7,7 @@ from io import TextIOWrapper
 from itertools import islice
 from typing import Any
 
-from genwright.data.encodings import encoding_notes, encoding_of
+from genwright.data.encodings import LINE_HINT, encoding_notes, encoding_of
 from genwright.data.files import Stream
 from genwright.data.numerals import is_numeral
 from genwright.data.quoting import MARK, Marked, looks_like_data, needs_quotes, quoted, tells_words, unmarked
@@ -41,7 +41,7 @@ def read_delimited(stream: Stream, *, missing: MissingMarks, part: Part = ALL) -
     Rows are streamed. In a file that quotes nothing without need, a quoted cell is taken as it stands: "NA" is a word,
     blanks stay. Raises DataError, with the line number, for a row of another length or a broken quotation.
     """
-    where, encoding = stream.where, encoding_of(stream)
+    where, encoding = stream.where, encoding_of(stream, longest=LONGEST)
     with stream.text(encoding) as text:
         delimiter = max(DELIMITERS, key="".join(_header_text(_lines(text, where)).split('"')[::2]).count)
     pool = part.reservoir()
@@ -81,7 +81,7 @@ def _lines(text: TextIOWrapper, where: str) -> Iterator[str]:
         number += 1
         if len(line) == LONGEST:
             what = f"a line of {LONGEST:,} characters or more"
-            raise DataError(what, where=f"{where}, line {number}", hint="is it a table, with a row in each line?")
+            raise DataError(what, where=f"{where}, line {number}", hint=LINE_HINT)
         yield line
 
 

@@ -1,6 +1,7 @@
 """Bytes to text and back: which encoding a file is in, told from all of its bytes."""
 
 import codecs
+import math
 import re
 from collections.abc import Iterable, Iterator, Sequence
 
@@ -23,14 +24,16 @@ SAMPLE = 4096  # bytes that are looked at for UTF-16 without its mark
 BINARY_SHARE = 0.05  # of control characters, from which on a file is not text
 BINARY_HINT = "genwright reads tables, images and text; see `genwright run --help` for the formats. Save text as UTF-8"
 NUL_HINT = "remove it, for example with: tr -d '\\000' < OLD > NEW; if the file is UTF-16, save it as UTF-8"
+LINE_HINT = "is it a table, with a row in each line?"
 LATIN_NOTE = "not UTF-8: read as {}, so check accented letters; if they are wrong, save the file as UTF-8"
 LATIN = {"cp1252": "Windows-1252 (Latin-1)", "latin-1": "Latin-1"}
 
 
-def encoding_of(stream: Stream) -> str:
+def encoding_of(stream: Stream, *, longest: float = math.inf) -> str:
     """The encoding of a text: UTF-8, UTF-16 or UTF-32, or else Windows-1252 or Latin-1. Looks at every byte.
 
-    Raises DataError for what is no text: an empty file, NULs (their place is named), mostly control characters.
+    Raises DataError for what is no text: an empty file, NULs (their place is named), mostly control characters; and
+    for lines of far more than `longest` characters, of which a small compressed file may hold endless ones.
     """
     first = next(stream.blocks(), b"")
     if not first:
@@ -38,11 +41,11 @@ def encoding_of(stream: Stream) -> str:
     encoding = unicode_encoding(first)
     if encoding is not None:
         try:
-            _refuse_binary(_decoded(stream.blocks(), encoding), stream.where)
+            _refuse_binary(_decoded(stream.blocks(), encoding), stream.where, longest)
             return encoding
         except UnicodeDecodeError:
             pass
-    _refuse_binary(_decoded(stream.blocks(), "latin-1"), stream.where)
+    _refuse_binary(_decoded(stream.blocks(), "latin-1"), stream.where, longest)
     return "latin-1" if any(UNUSED.search(block) for block in stream.blocks()) else "cp1252"
 
 
@@ -123,7 +126,7 @@ def _reads_well(raw: bytes, encoding: str) -> bool:
     return any(c in " \n" for c in text) and all(c.isprintable() or c in "\t\n\r\f\xa0\u3000" for c in text)
 
 
-def _refuse_binary(pieces: Iterable[str], where: str) -> None:
+def _refuse_binary(pieces: Iterable[str], where: str, longest: float) -> None:
     """Raise if this cannot be text: it has NULs, or control characters beyond a stray few."""
     lines, column = 1, 0
     for text in pieces:
@@ -131,6 +134,8 @@ def _refuse_binary(pieces: Iterable[str], where: str) -> None:
             raise DataError("binary data where text was expected", where=where, hint=BINARY_HINT)
         before, nul, _ = text.partition("\0")
         lines, column = lines + before.count("\n"), (0 if "\n" in before else column) + len(before.rpartition("\n")[2])
+        if column > 2 * longest:
+            raise DataError(f"a line of {longest:,} characters or more", where=f"{where}, line {lines}", hint=LINE_HINT)
         if nul:
             what = f"a zero byte (NUL) in line {lines}, at character {column + 1}"
             raise DataError(what, where=where, hint=NUL_HINT)
