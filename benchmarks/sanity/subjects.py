@@ -18,16 +18,7 @@ from genwright.errors import DataError
 from genwright.extractors.embedding import TextEncoder
 from genwright.extractors.encoding import row_points
 from genwright.extractors.features import feature_dimension, fit_extractor
-from genwright.metrics import (
-    coherence,
-    images,
-    judges,
-    manifolds,
-    mauve,
-    repetition,
-    tables,
-    text,
-)
+from genwright.metrics import coherence, images, judges, manifolds, mauve, repetition, tables, text
 from genwright.metrics.dependence import mutual_information_error
 from genwright.metrics.diversity import inception_score, vendi_score
 from genwright.metrics.frechet import frechet_distance, frechet_infinity

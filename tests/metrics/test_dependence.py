@@ -4,12 +4,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from experiments.similarity import contingency_similarity, correlation_similarity
 
 from genwright.errors import DataError
 from genwright.metrics.dependence import (
     Normalisation,
-    contingency_similarity,
-    correlation_similarity,
     mutual_information_error,
     normalized_mutual_information,
 )

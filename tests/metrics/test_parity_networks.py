@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 from benchmarks.parity import networks as reference
+from experiments.path_length import path_length
 
 from genwright.data.dataset import Dataset, Image
 from genwright.extractors import networks
@@ -89,7 +90,7 @@ def of_lpips(case):
 
 
 def of_paths(case):
-    return perceptual.path_length(
+    return path_length(
         reference.decoder(case["data"]),
         reference.path_ends(),
         distance=reference.squared_difference,

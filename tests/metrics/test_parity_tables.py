@@ -7,11 +7,12 @@ import numpy as np
 import pandas as pd
 import pytest
 from benchmarks.parity import tables as recipes
+from experiments.similarity import correlation_similarity
 
 from experiments import calibration, series
 from genwright.data.dataset import Category, Dataset, Number
 from genwright.metrics import judges
-from genwright.metrics.dependence import Normalisation, correlation_similarity, normalized_mutual_information
+from genwright.metrics.dependence import Normalisation, normalized_mutual_information
 from genwright.metrics.tables import Binning, Missing, shape_errors, trend_errors
 
 REFERENCE = json.loads((Path(__file__).parent / "reference" / "tables.json").read_text())

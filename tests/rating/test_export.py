@@ -8,9 +8,9 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from genwright.errors import ArgumentError, DataError, StorageError
+from genwright.errors import ArgumentError, StorageError
 from genwright.rating.analysis import analyse
-from genwright.rating.export import canonical, check_stimulus, digest, preference_pairs, read_export, write_export
+from genwright.rating.export import canonical, digest, preference_pairs, read_export, write_export
 from genwright.rating.records import Study
 from tests.rating.simulated import Builder
 
@@ -150,10 +150,3 @@ def test_pairs_are_of_one_condition(study):
     pairs = preference_pairs(replace(study, protocol={"conditions": half}))
     assert 0 < len(pairs) < len(preference_pairs(study))
     assert all(half[pair.chosen.id] == half[pair.rejected.id] == pair.condition for pair in pairs)
-
-
-def test_stimuli_are_known_by_their_bytes(study):
-    stimulus = replace(study.stimuli[0], sha256=hashlib.sha256(b"shown").hexdigest())
-    check_stimulus(stimulus, b"shown")
-    with pytest.raises(DataError, match="not the bytes"):
-        check_stimulus(stimulus, b"other")

@@ -9,7 +9,7 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from genwright.errors import ArgumentError, DataError, StorageError
+from genwright.errors import ArgumentError, StorageError
 from genwright.rating.exclusions import chosen
 from genwright.rating.records import ANSWERS, Rater, Rating, Stimulus, Study, Trial
 from genwright.storage import parse_json, read_file, write_text
@@ -206,9 +206,3 @@ def _pair_json(pair: Pair) -> dict[str, Any]:
         "condition": pair.condition, "chosen": asdict(pair.chosen), "rejected": asdict(pair.rejected),
         "rater": pair.rater,
     }  # fmt: skip
-
-
-def check_stimulus(stimulus: Stimulus, content: bytes) -> None:
-    """Raise DataError unless `content` is what raters were shown as this stimulus."""
-    if hashlib.sha256(content).hexdigest() != stimulus.sha256:
-        raise DataError("not the bytes that raters were shown", where=f"stimulus {stimulus.id}")

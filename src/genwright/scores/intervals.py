@@ -158,15 +158,6 @@ def mean_replicates(values: Float[np.ndarray, "n"] | Bool[np.ndarray, "n"], *, s
     return tuple(((sums.sum() - sums) / (counts.sum() - counts)).tolist())
 
 
-def normal_interval(value: float, error: float, *, low: float = -np.inf, high: float = np.inf) -> tuple[float, float]:
-    """`value` -+ 1.96 standard errors, kept within what the quantity can be.
-
-    >>> normal_interval(0.5, 0.5, low=0.0)[0]
-    0.0
-    """
-    return float(max(value - Z95 * error, low)), float(min(value + Z95 * error, high))
-
-
 def share_interval(share: float, n: int) -> tuple[float, float]:
     """Wilson's score interval of a share seen among n records (Wilson 1927); honest at 0, at 1 and at small n."""
     centre = (share + Z95**2 / (2 * n)) / (1 + Z95**2 / n)
@@ -209,8 +200,3 @@ def auc_influence(
     auc = float(beaten[positive].sum() / (n_positive * n_negative))
     component = np.where(positive, beaten / n_negative - auc, 1 - beaten / n_positive - auc)
     return auc, component * np.where(positive, len(score) / n_positive, len(score) / n_negative)
-
-
-def influence_error(influence: Float[np.ndarray, "n"]) -> float:
-    """Standard error of an estimate from its influence values."""
-    return float(np.sqrt(np.mean(influence**2) / len(influence)))
