@@ -1,6 +1,7 @@
 """What the guide says of adding something holds: a family is one file and one line, and all else follows from it."""
 
 import sys
+from pathlib import Path
 from types import ModuleType
 
 import pytest
@@ -9,10 +10,10 @@ import torch
 import genwright.families
 from genwright.errors import UnsupportedError
 from genwright.families import FAMILIES
-from genwright.families.capabilities import able, check, suitable
+from genwright.families.capabilities import able, check, models, suitable
 from genwright.families.family import Density
 from genwright.families.recipe import check_family, recipe_from_json, recipe_to_json
-from genwright.spaces import Reals, Tokens
+from genwright.spaces import Columns, Reals, Tokens
 from tests.train.line import Line
 
 
@@ -36,3 +37,32 @@ def test_a_family_is_its_file_and_one_line(listed):
     assert "Autoregressive" in refused.value.hint and "Line" not in refused.value.hint
     net = Line().build(Reals((3,)), None)
     assert Line().sample(net, 5, rng=torch.Generator().manual_seed(0)).shape == (5, 3)
+
+
+SPACES = {"tables": Columns(()), "images": Reals((3, 28, 28), levels=256), "text": Tokens(256, 257, 256)}
+PAGE = Path(__file__).parents[1] / "docs" / "how-to-choose.md"
+
+
+def abilities() -> str:
+    """What families say of themselves, as a table; `python -m tests.test_additions` prints it."""
+    lines = [
+        "| family | of | density | can be given | latents | conditions | settings |",
+        "|---|---|---|---|---|---|---|",
+    ]
+    for family in (FAMILIES[name]() for name in FAMILIES):
+        for kind, space in SPACES.items():
+            if models(family, space):
+                can = family.can(space)
+                latent = "both ways" if can.encodes else "to records" if can.latent else "none"
+                beside = "any" if len(can.conditions) > 1 else "numbers, categories"
+                told = (can.density.value, can.given.value, latent, beside, ", ".join(can.how))
+                lines.append(f"| {' | '.join((type(family).__name__, kind, *told))} |")
+    return "\n".join(lines)
+
+
+def test_the_page_tells_what_families_can_do():
+    assert abilities() in PAGE.read_text(encoding="utf-8"), "python -m tests.test_additions prints the table"
+
+
+if __name__ == "__main__":
+    sys.stdout.write(abilities() + "\n")
