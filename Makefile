@@ -19,7 +19,8 @@ check: $(READY)  ## formatting, lint, types, documentation
 	$(BIN)/ruff format --check src tests examples benchmarks experiments
 	$(BIN)/ruff check src tests examples benchmarks experiments
 	$(BIN)/mypy
-	$(BIN)/python -m pytest tests/test_docs.py tests/test_layers.py tests/test_public.py
+	$(BIN)/python -m tests.dispatch
+	$(BIN)/python -m pytest tests/test_docs.py tests/test_layers.py tests/test_public.py tests/test_dispatch.py
 
 bench: $(READY)  ## side-by-side measurements; see benchmarks/README.md
 	$(BIN)/python -m benchmarks.all

@@ -17,15 +17,18 @@ SUBJECTS = {
 TABLES = {"KINDS"}  # names of constants that hold one line per kind
 
 
-def places(tree: ast.AST, subject: set[str], *, inside: str = "") -> Counter[str]:
+def places(tree: ast.AST, subject: set[str]) -> Counter[str]:
     """How often each function asks for a class of `subject`."""
     found: Counter[str] = Counter()
-    for node in ast.iter_child_nodes(tree):
-        if isinstance(node, ast.Assign | ast.AnnAssign) and _targets(node) & TABLES:
-            continue
-        found[inside] += _asks(node, subject)
-        named = isinstance(node, ast.FunctionDef | ast.ClassDef)
-        found += places(node, subject, inside=f"{inside}.{node.name}".strip(".") if named else inside)
+    open_ = [(tree, "")]
+    while open_:
+        node, inside = open_.pop()
+        for each in ast.iter_child_nodes(node):
+            if isinstance(each, ast.Assign | ast.AnnAssign) and _targets(each) & TABLES:
+                continue
+            found[inside] += _asks(each, subject)
+            named = isinstance(each, ast.FunctionDef | ast.ClassDef)
+            open_.append((each, f"{inside}.{each.name}".strip(".") if named else inside))
     return +found
 
 
@@ -38,8 +41,8 @@ def _asks(node: ast.AST, subject: set[str]) -> bool:
     match node:
         case ast.Call(func=ast.Name(id="isinstance" | "issubclass"), args=[_, kinds]):
             return bool(_names(kinds) & subject)
-        case ast.MatchClass(cls=kind):
-            return bool(_names(kind) & subject)
+        case ast.MatchClass(cls=ast.Name(id=kind)):
+            return kind in subject
         case ast.Compare(comparators=others):
             return any(isinstance(other, ast.Name) and other.id in subject for other in (node.left, *others))
         case ast.Dict(keys=keys):
@@ -55,7 +58,8 @@ def counted(subject: str) -> Counter[str]:
     """Places of all modules, as `folder/module.py function`."""
     found: Counter[str] = Counter()
     for path in sorted(SOURCE.rglob("*.py")):
-        each = places(ast.parse(path.read_text("utf-8")), SUBJECTS[subject])
+        text = path.read_text("utf-8")
+        each = places(ast.parse(text), SUBJECTS[subject]) if any(map(text.__contains__, SUBJECTS[subject])) else {}
         found.update({f"{path.relative_to(SOURCE).as_posix()} {name}".strip(): n for name, n in each.items()})
     return found
 

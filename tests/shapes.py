@@ -14,6 +14,7 @@ import jaxtyping
 from beartype import BeartypeConf, beartype
 from jaxtyping import AbstractArray, install_import_hook
 
+checking = True  # a test may turn it off that adds what annotations do not know
 shaped = jaxtyping.jaxtyped
 checked = beartype(conf=BeartypeConf(is_pep484_tower=True, violation_type=TypeError))  # an int is a fine float
 
@@ -35,6 +36,8 @@ def late(thing: Any) -> Any:
 
     @functools.wraps(thing)
     def call(*args: Any, **kwargs: Any) -> Any:
+        if not checking:
+            return thing(*args, **kwargs)
         if not built:
             built.append(_build(thing))
         return built[0](*args, **kwargs)

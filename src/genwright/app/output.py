@@ -52,11 +52,9 @@ def _finite(value: Any) -> Any:
 
 def check_output(out: str | None, generator: "Generator") -> None:
     """Raise, before anything is drawn for it, where `--out` cannot be written."""
-    from genwright.codecs import codec_fields
-    from genwright.data.dataset import MEDIA
+    from genwright.data.dataset import media_of
     from genwright.data.sql import is_url
     from genwright.data.write import check_target
 
     if out is not None and not is_url(out):
-        media = [field for field in codec_fields(generator.codec) if isinstance(field, MEDIA)]
-        check_target(Path(out), media[0] if media else None)
+        check_target(Path(out), media_of(generator.codec.fields))

@@ -2,23 +2,29 @@
 
 import abc
 from collections.abc import Mapping
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
-from genwright.data.dataset import Dataset
+from genwright.data.dataset import Dataset, Field
 from genwright.spaces import Conditions, Encoded, Given, Space
+
+if TYPE_CHECKING:
+    from genwright.codecs.columns import ColumnsCodec
 
 
 class Codec(abc.ABC):
     """A fitted map Dataset <-> tensors.
 
     `space` is where `x` lives, `conditions` what it is conditioned on (or None); `notes` says what is left out or cut.
+    Decoded records have `fields`; `scalars` is the codec of the scalar ones, itself for a table.
     """
 
     space: Space
     conditions: Conditions | None
     notes: tuple[str, ...] = ()
+    fields: tuple[Field, ...]
+    scalars: "ColumnsCodec"
 
     @abc.abstractmethod
     def encode(self, data: Dataset, *, rng: torch.Generator) -> Encoded:

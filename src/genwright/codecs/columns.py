@@ -41,6 +41,11 @@ class ColumnsCodec(Codec):
     name: str = "data"
     label: str | None = None
 
+    @property
+    def scalars(self) -> "ColumnsCodec":  # type: ignore[override]
+        """Itself."""
+        return self
+
     @classmethod
     def fit(cls, data: Dataset, *, rng: torch.Generator) -> Self:
         """Fit to all rows of `data`; `rng` draws the dequantisation noise. Raises DataError if there are none."""

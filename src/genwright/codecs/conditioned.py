@@ -9,9 +9,9 @@ import torch
 
 from genwright.codecs.codec import Codec
 from genwright.codecs.columns import ColumnsCodec
-from genwright.data.dataset import Dataset
+from genwright.data.dataset import Dataset, Field
 from genwright.spaces import Columns, Conditions, Encoded, Given
-from genwright.typed import typed
+from genwright.typed import require, typed
 
 
 @final
@@ -25,6 +25,16 @@ class ConditionedCodec(Codec):
     rows: ColumnsCodec
     beside: ColumnsCodec
     notes: tuple[str, ...] = ()
+
+    @property
+    def scalars(self) -> ColumnsCodec:  # type: ignore[override]
+        """The codec of the modelled fields."""
+        return self.rows
+
+    @property
+    def fields(self) -> tuple[Field, ...]:  # type: ignore[override]
+        """The modelled fields."""
+        return self.rows.fields
 
     @classmethod
     def fit(cls, data: Dataset, *, beside: Sequence[str], rng: torch.Generator) -> Self:
@@ -75,3 +85,9 @@ def _part(data: Dataset, names: Sequence[str]) -> Dataset:
     """Some fields; `Dataset.select` would split the rows first, which is not needed here."""
     columns = {name: data.columns[name] for name in names}
     return Dataset(tuple(data.field(name) for name in names), columns, data.name)
+
+
+def conditioned(codec: Codec) -> ConditionedCodec:
+    """`codec` as one of rows given other rows; raises ArgumentError if it is of another kind."""
+    require(isinstance(codec, ConditionedCodec), "not the codec of rows given other rows")
+    return codec  # type: ignore[return-value]

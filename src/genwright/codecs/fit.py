@@ -1,6 +1,8 @@
 """Which codec a Dataset takes, and codecs read back from JSON."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from types import NoneType
 from typing import Any
 
 import torch
@@ -8,18 +10,18 @@ import torch
 from genwright.codecs.codec import Codec
 from genwright.codecs.columns import ColumnsCodec
 from genwright.codecs.conditioned import ConditionedCodec
-from genwright.codecs.images import ImageCodec
+from genwright.codecs.images import ImageCodec, expected_images
 from genwright.codecs.others import Derived, Others
 from genwright.codecs.text import END, RUNNING_LENGTH, TextCodec
 from genwright.codecs.text_columns import TextColumnsCodec
 from genwright.codecs.values import unknown_field
-from genwright.data.dataset import MEDIA, Dataset, Field, Image, Text
+from genwright.data.dataset import MEDIA, ByKind, Dataset, Image, Text
 from genwright.errors import DataError, UnsupportedError
-from genwright.spaces import Columns, Reals, Space, Tokens
+from genwright.spaces import Columns, Space, Tokens
 from genwright.typed import entry, typed, wrong
 
-Kind = type[ColumnsCodec] | type[ConditionedCodec] | type[ImageCodec] | type[TextCodec] | type[TextColumnsCodec]
-CODECS: dict[str, Kind] = {
+Codecs = type[ColumnsCodec] | type[ConditionedCodec] | type[ImageCodec] | type[TextCodec] | type[TextColumnsCodec]
+CODECS: dict[str, Codecs] = {
     "columns": ColumnsCodec,
     "conditioned": ConditionedCodec,
     "images": ImageCodec,
@@ -28,20 +30,34 @@ CODECS: dict[str, Kind] = {
 }
 
 
-MEDIA_CODECS: dict[type, type[ImageCodec] | type[TextCodec]] = {Image: ImageCodec, Text: TextCodec}
+@dataclass(frozen=True)
+class Kind:
+    """How data of one kind are encoded: its codec, and about the space that it will have for a field."""
+
+    codec: type[Any]
+    space: Callable[[Any], Space]
+
+
+KINDS = ByKind[Kind](
+    {
+        Image: Kind(ImageCodec, expected_images),
+        Text: Kind(TextCodec, lambda field: Tokens(RUNNING_LENGTH, vocabulary=END + 1, end=END)),
+        NoneType: Kind(ColumnsCodec, lambda field: Columns(())),
+    }
+)
 
 
 def media_codec(data: Dataset, field: Image | Text, *, rng: torch.Generator) -> ImageCodec | TextCodec:
     """The codec of one image or text field alone."""
-    return MEDIA_CODECS[type(field)].fit(data, rng=rng, field=field)  # type: ignore[arg-type]
+    return KINDS[type(field)].codec.fit(data, rng=rng, field=field)
 
 
 def media_codec_from_json(told: Any, *, where: str) -> ImageCodec | TextCodec:
     """The codec of an image or text field that `to_json` described."""
     codec = codec_from_json(told, where=where)
-    if not isinstance(codec, ImageCodec | TextCodec):
+    if type(codec) not in [KINDS[kind].codec for kind in MEDIA]:
         raise wrong("not the codec of a condition", where)
-    return codec
+    return codec  # type: ignore[return-value]
 
 
 def fit_codec(
@@ -59,16 +75,11 @@ def fit_codec(
     if target is not None or derived:
         field = _target(data, target)
         others = Others.fit(data, field.name, derived, rng=rng)
-        return MEDIA_CODECS[type(field)].fit(data, rng=rng, field=field, others=others)  # type: ignore[arg-type]
-    match data.media:
-        case Image():
-            return ImageCodec.fit(data, rng=rng)
-        case Text():
-            return TextCodec.fit(data, rng=rng)
-    if not data.scalars:
+        return KINDS[type(field)].codec.fit(data, rng=rng, field=field, others=others)
+    if data.media is None and not data.scalars:
         what = "no number, category or time column to model"
         raise DataError(what, where=data.name, hint="identifiers and constants alone cannot be learned from")
-    return ColumnsCodec.fit(data, rng=rng)
+    return KINDS[data.kind].codec.fit(data, rng=rng)
 
 
 def _target(data: Dataset, name: str | None) -> Image | Text:
@@ -77,43 +88,19 @@ def _target(data: Dataset, name: str | None) -> Image | Text:
     if name is not None and name not in names:
         raise unknown_field(name, names, where="target")
     field = data.media if name is None else data.field(name)
-    if isinstance(field, Text) and field.running:
-        raise UnsupportedError(
-            "running text has no conditions", where=name or field.name, hint="give a text per record"
-        )
     if not isinstance(field, MEDIA):
         hint = "rows of tables are modelled whole: sample(given=...) conditions on any of their columns"
         raise UnsupportedError(f"{name or 'a table'} is no image or text field", where="target", hint=hint)
+    if field.running:
+        raise UnsupportedError(
+            "running text has no conditions", where=name or field.name, hint="give a text per record"
+        )
     return field
 
 
 def expected_space(data: Dataset) -> Space:
     """About the space that the codec of `data` will have, without fitting one: enough to ask families what they can."""
-    match data.media:
-        case Image(shape=shape, levels=levels):
-            height, width, channels = shape or (1, 1, 1)
-            return Reals((channels, height, width), levels)
-        case Text():
-            return Tokens(RUNNING_LENGTH, vocabulary=END + 1, end=END)
-    return Columns(())
-
-
-def scalar_codec(codec: Codec) -> ColumnsCodec:
-    """The codec of the scalar fields: `codec` itself for a table, otherwise the one for what is beside the media."""
-    if isinstance(codec, ColumnsCodec):
-        return codec
-    if isinstance(codec, ConditionedCodec):
-        return codec.rows
-    assert isinstance(codec, (ImageCodec, TextCodec))
-    return codec.beside
-
-
-def codec_fields(codec: Codec) -> tuple[Field, ...]:
-    """The fields that decoded records have."""
-    scalars = scalar_codec(codec).fields
-    if isinstance(codec, ImageCodec | TextCodec):
-        return (*scalars, codec.field, *(other.field for other in codec.others.codecs))
-    return scalars
+    return KINDS[data.kind].space(data.media)
 
 
 def codec_from_json(told: Any, *, where: str = "codec.json") -> Codec:

@@ -13,7 +13,7 @@ from torch import Tensor
 from genwright.codecs.codec import Codec
 from genwright.codecs.columns import ColumnsCodec
 from genwright.codecs.others import ALONE, Others
-from genwright.codecs.schema import field_from_json, field_to_json
+from genwright.codecs.schema import field_of, field_to_json
 from genwright.data.dataset import MEDIA, Dataset, Field, Image
 from genwright.errors import ArgumentError, DataError
 from genwright.spaces import Conditions, Encoded, Given, Reals
@@ -41,12 +41,22 @@ class ImageCodec(Codec):
     @classmethod
     def fit(cls, data: Dataset, *, rng: torch.Generator, field: Image | None = None, others: Others = ALONE) -> Self:
         """Fit to `field`, or the first image field of `data`. Raises DataError for no rows, or images of many sizes."""
-        image = field or next(f for f in data.fields if isinstance(f, Image))
+        image = field or data.medium(Image)
         beside = ColumnsCodec.fit(data, rng=rng)
         pixels = _pixels(image, data)
         shape = pixels.shape[1], pixels.shape[2], pixels.shape[3]
         fitted = Image(image.name, shape, image.mode, image.levels)
         return cls(fitted, beside, order_of(data, image, others), left_out(data, image, others), others)
+
+    @property
+    def scalars(self) -> ColumnsCodec:  # type: ignore[override]
+        """The codec of what is beside the target."""
+        return self.beside
+
+    @property
+    def fields(self) -> tuple[Field, ...]:  # type: ignore[override]
+        """What is beside the target, it, and its other conditions."""
+        return (*self.beside.fields, self.field, *(other.field for other in self.others.codecs))
 
     @property
     def field(self) -> Image:
@@ -107,10 +117,10 @@ class ImageCodec(Codec):
     def from_json(cls, told: Any, *, where: str = "codec.json") -> Self:
         """The inverse of `to_json`; StorageError for anything else."""
         told = typed(told, dict, where=where)
-        image = field_from_json(told.get("image"), where=f"{where}, image")
+        image = field_of(told.get("image"), Image, where=f"{where}, image")
         beside = ColumnsCodec.from_json(told.get("beside"), where=f"{where}, beside")
         order, notes = (entry(told, name, tuple[str, ...], where=where) for name in ("order", "notes"))
-        if not isinstance(image, Image) or image.shape is None:
+        if image.shape is None:
             raise wrong("not the field of a codec of images", where)
         others = Others.from_json(told.get("others"), where=f"{where}, others")
         check_order(order, image, beside, others, where=where)
@@ -133,6 +143,12 @@ def order_of(data: Dataset, target: Field, others: Others) -> tuple[str, ...]:
     """The fields of decoded records, in their order."""
     known = {codec.field.name for codec in others.codecs} - {each.name for each in others.derived}
     return tuple(f.name for f in data.fields if f.name == target.name or f.name in known or not isinstance(f, MEDIA))
+
+
+def expected_images(field: Image) -> Reals:
+    """About the space that the codec of a field will have."""
+    height, width, channels = field.shape or (1, 1, 1)
+    return Reals((channels, height, width), field.levels)
 
 
 def left_out(data: Dataset, target: Field, others: Others) -> tuple[str, ...]:

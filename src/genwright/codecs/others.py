@@ -13,7 +13,7 @@ from torch import Tensor
 
 from genwright.codecs.columns import ColumnsCodec
 from genwright.codecs.values import entries
-from genwright.data.dataset import MEDIA, Dataset, Field, Image
+from genwright.data.dataset import ARRAYS, MEDIA, Dataset, Field, Image
 from genwright.errors import ArgumentError, UnsupportedError
 from genwright.spaces import Conditions, Given, Tokens
 from genwright.typed import entry, typed, wrong
@@ -135,7 +135,7 @@ class Others:
         for codec in self.codecs:
             x = parts[codec.field.name]
             known = ~x.flatten(1)[:, 0].isnan().cpu().numpy()
-            if codec.field.name in made or not known.any() or (isinstance(codec.field, Image) and not known.all()):
+            if codec.field.name in made or not known.any() or (isinstance(codec.field, ARRAYS) and not known.all()):
                 continue
             records = x.nan_to_num(0.0)
             drawn = codec.decode_field(codec.space.pack(records.long() if isinstance(codec.space, Tokens) else records))

@@ -4,20 +4,20 @@ import dataclasses
 import itertools
 import math
 from collections.abc import Callable
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from genwright.data.dataset import Category, Constant, Field, Identifier, Image, Number, Text, Time
+from genwright.data.dataset import ARRAYS, Category, Constant, Field, Identifier, Image, Number, Text, Time
 from genwright.data.keys import key_fault
 from genwright.data.numerals import is_form, spell
 from genwright.data.spellings import truth
 from genwright.data.stored import is_storage
 from genwright.data.times import format_times, is_format
 from genwright.errors import StorageError
-from genwright.typed import DAMAGED, made, typed
+from genwright.typed import DAMAGED, made, typed, wrong
 
 KINDS: dict[str, type[Field]] = {
     "number": Number,
@@ -28,6 +28,7 @@ KINDS: dict[str, type[Field]] = {
     "text": Text,
     "image": Image,
 }
+F = TypeVar("F", bound=Field)
 NAMES = {kind: name for name, kind in KINDS.items()}
 READS: dict[str, Callable[[str], float]] = {"int": int, "float": float}
 CHANNELS = {"1": 1, "L": 1, "LA": 2, "RGB": 3, "RGBA": 4}  # of Pillow's modes
@@ -60,9 +61,17 @@ def field_from_json(told: Any, *, where: str = "fields") -> Field:
     return field
 
 
+def field_of(told: Any, kind: type[F], *, where: str) -> F:
+    """`field_from_json` of a field that has to be of a kind."""
+    field = field_from_json(told, where=where)
+    if not isinstance(field, kind):
+        raise wrong(f"not a field of the kind {kind.__name__.lower()!r}", where)
+    return field
+
+
 def _fault(field: Field) -> str:
     """What makes a field impossible that was read from a file; "" if nothing does."""
-    if not isinstance(field, Image) and field.storage is not None and not is_storage(field.storage):
+    if not isinstance(field, ARRAYS) and field.storage is not None and not is_storage(field.storage):
         return "held as no type that there is"
     match field:
         case Number(decimals=decimals, min_decimals=least):

@@ -15,9 +15,9 @@ from genwright.codecs.codec import Codec
 from genwright.codecs.columns import ColumnsCodec
 from genwright.codecs.images import check_order, join, left_out, order_of
 from genwright.codecs.others import ALONE, Others
-from genwright.codecs.schema import field_from_json, field_to_json
+from genwright.codecs.schema import field_of, field_to_json
 from genwright.codecs.values import entries
-from genwright.data.dataset import Dataset, Text
+from genwright.data.dataset import Dataset, Field, Text
 from genwright.errors import ArgumentError, DataError
 from genwright.spaces import Conditions, Encoded, Given, Tokens
 from genwright.typed import entry, typed, wrong
@@ -62,7 +62,7 @@ class TextCodec(Codec):
         `length` in bytes; by default 256 for running text and the longest record and its end, at most 512, otherwise.
         Raises DataError if there is no text at all.
         """
-        text = field or next(f for f in data.fields if isinstance(f, Text))
+        text = field or data.medium(Text)
         if length is not None and length < 1:
             raise ArgumentError(f"length {length} is too short", where=text.name, hint="give at least 1 byte")
         sizes = np.array([len(raw) for raw in _raw(text, data)])
@@ -70,8 +70,8 @@ class TextCodec(Codec):
             raise DataError("there is no text to fit to", where=text.name, hint="every row is empty")
         if text.running:
             fitting = max(int(sizes.sum()) // LEAST_WINDOWS, 1)
-            others = tuple(f.name for f in data.fields if f is not text)
-            notes = tuple(f"{name}: not modelled beside running text, and left out of samples" for name in others)
+            lost = [f.name for f in data.fields if f is not text]
+            notes = tuple(f"{name}: not modelled beside running text, and left out of samples" for name in lost)
             beside = ColumnsCodec((), (), data.name)
             return cls(text, min(length or RUNNING_LENGTH, fitting), beside, (text.name,), notes)
         length = length or min(int(sizes.max()) + 1, LONGEST_RECORD)
@@ -79,6 +79,16 @@ class TextCodec(Codec):
         cut = filter(None, (_cut_note(text, sizes, length),))
         notes = (*left_out(data, text, others), *cut)
         return cls(text, length, beside, order_of(data, text, others), notes, others)
+
+    @property
+    def scalars(self) -> ColumnsCodec:  # type: ignore[override]
+        """The codec of what is beside the target."""
+        return self.beside
+
+    @property
+    def fields(self) -> tuple[Field, ...]:  # type: ignore[override]
+        """What is beside the target, it, and its other conditions."""
+        return (*self.beside.fields, self.field, *(other.field for other in self.others.codecs))
 
     @property
     def field(self) -> Text:
@@ -152,11 +162,9 @@ class TextCodec(Codec):
     def from_json(cls, told: Any, *, where: str = "codec.json") -> Self:
         """The inverse of `to_json`; StorageError for anything else."""
         told = typed(told, dict, where=where)
-        text = field_from_json(told.get("text"), where=f"{where}, text")
+        text = field_of(told.get("text"), Text, where=f"{where}, text")
         beside = ColumnsCodec.from_json(told.get("beside"), where=f"{where}, beside")
         order, notes = (entry(told, name, tuple[str, ...], where=where) for name in ("order", "notes"))
-        if not isinstance(text, Text):
-            raise wrong("not the field of a codec of text", where)
         others = Others.from_json(told.get("others"), where=f"{where}, others")
         check_order(order, text, beside, others, where=where)
         length = entry(told, "length", int, where=where)

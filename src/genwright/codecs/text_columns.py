@@ -45,6 +45,11 @@ class TextColumnsCodec(Codec):
     beside: ColumnsCodec
     notes: tuple[str, ...] = ()
 
+    @property
+    def scalars(self) -> ColumnsCodec:  # type: ignore[override]
+        """The codec of the rows that texts are given."""
+        return self.beside
+
     @classmethod
     def fit(cls, data: Dataset, *, rng: torch.Generator) -> Self:
         """Fit to the text columns of all rows of `data`; raises DataError where all of them are empty."""
@@ -63,7 +68,7 @@ class TextColumnsCodec(Codec):
         return replace(codec, length=min(int(sizes.max()), MOST_TOKENS), notes=notes)
 
     @property
-    def fields(self) -> tuple[Text, ...]:
+    def fields(self) -> tuple[Text, ...]:  # type: ignore[override]
         """The text columns."""
         return tuple(Text(name, column=True) for name in self.names)
 

@@ -8,7 +8,6 @@ from typing import Any, ClassVar, Protocol, Self, runtime_checkable
 import numpy as np
 from jaxtyping import Bool, Float, Int
 
-from genwright.codecs import codec_fields
 from genwright.codecs.schema import field_from_json, field_to_json
 from genwright.constraints.checking import check_rules
 from genwright.constraints.feasible import point
@@ -140,7 +139,7 @@ class Constraints:
     @classmethod
     def load(cls, told: Any, tensors: Any, saved: Any) -> "Constraints | None":
         """The rules that a model was saved with, if there were any."""
-        return None if told is None else cls.from_json(told, inner=codec_fields(saved.codec))
+        return None if told is None else cls.from_json(told, inner=saved.codec.fields)
 
     @classmethod
     def from_json(cls, told: Any, *, inner: Sequence[Field], where: str = "recipe.json, constraints") -> Self:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from genwright.data.dataset import Category, Field, Number, Text, Time
+from genwright.data.dataset import MEDIA, Category, Field, Number, Time
 from genwright.data.delimited import parse_delimited
 from genwright.data.encodings import decode_table, decode_text
 from genwright.data.files import Files, readable, shown
@@ -115,7 +115,7 @@ def _spelled(column: RawColumn, told: str | Field | None) -> RawColumn:
     marks = MISSING & set(column.texts)
     words = (
         told in ("text", "category")
-        or isinstance(told, Text)
+        or isinstance(told, MEDIA)
         or (isinstance(told, Category) and marks & {*told.levels})
     )
     if words or not marks or len(marks) == len(column.texts):

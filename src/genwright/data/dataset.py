@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import ClassVar, Literal, TypeVar
+from typing import ClassVar, Literal, TypeGuard, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -156,6 +156,17 @@ class ByKind(dict[type, Line]):
         raise DataError(f"data of the kind {kind.__name__.lower()!r} cannot be used here")
 
 
+def is_column(field: Field) -> TypeGuard[Text]:
+    """Whether it is a free-text column of a table."""
+    return isinstance(field, Text) and field.column
+
+
+def media_of(fields: Iterable[Field]) -> Media | None:
+    """The field that is modelled of records with these; None for a table."""
+    found = [f for f in fields if isinstance(f, MEDIA) and not is_column(f)]
+    return min(found, key=lambda f: MEDIA.index(type(f)), default=None)
+
+
 @dataclass(frozen=True, eq=False)
 class Dataset:
     """Rows of typed fields.
@@ -201,8 +212,7 @@ class Dataset:
     @property
     def media(self) -> Media | None:
         """The field that is modelled, such as images; None for a table."""
-        found = [f for f in self.fields if isinstance(f, MEDIA) and f not in self.texts]
-        return min(found, key=lambda f: MEDIA.index(type(f)), default=None)
+        return media_of(self.fields)
 
     @property
     def kind(self) -> type:
@@ -228,7 +238,7 @@ class Dataset:
     @property
     def texts(self) -> tuple[Text, ...]:
         """The free-text columns of a table."""
-        return tuple(f for f in self.fields if isinstance(f, Text) and f.column)
+        return tuple(f for f in self.fields if is_column(f))
 
     @property
     def scalars(self) -> tuple[Field, ...]:

@@ -216,8 +216,10 @@ def scale_levels(pixels: UInt8[np.ndarray, "*s"], old: int, new: int) -> UInt8[n
 
 
 def resized(data: Dataset, size: tuple[int, int]) -> Dataset:
-    """The Dataset with its images resized to (height, width), as `read_images` does it."""
+    """The Dataset with its images resized to (height, width), as `read_images` does it, unless they have that size."""
     field = data.medium(Image)
+    if field.shape is not None and field.shape[:2] == size:
+        return data
     mode = "L" if field.mode == "1" else field.mode
     return _redrawn(data, replace(field, mode=mode, levels=256), size)
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from genwright.data.dataset import ByKind, Dataset, Field, Image, Text
 from genwright.data.formats import TABLE_FORMATS, TEXT_FORMATS, Writer, write_images
-from genwright.data.images import image_like, image_memory, image_sizes, recast, unlike_sizes
+from genwright.data.images import image_like, image_memory, image_sizes, recast, resized, unlike_sizes
 from genwright.data.table import RawTable
 from genwright.data.text import reading_like, rerecorded, text_lengths, text_like, text_memory
 
@@ -21,8 +21,9 @@ class Kind:
 
     Records go to files by suffix (`formats`), of themselves with `suffix`, or to a `folder`. `files`: what can be read.
     `asked`: how a file is read that should hold what a known field does; `alike`: column and field as if they were that
-    field; `recast`: that, and cut into such records. `memory`: bytes of a fit; `ends`: the smallest and the largest;
-    `obstacles`: what stands in the way of a fit; `smaller`: what to read where memory does not suffice.
+    field; `recast`: that, and cut into such records; `resized`: to (height, width). `memory`: bytes of a fit; `ends`:
+    the smallest and the largest; `obstacles`: what stands in the way of a fit; `smaller`: what to read where memory
+    does not suffice.
     """
 
     one: str
@@ -34,6 +35,7 @@ class Kind:
     folder: Callable[[Dataset, Path], tuple[str, ...]] | None = None
     asked: Callable[[Any, Path, Callable[[], RawTable]], dict[str, Any]] = lambda wanted, path, table: {}
     alike: Callable[[Dataset, Any], tuple[Field, np.ndarray]] = lambda data, wanted: (wanted, data.columns[wanted.name])
+    resized: Callable[[Dataset, tuple[int, int]], Dataset] | None = None
     recast: Callable[[Dataset, Any], Dataset] = lambda data, wanted: data
     memory: Callable[[np.ndarray], float] = lambda column: 0.0
     ends: Callable[[Any, np.ndarray], tuple[str, str]] = lambda field, column: ("", "")
@@ -50,6 +52,7 @@ KINDS = ByKind[Kind](
             files="a folder or zip of images",
             folder=write_images,
             alike=image_like,
+            resized=resized,
             recast=recast,
             memory=image_memory,
             ends=image_sizes,

@@ -10,7 +10,7 @@ import pandas as pd
 
 from genwright.data.cells import cells
 from genwright.data.checks import is_valid, luhn
-from genwright.data.dataset import MEDIA, Category, Constant, Dataset, Field, Identifier, Number, Text, Time
+from genwright.data.dataset import MEDIA, Category, Constant, Dataset, Field, Identifier, Number, Time
 from genwright.data.schema import FULL_NAME
 
 MOST_VALUES = 1000  # distinct values looked at in each column
@@ -140,7 +140,7 @@ def _treatment(field: Field) -> str:
         case Category():
             kept = f"modelled: its {len(field.levels):,} values come up in samples"
             return f'{kept}; schema={{{field.name!r}: "identifier"}} or "drop" keeps them out'
-        case Text():
+        case _ if isinstance(field, MEDIA):
             return f'modelled: words and phrases may come up in samples, unless schema={{{field.name!r}: "drop"}}'
         case Constant():
             return f'the one value stands in every sample, unless schema={{{field.name!r}: "drop"}}'

@@ -11,12 +11,13 @@ import pandas as pd
 from genwright.data import images as image_files
 from genwright.data.arrays import idx_images_in, is_idx, read_idx, read_npz
 from genwright.data.builtin import BUILTIN
-from genwright.data.dataset import ARRAYS, SCALARS, Constant, Dataset, Field, Identifier, Image, Text
+from genwright.data.dataset import ARRAYS, SCALARS, Constant, Dataset, Field, Identifier, Text
 from genwright.data.delimited import read_delimited
 from genwright.data.files import Stream, files_in, read_bytes, readable, shown
 from genwright.data.frames import from_frame, read_parquet
-from genwright.data.images import read_images, resized
+from genwright.data.images import read_images
 from genwright.data.kinds import as_text
+from genwright.data.media import KINDS
 from genwright.data.objects import gathered, images_apart
 from genwright.data.paths import existing, missing_path
 from genwright.data.schema import as_key_or_text, no_column, type_columns
@@ -285,7 +286,7 @@ def _sized(data: Dataset, size: tuple[int, int] | None) -> Dataset:
     """With images of the size asked for; those from files already have it."""
     if size is None:
         return data
-    if not isinstance(data.media, Image):
+    resize = KINDS[data.kind].resized
+    if resize is None:
         raise ArgumentError("size= is for images", where=data.name, hint="leave it out")
-    shape = data.media.shape
-    return data if shape is not None and shape[:2] == size else resized(data, size)
+    return resize(data, size)

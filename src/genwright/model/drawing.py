@@ -9,7 +9,7 @@ import pandas as pd
 import torch
 from jaxtyping import Int
 
-from genwright.codecs import Codec, scalar_codec
+from genwright.codecs import Codec
 from genwright.codecs.columns import restored
 from genwright.codecs.conditions import Shares, as_condition
 from genwright.codecs.value_sets import ValueSet
@@ -99,7 +99,7 @@ def _entries_at(value: Any, rows: Int[np.ndarray, " m"], n: int) -> Any:
 def _draw_alike(drawer: Drawer, fixed: Mapping[str, Any], n: int) -> Dataset:
     """n records with the same conditions."""
     conditions = {name: v for name, v in fixed.items() if _conditional(v)}
-    scalars = scalar_codec(drawer.codec)
+    scalars = drawer.codec.scalars
     limits = scalars.limits(conditions)
     if not limits:
         return _records(drawer, fixed, n)
@@ -111,7 +111,7 @@ def _draw_alike(drawer: Drawer, fixed: Mapping[str, Any], n: int) -> Dataset:
 def _records(drawer: Drawer, fixed: Mapping[str, Any], n: int) -> Dataset:
     """n decoded records, values in `fixed` as they were given."""
     partial = drawer.codec.given(fixed, n, rng=drawer.rng)
-    return scalar_codec(drawer.codec).hold(_decoded(drawer, partial, n), fixed)
+    return drawer.codec.scalars.hold(_decoded(drawer, partial, n), fixed)
 
 
 def _decoded(drawer: Drawer, partial: Given, n: int) -> Dataset:
@@ -124,7 +124,7 @@ def _draw_restricted(drawer: Drawer, fixed: Mapping[str, Any], limits: Mapping[s
     That is values between those of a set of numbers, levels that share a bucket with others, and pairs of group and
     member that make up a level outside of the set: the rows that are kept have the exact law all the same.
     """
-    scalars = scalar_codec(drawer.codec)
+    scalars = drawer.codec.scalars
     partial = drawer.codec.given(fixed, n, rng=drawer.rng)
     data = scalars.settle(_decoded(drawer, partial, n), limits, rng=drawer.rng)
     for _ in range(MOST_ROUNDS):
@@ -140,7 +140,7 @@ def _draw_rejecting(drawer: Drawer, fixed: Mapping[str, Any], limits: Mapping[st
     """Draws until rows meet the conditions, MOST_TRIES per row on average; rows still open take the restricted fields
     of rows that did, and are drawn given these.
     """
-    scalars = scalar_codec(drawer.codec)
+    scalars = drawer.codec.scalars
     plain = {name: v for name, v in fixed.items() if name not in limits}
     partial = drawer.codec.given(plain, n, rng=drawer.rng)
     data, tried = _decoded(drawer, partial, n), n

@@ -9,7 +9,6 @@ import numpy as np
 import torch
 from torch import nn
 
-from genwright.codecs import codec_fields
 from genwright.codecs.codec import Codec
 from genwright.data.dataset import Dataset, Field
 from genwright.data.read import Source
@@ -57,7 +56,7 @@ class Generator:
     @property
     def fields(self) -> tuple[Field, ...]:
         """The fields that its records have; free-text columns of a table come last."""
-        fields = codec_fields(self.codec)
+        fields = self.codec.fields
         for part in self.parts:
             fields = part.fields_around(fields) if isinstance(part, ChangesRecords) else fields
         return fields

@@ -7,7 +7,6 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from genwright.codecs import scalar_codec
 from genwright.codecs.values import entries
 from genwright.data.dataset import Dataset
 from genwright.families.family import Encodes, HasLatent
@@ -69,7 +68,7 @@ def _at(
         for rows in chunks(len(z), space)
     ]
     decoded = model.codec.decode(Encoded(torch.cat(packed), context), rng=rng)
-    return model.outer(scalar_codec(model.codec).hold(decoded, fixed), seed=rng.initial_seed())
+    return model.outer(model.codec.scalars.hold(decoded, fixed), seed=rng.initial_seed())
 
 
 def _family(model: "Generator", verb: str) -> HasLatent:

@@ -6,7 +6,6 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
-from genwright.codecs import codec_fields
 from genwright.data.dataset import Dataset
 from genwright.families.sampling import Sampling
 from genwright.model.drawing import Drawer, draw_given
@@ -67,7 +66,7 @@ def rows(model: "Generator", how: Sampling) -> RowSampler:
 
 def check_memory_of(model: "Generator", n: int) -> None:
     """Raise for more records than there is memory for: encoded and decoded, each number and level once."""
-    size = n * (8 * int(np.prod(model.codec.space.shape)) + 8 * len(codec_fields(model.codec)))
+    size = n * (8 * int(np.prod(model.codec.space.shape)) + 8 * len(model.codec.fields))
     check_memory(size, what=f"{n:,} records", hint="ask for fewer at a time, with another seed each time")
 
 

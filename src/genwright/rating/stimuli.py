@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from genwright.errors import DataError
-from genwright.rating.media import MEDIA, Source, kind_of
+from genwright.rating.media import Source, kind_of
 from genwright.rating.records import Kind, Medium
 from genwright.rating.sounds import wav_files
 
@@ -48,7 +48,7 @@ def draw(sources: Mapping[str, Source], wanted: Mapping[str, int], *, seed: int)
     """
     medium = medium_of(sources)
     index = {name: _drawn(len_of(source), wanted[name], seed) for name, source in sources.items()}
-    kind = MEDIA[medium]
+    kind = kind_of(next(iter(sources.values())))
     files, notes = kind.encoded({name: kind.of(source, index[name]) for name, source in sources.items()})
     unique = {name: tuple(dict.fromkeys(each)) for name, each in files.items()}
     _refuse_shared(unique)

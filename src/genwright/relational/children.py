@@ -7,7 +7,7 @@ import numpy as np
 import torch
 from jaxtyping import Float, Int
 
-from genwright.codecs.conditioned import ConditionedCodec
+from genwright.codecs.conditioned import conditioned
 from genwright.data.dataset import Dataset, Field, Number
 from genwright.model.generator import Generator
 from genwright.randomness import seeded
@@ -150,8 +150,7 @@ def draw_children(
     place = np.arange(len(owner)) - np.repeat(np.cumsum(many) - many, many)
     if model is None or not len(owner):
         return {}, owner
-    codec = model.codec
-    assert isinstance(codec, ConditionedCodec)
+    codec = conditioned(model.codec)
     fields = codec.rows.fields
     siblings = Siblings.none(layout, fields, clock.origins(parents, len(many)))
     rng = torch.Generator().manual_seed(seed)
@@ -174,8 +173,7 @@ def draw_children(
 
 def _draw(model: Generator, beside: Dataset, rng: torch.Generator) -> dict[str, np.ndarray]:
     """One row for each row of context."""
-    codec = model.codec
-    assert isinstance(codec, ConditionedCodec)
+    codec = conditioned(model.codec)
     given = codec.encode_context(beside, rng=rng)
     with seeded(int(torch.randint(2**31, (1,), generator=rng))):
         x = model.family.sample(model.net, len(beside), given=given, rng=rng)

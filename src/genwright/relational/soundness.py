@@ -3,7 +3,7 @@
 from collections.abc import Iterable
 from typing import TYPE_CHECKING
 
-from genwright.codecs.conditioned import ConditionedCodec
+from genwright.codecs.conditioned import conditioned
 from genwright.data.dataset import Category, Constant, Field, Identifier, Number, Time
 from genwright.model.generator import Generator
 from genwright.relational.children import context_fields
@@ -80,10 +80,9 @@ def _check_model(model: Generator | None, layout: Layout) -> None:
     if model is None:
         require(not wanted, f"{layout.table} has no model")
         return
-    codec, made = model.codec, _kinds(model.fields)
+    made = _kinds(model.fields)
     if layout.parent is not None:
-        require(isinstance(codec, ConditionedCodec), f"the model of {layout.table} is of no children")
-        assert isinstance(codec, ConditionedCodec)
+        codec = conditioned(model.codec)
         made = _kinds(codec.rows.fields)
         wanted |= dict.fromkeys(Clock(layout, 0.0).times, Number)
         context = _kinds(context_fields(layout, codec.rows.fields))

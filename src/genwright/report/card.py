@@ -6,14 +6,14 @@ from dataclasses import fields
 from typing import Any
 
 from genwright.constraints import Constraints
+from genwright.data import media
+from genwright.data.dataset import media_of
 from genwright.families.family import Density, Family
 from genwright.model.generator import Generator
 from genwright.privacy import privacy_text
+from genwright.report.kinds import KINDS
 from genwright.scores.score import Score
-from genwright.spaces import Columns, Reals, Tokens
 
-_TASKS = {Columns: "tabular-generation", Reals: "unconditional-image-generation", Tokens: "text-generation"}
-_THINGS = {Columns: "rows of a table", Reals: "images", Tokens: "text"}
 _BETTER = {"lower": "lower", "higher": "higher", "target": "nearer to the floor"}
 _DENSITIES = {
     Density.EXACT: "`log_prob` gives exact log-likelihoods.",
@@ -29,22 +29,22 @@ def model_card(
 
     `verdict` says what the scores mean together, in the first lines.
     """
-    record, space = generator.record, type(generator.codec.space)
+    record, kind = generator.record, type(media_of(generator.fields))
     data = record["data"]
     sections = [
-        _header(data, space, scores),
+        _header(data, KINDS[kind].task, scores),
         f"# {data['name']}: a {generator.family.name} model made with genwright",
         *([f"**{verdict}**"] if verdict else []),
-        f"Draws {_THINGS[space]} like those of *{data['name']}*. {_DENSITIES[generator.can.density]}",
+        f"Draws {KINDS[kind].things} like those of *{data['name']}*. {_DENSITIES[generator.can.density]}",
         "## Use",
-        _use(space, data),
+        _use(f"samples{media.KINDS[kind].suffix}", data),
         "## Data",
         _data(data) + _rules(generator),
         *_privacy(record),
         "## How good it is",
         _quality(scores, notes),
         "## Intended use and limits",
-        _limits(space, private="privacy" in record),
+        _limits(KINDS[kind].limits, private="privacy" in record),
         "## Training",
         _training(generator),
         "## Licence",
@@ -66,9 +66,8 @@ def expression(family: Family) -> str:
     return f"gw.{type(family).__name__}({shown})"
 
 
-def _header(data: Mapping[str, Any], space: type, scores: Iterable[Score]) -> str:
+def _header(data: Mapping[str, Any], task: str, scores: Iterable[Score]) -> str:
     """The YAML front matter. Values are written as JSON, which is YAML."""
-    task = {"type": _TASKS[space]}
     dataset = {"name": data["name"], "type": data["name"]}
     metrics = [
         {"type": s.name, "value": round(s.value, 6), "name": f"{s.name} ({_BETTER[s.direction]} is better)"}
@@ -76,22 +75,21 @@ def _header(data: Mapping[str, Any], space: type, scores: Iterable[Score]) -> st
     ]
     header: dict[str, Any] = {
         "library_name": "genwright",
-        "pipeline_tag": _TASKS[space],
+        "pipeline_tag": task,
         "license": "other",
         "license_name": "not-stated",
         "tags": ["genwright", "generative-model", "synthetic-data"],
     }
     if metrics:
         header["model-index"] = [
-            {"name": data["name"], "results": [{"task": task, "dataset": dataset, "metrics": metrics}]}
+            {"name": data["name"], "results": [{"task": {"type": task}, "dataset": dataset, "metrics": metrics}]}
         ]
     lines = [f"{key}: {json.dumps(value, ensure_ascii=False)}" for key, value in header.items()]
     return "\n".join(["---", *lines, "---"])
 
 
-def _use(space: type, data: Mapping[str, Any]) -> str:
+def _use(suffix: str, data: Mapping[str, Any]) -> str:
     """How to load and sample."""
-    suffix = {Columns: "samples.csv", Reals: "samples", Tokens: "samples.jsonl"}[space]
     given = "" if data["label"] is None else f', given={{"{data["label"]}": ...}}'
     return "\n".join(
         [
@@ -148,13 +146,8 @@ def _quality(scores: Iterable[Score], notes: Iterable[str]) -> str:
     return "\n".join([explained, "", *head, *rows, "", *(f"- {note}" for note in notes), "", *how])
 
 
-def _limits(space: type, *, private: bool) -> str:
+def _limits(reading: str, *, private: bool) -> str:
     """What the model is for, and what it is not."""
-    reading = {
-        Columns: "Rare values and rare combinations are the first thing a generative model of a table gets wrong.",
-        Reals: "Look at many samples before relying on them, also of the rarest class.",
-        Tokens: "The text imitates its training data; nothing in it is checked to be true or, if code, to run.",
-    }[space]
     anonymity = (
         "**Samples keep the promise stated under Privacy, and no other.**"
         if private

@@ -32,6 +32,7 @@ class Kind:
 
     `template` of a page and of shelves, filled with `samples` and with `shelves` of `shown` records each; `pictures` by
     group of scores; `amount` of data in words; the `rule` of rankings; `walks`: whether the page has a place for those.
+    A card says for what `task` the model is, what `things` it makes, and their `limits`.
     """
 
     template: str
@@ -41,6 +42,9 @@ class Kind:
     pictures: Mapping[Group, Drawing]
     amount: Callable[[Dataset], str]
     rule: str
+    task: str
+    things: str
+    limits: str
     walks: bool = False
 
 
@@ -55,6 +59,9 @@ KINDS = ByKind[Kind](
             walks=True,
             amount=images.amount,
             rule=f"Images {_JUDGED} With fewer than 10 images, by the nearest training image.",
+            task="unconditional-image-generation",
+            things="images",
+            limits="Look at many samples before relying on them, also of the rarest class.",
         ),
         Text: Kind(
             template="text",
@@ -65,6 +72,9 @@ KINDS = ByKind[Kind](
             amount=passages.amount,
             rule=f"Texts {_JUDGED} With fewer than 10 texts (or passages of running text), by bits per byte where "
             "every likelihood is known, else by the divergence of byte 4-grams, then by the variety of words.",
+            task="text-generation",
+            things="text",
+            limits="The text imitates its training data; nothing in it is checked to be true or, if code, to run.",
         ),
         NoneType: Kind(
             template="table",
@@ -74,6 +84,9 @@ KINDS = ByKind[Kind](
             pictures=ROWS,
             amount=columns.amount,
             rule=f"Tables {_JUDGED} With fewer than 10 rows, by trend error, then by shape error.",
+            task="tabular-generation",
+            things="rows of a table",
+            limits="Rare values and rare combinations are the first thing a generative model of a table gets wrong.",
         ),
     }
 )
