@@ -1,18 +1,22 @@
 """What every family must keep, on every kind of space it takes."""
 
 import time
+from copy import deepcopy
 from dataclasses import dataclass, fields, replace
 from functools import cache
 
 import pytest
 import torch
-from torch import Tensor
+from torch import Tensor, nn
+from torch.func import functional_call, grad, vmap
 
 from genwright.errors import UnsupportedError
 from genwright.families import FAMILIES
 from genwright.families.capabilities import check, models, suitable
-from genwright.families.family import Density, GradientFamily, Work
+from genwright.families.family import DEFAULT, Density, GradientFamily, Work
 from genwright.families.recipe import recipe_from_json, recipe_to_json
+from genwright.families.sampling import Sampling
+from genwright.maths.divergences import energy_score
 from genwright.randomness import seeded
 from genwright.spaces import Columns, Conditions, Continuous, Discrete, Encoded, Given, Reals, Space, Tokens
 from genwright.train.fit import fit_family
@@ -55,6 +59,8 @@ CASES = {
     "vectors": Case(Reals((3,)), None),
     "images": Case(Reals((1, 8, 8), levels=17), LABEL),
     "large images": Case(Reals((3, 12, 10), levels=256), None),
+    "signals": Case(Reals((2, 24), axes=("channel", "time")), LABEL),
+    "grids": Case(Reals((6, 6, 6), axes=("x", "y", "z")), None),
     "columns": Case(
         Columns((Discrete("label", 3), Discrete("state", 2), Continuous("value", state=1), Continuous("other"))), None
     ),
@@ -69,14 +75,21 @@ def takes(name: str, case: Case) -> bool:
 PAIRS = [(name, kind) for name in FAMILIES for kind, case in CASES.items() if takes(name, case)]
 TOGETHER = [pytest.param(n, k, id=f"{n}-{k}", marks=pytest.mark.xdist_group(f"{n}-{k}")) for n, k in PAIRS]
 every_pair = pytest.mark.parametrize(("name", "kind"), TOGETHER)  # in one process, so that each is fitted once
-LONG = ("images", "large images", "tokens")  # records for which families build large networks unless told otherwise
+GRIDS = ("signals", "grids")  # of which families are fitted for long enough to learn something
+LONG = (
+    "images",
+    "large images",
+    "tokens",
+    *GRIDS,
+)  # records for which families build large networks unless told otherwise
 SMALL = {"width": 16, "depth": 1, "heads": 2}
 
 
 def family_for(name: str, kind: str):
     """The family as it sizes itself, but with a small network for images and sequences."""
     options = {field.name for field in fields(FAMILIES[name])} if kind in LONG else set()
-    return FAMILIES[name](**{option: size for option, size in SMALL.items() if option in options})
+    small = SMALL | ({"width": 8, "batch": 16} if kind in GRIDS else {})
+    return FAMILIES[name](**{option: size for option, size in small.items() if option in options})
 
 
 @cache
@@ -89,7 +102,7 @@ def fitted(name: str, kind: str):
         case.context,
         rows,
         rows,
-        work=Work(rows=ROWS, steps=12),
+        work=Work(rows=ROWS, steps=60 if kind in GRIDS else 12),
         seed=0,
         started=time.monotonic(),
         device=torch.device("cpu"),
@@ -100,11 +113,11 @@ def some_context(case: Case, n: int) -> Tensor | None:
     return None if case.context is None else (torch.arange(n) % 3).float()[:, None]
 
 
-def draw(name: str, kind: str, n: int = 6, seed: int = 0, x: Tensor | None = None) -> Tensor:
+def draw(name: str, kind: str, n: int = 6, seed: int = 0, x: Tensor | None = None, how: Sampling = DEFAULT) -> Tensor:
     case, model = CASES[kind], fitted(name, kind)
     with torch.no_grad(), seeded(seed):
         rng = torch.Generator().manual_seed(seed)
-        return model.family.sample(model.net, n, given=Given(x, some_context(case, n)), rng=rng)
+        return model.family.sample(model.net, n, given=Given(x, some_context(case, n)), how=how, rng=rng)
 
 
 @every_pair
@@ -160,7 +173,7 @@ def test_a_sized_recipe_is_complete_and_stays_as_it_is(name, kind):
 @every_pair
 def test_overfits_one_batch(name, kind):
     case, family = CASES[kind], fitted(name, kind).family
-    if not isinstance(family, GradientFamily) or len(family.players(fitted(name, kind).net)) > 1:
+    if kind in GRIDS or not isinstance(family, GradientFamily) or len(family.players(fitted(name, kind).net)) > 1:
         pytest.skip("not one objective that falls")
     family = replace(family, batch=8)
     rows = case.rows().rows(slice(0, 8))
@@ -177,6 +190,55 @@ def mean_loss(state, space, rows):
     """The objective over 20 draws of its noise, the same ones each time."""
     rng, loss = torch.Generator().manual_seed(1), state.players[0].loss
     return sum(sum(loss(state.net, space.unpack(rows.x), rows.context, rng).values()) for _ in range(20))
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [pair for pair in TOGETHER if pair.values[1] not in (*GRIDS, "large images")]
+)
+def test_every_record_has_a_gradient_of_its_own(name, kind):
+    """Losses run under `torch.func.vmap`, one record at a time."""
+    case, model = CASES[kind], fitted(name, kind)
+    if not isinstance(model.family, GradientFamily):
+        pytest.skip("no gradients")
+    rows, rng = case.rows().rows(slice(0, 3)), torch.Generator().manual_seed(0)
+    x = case.space.unpack(rows.x)
+    net = deepcopy(model.net).requires_grad_(True).train()
+    for player in model.family.players(net):
+
+        def loss(weights, x, context, player=player):
+            beside = None if context is None else context[None]
+            whole = {f"net.{name}": weight for name, weight in weights.items()}
+            return functional_call(Objective(net, player.loss), whole, (x[None], beside, rng))
+
+        weights = {name: weight.detach() for name, weight in net.named_parameters()}
+        over = (None, 0, None if rows.context is None else 0)
+        each = vmap(grad(loss), in_dims=over, randomness="different")(weights, x, rows.context)
+        flat = torch.cat([gradient.flatten(1) for gradient in each.values()], dim=1)
+        assert flat.isfinite().all() and (flat.abs().sum(1) > 0).all()
+
+
+class Objective(nn.Module):
+    """A loss as a module, so that its weights can be given."""
+
+    def __init__(self, net, loss):
+        super().__init__()
+        self.net, self.loss = net, loss
+
+    def forward(self, x, context, rng):
+        return torch.stack(list(self.loss(self.net, x, context, rng).values())).sum()
+
+
+@pytest.mark.parametrize(("name", "kind"), [pair for pair in TOGETHER if pair.values[1] in GRIDS])
+def test_what_numbers_of_a_record_have_in_common_is_learned(name, kind):
+    """Means of records lie closer to real ones than those of numbers drawn independently, each as it is distributed."""
+    rows, rng = CASES[kind].rows().x.flatten(1), torch.Generator().manual_seed(1)
+    independent = torch.stack([column[torch.randperm(ROWS, generator=rng)] for column in rows.T], dim=1)
+    settings = FAMILIES[name]().can(CASES[kind].space).how
+    how = Sampling(
+        **({"temperature": 1.0} if "temperature" in settings else {"steps": 8} if "steps" in settings else {})
+    )
+    means = [x.flatten(1).mean(1, keepdim=True) for x in (rows, draw(name, kind, n=120, how=how), independent[:120])]
+    assert energy_score(means[0], means[1]) < energy_score(means[0], means[2])
 
 
 @every_pair

@@ -4,18 +4,27 @@ A codec stores a whole data set as one compact tensor (`uint8` pixels, `uint8` b
 batch of it into what the family computes with.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
 
 import torch
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, Shaped
 from torch import Tensor
+
+from genwright.errors import ArgumentError
+
+DEFAULT_AXES: dict[int, tuple[str, ...]] = {1: ("feature",), 3: ("channel", "height", "width")}
+CHANNELS = ("channel", "feature")  # axes whose entries have no order or neighbours; all others are sides of a grid
 
 
 @dataclass(frozen=True)
 class Reals:
     """Arrays of real numbers in [-1, 1], for example images as (channels, height, width).
 
+    `axes` name the directions of the array, and choose the nets that it gets, see `genwright.nets.default`; one
+    direction is a vector of features and three are those of an image unless said otherwise.
+    Records may differ in length along `time`, or else the last axis: `lengths` are then those of training records, or
+    quantiles of them, from which samples draw theirs; unpacked numbers beyond the length of a record are NaN.
     `levels` is the number of equally spaced values that the data can take (256 for 8-bit pixels, 17 for
     scikit-learn's digits), or None where values are continuous. Stored as `uint8` level numbers if `levels` <= 256,
     else as `float32`.
@@ -23,11 +32,68 @@ class Reals:
 
     shape: tuple[int, ...]
     levels: int | None = None
+    axes: tuple[str, ...] = ()
+    lengths: tuple[int, ...] = field(default=(), repr=False)
+
+    def __post_init__(self) -> None:
+        axes = self.axes or DEFAULT_AXES.get(len(self.shape), ())
+        if len(axes) != len(self.shape) or len(set(axes)) < len(axes) or sum(a in CHANNELS for a in axes) > 1:
+            what = f"the axes {axes} do not name each direction of the shape {self.shape} once"
+            hint = 'name every one, at most one of them "channel" or "feature": axes=("channel", "time")'
+            raise ArgumentError(what, where="Reals", hint=hint)
+        object.__setattr__(self, "axes", axes)
 
     @property
     def size(self) -> int:
         """Numbers in one record."""
         return int(torch.Size(self.shape).numel())
+
+    @property
+    def sides(self) -> tuple[int, ...]:
+        """The lengths of the grid that records lie on: those of all axes but that of channels; none of a vector."""
+        return tuple(size for size, axis in zip(self.shape, self.axes, strict=True) if axis not in CHANNELS)
+
+    @property
+    def channels(self) -> int:
+        """Numbers at each place of the grid."""
+        return self.size // int(torch.Size(self.sides).numel())
+
+    def as_grid(self, x: Shaped[Tensor, "n *s"]) -> Shaped[Tensor, "n c *g"]:
+        """Records with their channels first; with a single one where they have none."""
+        at = self._channel
+        return x[:, None] if at is None else x.movedim(1 + at, 1)
+
+    def from_grid(self, x: Shaped[Tensor, "n c *g"]) -> Shaped[Tensor, "n *s"]:
+        """The inverse of `as_grid`."""
+        at = self._channel
+        return x[:, 0] if at is None else x.movedim(1, 1 + at)
+
+    def beyond(self, lengths: Int[Tensor, "n"]) -> Bool[Tensor, "n *s"]:
+        """Which numbers lie beyond the length of their record."""
+        place = torch.arange(self.shape[self._long], device=lengths.device) >= lengths[:, None]
+        return place.view(len(lengths), *[-1 if i == self._long else 1 for i in range(len(self.shape))]).expand(
+            -1, *self.shape
+        )
+
+    def drawn_beyond(self, n: int, given: "Given", rng: torch.Generator) -> Bool[Tensor, "n *s"] | None:
+        """The same for n new records, of the lengths that are given or else drawn; None where all are full."""
+        if not self.lengths:
+            return None
+        own = torch.tensor(self.lengths, device=rng.device)
+        drawn = own[torch.randint(len(own), (n,), generator=rng, device=rng.device)]
+        return self.beyond(drawn if given.lengths is None else given.lengths)
+
+    def lengths_of(self, x: Float[Tensor, "n *s"]) -> Int[Tensor, "n"] | None:
+        """The lengths of unpacked records; None where all are full."""
+        return (~x.movedim(1 + self._long, 1).flatten(2).isnan()).any(2).sum(1) if self.lengths else None
+
+    @property
+    def _long(self) -> int:
+        return self.axes.index("time") if "time" in self.axes else len(self.axes) - 1
+
+    @property
+    def _channel(self) -> int | None:
+        return next((i for i, axis in enumerate(self.axes) if axis in CHANNELS), None)
 
     def unpack(self, stored: Tensor) -> Float[Tensor, "b *s"]:
         """Stored batch to floats in [-1, 1]."""
@@ -169,14 +235,14 @@ class Conditions:
         """The columns alone; None where there are none."""
         return None if rows is None or not self.columns.columns else rows[:, self.spans[COLUMNS]]
 
-    def only(self, *kinds: type) -> "Conditions | None":
-        """Those of the `others` whose spaces are of these kinds, without the columns; None if there are none."""
-        found = tuple((name, space) for name, space in self.others if isinstance(space, kinds))
+    def only(self, chosen: Callable[[Space], bool]) -> "Conditions | None":
+        """Those of the `others` whose spaces are chosen, without the columns; None if there are none."""
+        found = tuple((name, space) for name, space in self.others if chosen(space))
         return Conditions(others=found) if found else None
 
-    def without(self, *kinds: type) -> "Conditions | None":
-        """All but the `others` whose spaces are of these kinds; None if nothing is left."""
-        left = tuple((name, space) for name, space in self.others if not isinstance(space, kinds))
+    def without(self, chosen: Callable[[Space], bool]) -> "Conditions | None":
+        """All but the `others` whose spaces are chosen; None if nothing is left."""
+        left = tuple((name, space) for name, space in self.others if not chosen(space))
         return Conditions(self.columns, left) if left or self.columns.columns else None
 
     def part(self, of: "Conditions", rows: Float[Tensor, "n k"]) -> Float[Tensor, "n j"]:
@@ -196,24 +262,47 @@ class Encoded:
     """A data set as tensors: `x` stored compactly in its space, `context` the scalar fields beside a media field.
 
     `x` has shape (n, *space.shape); `context` (n, conditions.size) with NaN for "not known", see `Conditions`, or None
-    where there is none.
+    where there is none; `lengths` those of the records, or None where all are full.
     """
 
     x: Tensor
     context: Float[Tensor, "n c"] | None = None
+    lengths: Int[Tensor, "n"] | None = None
 
     def __len__(self) -> int:
         return len(self.x)
 
     def rows(self, index: Tensor | slice) -> "Encoded":
         """The rows at `index`."""
-        return Encoded(self.x[index], None if self.context is None else self.context[index])
+        return self._each(lambda part: part[index])
+
+    def to(self, device: torch.device) -> "Encoded":
+        """The same rows elsewhere."""
+        return self._each(lambda part: part.to(device))
+
+    def unpacked(self, space: Space) -> Tensor:
+        """The records as families compute with them, NaN beyond their lengths."""
+        x = space.unpack(self.x)
+        if self.lengths is None:
+            return x
+        assert isinstance(space, Reals)
+        return x.masked_fill(space.beyond(self.lengths), torch.nan)
+
+    @staticmethod
+    def packed(space: Space, x: Tensor, context: Tensor | None) -> "Encoded":
+        """The inverse of `unpacked`."""
+        lengths = space.lengths_of(x) if isinstance(space, Reals) else None
+        return Encoded(space.pack(x if lengths is None else x.nan_to_num(0.0)), context, lengths)
+
+    def _each(self, change: Callable[[Tensor], Tensor]) -> "Encoded":
+        parts = (self.x, self.context, self.lengths)
+        return Encoded(*(None if part is None else change(part) for part in parts))
 
     @staticmethod
     def joined(parts: "Sequence[Encoded]") -> "Encoded":
         """The rows of several, one after the other."""
-        beside = [part.context for part in parts if part.context is not None]
-        return Encoded(torch.cat([part.x for part in parts]), torch.cat(beside) if beside else None)
+        columns = zip(*((part.x, part.context, part.lengths) for part in parts), strict=True)
+        return Encoded(*(None if column[0] is None else torch.cat(column) for column in columns))
 
 
 @dataclass(frozen=True)
@@ -222,6 +311,7 @@ class Given:
 
     `x`: unpacked values with NaN (reals, columns) or -1 (tokens) where free, or None if nothing in `x` is given.
     `context`: the conditions with NaN where unknown, see `Conditions`, or None where there are none.
+    `lengths` of the records to draw, where they differ; drawn where None.
     `allowed`: sets that free entries must lie in, the same for all rows: for the index of a discrete column the levels
     it may take as booleans (levels,), for a continuous one [low, high], both ends included, which binds only where
     the column carries a value. The indices are those of columns of `x`, or of `context` where `x` has no columns.
@@ -230,6 +320,7 @@ class Given:
     x: Tensor | None = None
     context: Float[Tensor, "n c"] | None = None
     allowed: Mapping[int, Tensor] | None = None
+    lengths: Int[Tensor, "n"] | None = None
 
     def rows(self, index: Tensor | slice) -> "Given":
         """The rows at `index`."""
@@ -237,4 +328,5 @@ class Given:
             None if self.x is None else self.x[index],
             None if self.context is None else self.context[index],
             self.allowed,
+            None if self.lengths is None else self.lengths[index],
         )

@@ -39,7 +39,7 @@ def test_probabilities_of_all_discrete_rows_sum_to_one():
 
 
 def test_gaussian_density_agrees_with_torch():
-    space = Reals((2, 3))
+    space = Reals((2, 3), axes=("channel", "time"))
     params = torch.randn(7, parameters(space), generator=torch.Generator().manual_seed(0))
     x = torch.randn(7, 2, 3, generator=torch.Generator().manual_seed(1))
     law = Normal(params[:, :6], bounded_log_scale(params[:, 6:]).exp())

@@ -1,5 +1,6 @@
 """Autoregressive models: log p(x) = sum_t log p(x_t | x_<t). Exact likelihood, prompts, one value after the other."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, Self, cast
@@ -19,7 +20,6 @@ from genwright.families.family import (
     Partial,
     Player,
     Work,
-    only_columns,
     refused,
 )
 from genwright.families.sampling import Sampling
@@ -29,6 +29,7 @@ from genwright.maths.optimizers import adamw, muon_and_adamw
 from genwright.nets.any_order import AnyOrderColumns
 from genwright.nets.causal import CausalPixels, CausalTokens
 from genwright.nets.context import drop_context
+from genwright.nets.default import sequence_net
 from genwright.nets.transformer import block_matrices
 from genwright.spaces import Columns, Conditions, Given, Reals, Space, Tokens
 
@@ -42,6 +43,8 @@ LONGEST = 1024  # values in one array read as a sequence
 
 def _too_many_values(space: Reals) -> str | None:
     """Why an array cannot be read as a sequence of few symbols, or None if it can."""
+    if space.lengths:
+        return "arrays of different lengths"
     if space.levels is not None and space.levels <= 256 and space.size <= LONGEST:
         return None
     what = "continuous values" if space.levels is None else f"{space.size:,} values of {space.levels} levels"
@@ -62,6 +65,11 @@ class Autoregressive(GradientFamily):
 
     name: ClassVar[str] = "autoregressive"
     half_precision: ClassVar[bool] = True
+    nets: ClassVar[Mapping[type, type[nn.Module]]] = {
+        Columns: AnyOrderColumns,
+        Reals: CausalPixels,
+        Tokens: CausalTokens,
+    }
 
     width: int | None = None
     depth: int | None = None
@@ -101,21 +109,15 @@ class Autoregressive(GradientFamily):
 
     def build(self, space: Space, conditions: Conditions | None) -> nn.Module:
         assert self.width and self.depth and self.heads, "size the family before building"
-        match space:
-            case Columns():
-                assert self.bins and self.bumps, "size the family before building"
-                return AnyOrderColumns(
-                    space,
-                    only_columns(conditions),
-                    width=self.width,
-                    depth=self.depth,
-                    bins=self.bins,
-                    bumps=self.bumps,
-                )
-            case Reals():
-                return CausalPixels(space, conditions, width=self.width, depth=self.depth, heads=self.heads)
-            case Tokens():
-                return CausalTokens(space, conditions, width=self.width, depth=self.depth, heads=self.heads)
+        return sequence_net(
+            space,
+            conditions,
+            width=self.width,
+            depth=self.depth,
+            heads=self.heads,
+            bins=self.bins,
+            bumps=self.bumps,
+        )
 
     def level_biases(self, net: nn.Module) -> tuple[Float[Tensor, "levels"], ...]:
         return net.level_biases if isinstance(net, AnyOrderColumns) else ()

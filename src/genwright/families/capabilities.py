@@ -6,6 +6,7 @@ from genwright.errors import UnsupportedError
 from genwright.families import FAMILIES
 from genwright.families.family import Capabilities, Family
 from genwright.families.sampling import Sampling
+from genwright.nets.default import require_nets
 from genwright.spaces import Conditions, Space
 
 
@@ -16,15 +17,18 @@ def suitable(space: Space) -> list[Family]:
 
 def check(family: Family, space: Space, conditions: Conditions | None = None) -> None:
     """Raise, with a hint, if the family cannot model records of `space` under such conditions."""
-    others = () if conditions is None else tuple(type(own) for _, own in conditions.others)
+    others = () if conditions is None else tuple(own for _, own in conditions.others)
 
     def fits(can: Capabilities) -> bool:
-        return all(issubclass(kind, can.conditions) for kind in others)
+        return all(isinstance(own, can.conditions) for own in others)
 
     try:
         fine = fits(family.can(space))
     except UnsupportedError as error:
-        raise UnsupportedError(error.what, hint=f"fit with {able(space, fits)}") from None
+        names = able(space, fits)
+        hint = "; ".join(filter(None, (error.hint, f"fit with {names}" if names else "")))
+        raise UnsupportedError(error.what, hint=hint) from None
+    require_nets(*others)
     if not fine:
         what = f"{family.name} is conditioned on numbers and categories only"
         raise UnsupportedError(what, where="target", hint=f"fit with {able(space, fits)}")

@@ -4,6 +4,7 @@ import abc
 import functools
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from typing import cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -13,17 +14,16 @@ from genwright.errors import ArgumentError, UnsupportedError
 from genwright.families.family import Capabilities, Density, Family, Losses, Partial, Work, refused
 from genwright.maths.samplers import Model, Sampler
 from genwright.maths.schedules import Prediction, Schedule
+from genwright.nets.default import is_grid, require_nets
 from genwright.nets.flow_net import FlowNet
 from genwright.nets.mixed_net import MixedNet
-from genwright.nets.unet import ConvFlowNet
-from genwright.nets.vector_net import VectorFlowNet
-from genwright.spaces import Columns, Conditions, Given, Reals, Space
+from genwright.spaces import Columns, Given, Reals, Space
 
 LEARNING_RATE = 2e-3
 ROWS_LEARNING_RATE = 3e-3
-IMAGES_AT_ONCE = 256  # when sampling: bounds memory
+GRIDS_AT_ONCE = 256  # when sampling: bounds memory
 VECTORS_AT_ONCE = 8192
-PARTIAL_IMAGES = 0.1  # share of training images of which a random part is given
+PARTIAL_GRIDS = 0.1  # share of training images and other grids of which a random part is given
 PARTIAL_ROWS = 0.5  # the same for vectors and rows, where given columns are the usual condition
 MOST_STEPS = 64  # of rows
 GUIDANCE = 1.5  # unless the request says otherwise
@@ -34,27 +34,13 @@ def capabilities(family: Family, space: Space) -> Capabilities:
     """What both can do."""
     if not isinstance(space, Reals | Columns):
         raise refused(family, "sequences of tokens")
+    require_nets(space)
     settings = ("steps", "sampler", "guidance")
     return Capabilities(density=Density.ABSENT, given=Partial.ANY, latent=True, encodes=True, how=settings)
 
 
-def is_image(space: Space) -> bool:
-    """Whether records are arrays (channels, height, width)."""
-    return isinstance(space, Reals) and len(space.shape) == 3
-
-
-def net_for(space: Space, conditions: Conditions | None, width: int) -> FlowNet:
-    """A U-net for images, residual perceptrons for other arrays and for rows."""
-    if isinstance(space, Columns):
-        return MixedNet(space, conditions, width=width)
-    assert isinstance(space, Reals)
-    if len(space.shape) == 3:
-        return ConvFlowNet(space, conditions, width=width)
-    return VectorFlowNet(space, conditions, width=width)
-
-
 def space_of(net: nn.Module) -> Reals | Columns:
-    """The space that a net of `net_for` was built for."""
+    """The space that a net was built for."""
     assert isinstance(net, FlowNet)
     return net.space
 
@@ -63,14 +49,14 @@ def default_width(space: Space, work: Work) -> int:
     """Channels or units that the time allows: at short budgets many cheap steps beat few rich ones."""
     minutes = work.minutes if work.minutes is not None else (work.steps or 0) / 600
     long = sum(minutes >= limit for limit in (8, 30))
-    return (32, 48, 64)[long] if is_image(space) else (128, 256, 384)[long]
+    return (32, 48, 64)[long] if is_grid(space) else (128, 256, 384)[long]
 
 
 def default_batch(space: Space, work: Work) -> int:
     """Records per step."""
     if isinstance(space, Columns):
         return min(512, max(32, work.rows // 8))
-    return min(work.rows, 64 if is_image(space) else 256)
+    return min(work.rows, 64 if is_grid(space) else 256)
 
 
 def default_steps(space: Space, of_arrays: int) -> int:
@@ -90,19 +76,21 @@ def adamw(module: nn.Module) -> list[torch.optim.Optimizer]:
 def random_parts(space: Space, n: int, rng: torch.Generator) -> Bool[Tensor, "n *d"]:
     """Which coordinates of a training batch are given, so that one net learns every conditional law of the parts.
 
-    In a share of the records: a random set of columns or entries, or the inside or outside of a rectangle of an image.
+    In a share of the records: a random set of columns or entries, or the inside or outside of a box of a grid.
     """
 
     rand = functools.partial(torch.rand, generator=rng, device=rng.device)
-    if is_image(space):
-        _, height, width = space.shape
-        inside = torch.ones(n, 1, height, width, dtype=torch.bool, device=rng.device)
-        for side, length in ((2, height), (3, width)):
+    if is_grid(space):
+        assert isinstance(space, Reals)
+        each = (n, *[1] * (1 + len(space.sides)))
+        inside = torch.ones(n, 1, *space.sides, dtype=torch.bool, device=rng.device)
+        for side, length in enumerate(space.sides, start=2):
             ends = (rand(n, 2) * (length + 1)).floor().sort(dim=1).values
-            place = torch.arange(length, device=rng.device).view([-1 if d == side else 1 for d in range(4)])
-            inside = inside & (place >= ends[:, 0].view(n, 1, 1, 1)) & (place < ends[:, 1].view(n, 1, 1, 1))
-        part = (inside ^ (rand(n, 1, 1, 1) < 0.5)).expand(n, *space.shape)
-        return part & (rand(n, 1, 1, 1) < PARTIAL_IMAGES)
+            place = torch.arange(length, device=rng.device).view([-1 if d == side else 1 for d in range(len(each))])
+            inside = inside & (place >= ends[:, 0].view(each)) & (place < ends[:, 1].view(each))
+        part = inside ^ (rand(each) < 0.5)
+        part = part & (rand(each) < PARTIAL_GRIDS)
+        return space.from_grid(part.expand(n, space.channels, *space.sides))
     given = rand(n, torch.Size(space.shape).numel())
     return ((given < rand(n, 1)) & (rand(n, 1) < PARTIAL_ROWS)).view(n, *space.shape)
 
@@ -207,6 +195,9 @@ class ArrayProcess(Process):
     def losses(
         self, net: nn.Module, x: Tensor, t: Tensor, known: Tensor | None, context: Tensor | None, rng: torch.Generator
     ) -> Losses:
+        if cast(Reals, space_of(net)).lengths:  # what lies beyond a record is given: zeros
+            known = x.isnan() if known is None else known | x.isnan()
+            x = x.nan_to_num(0.0)
         path = noised(x, t, known, self.schedule, rng)
         out = net(path.seen, t, context, None if known is None else known.float())
         return {"noise": path.mean(self.error(out, path))}
@@ -215,8 +206,12 @@ class ArrayProcess(Process):
     def sample(self, net: nn.Module, n: int, given: Given, rng: torch.Generator) -> Tensor:
         noise = torch.randn((n, *space_of(net).shape), generator=rng, device=rng.device)
         context = complete_context(net, given.context, n, rng.device)
-        y = self._run(net, noise, Given(given.x, context), rng)
-        return self._records(net, y if given.x is None else torch.where(given.x.isnan(), y, given.x))
+        beyond, partial = cast(Reals, space_of(net)).drawn_beyond(n, given, rng), given.x
+        if beyond is not None:
+            partial = (torch.full_like(noise, torch.nan) if partial is None else partial).masked_fill(beyond, 0.0)
+        y = self._run(net, noise, Given(partial, context), rng)
+        x = self._records(net, y if partial is None else torch.where(partial.isnan(), y, partial))
+        return x if beyond is None else x.masked_fill(beyond, torch.nan)
 
     def decode(self, net: nn.Module, z: Float[Tensor, "n *s"], context: Tensor | None) -> Tensor:
         """Follow the probability-flow ODE from noise to data."""
@@ -225,12 +220,12 @@ class ArrayProcess(Process):
     def encode(self, net: nn.Module, x: Tensor, context: Tensor | None, times: Tensor) -> Float[Tensor, "n *s"]:
         """Follow the probability-flow ODE from data to noise."""
         given = Given(None, complete_context(net, context, len(x), x.device))
-        return replace(self, times=times)._run(net, x, given)
+        return replace(self, times=times)._run(net, x.nan_to_num(0.0), given)
 
     @torch.no_grad()
     def _run(self, net: nn.Module, y: Tensor, given: Given, rng: torch.Generator | None = None) -> Tensor:
         """Arrays at the first time, carried to the last; `given.x` holds NaN where free."""
-        done, at_once = [], IMAGES_AT_ONCE if y.dim() == 4 else VECTORS_AT_ONCE
+        done, at_once = [], GRIDS_AT_ONCE if is_grid(space_of(net)) else VECTORS_AT_ONCE
         for start in range(0, len(y), at_once):
             rows = slice(start, start + at_once)
             part = given.rows(rows)

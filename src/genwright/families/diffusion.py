@@ -1,5 +1,6 @@
 """Diffusion: learn to remove Gaussian noise of every strength."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
@@ -24,8 +25,10 @@ from genwright.families.sampling import Sampling
 from genwright.maths.samplers import ddim, dpmpp_2m
 from genwright.maths.schedules import Prediction, Schedule, from_v, linear_beta, min_snr_weight, uniform
 from genwright.nets.context import drop_context
+from genwright.nets.default import denoising_net
+from genwright.nets.flow_net import FlowNet
 from genwright.nets.mixed_net import MixedNet
-from genwright.spaces import Conditions, Encoded, Given, Space
+from genwright.spaces import Columns, Conditions, Encoded, Given, Reals, Space
 
 DEFAULT_STEPS = 20  # of arrays
 FIRST, LAST = 0.001, 0.998  # times between which nets are trained; beyond, nothing of the data or of the noise is left
@@ -37,7 +40,7 @@ class Diffusion(GradientFamily, Encodes):
 
     By default the classic linear-beta schedule (Ho et al. 2020, arXiv:2006.11239) in closed form at continuous times,
     v-prediction (Salimans and Ho 2022, arXiv:2202.00512), and DPM-Solver++(2M); the sampler `ddpm` with some hundreds
-    of steps is ancestral sampling. `width` and `context_dropout` are as in `FlowMatching`.
+    of steps is ancestral sampling. `width`, `context_dropout` and `net` are as in `FlowMatching`.
 
     In tables this is for values; levels are masked and restored at the same times (masked diffusion): Shi et al. 2025,
     "TabDiff", arXiv:2410.20626, see `genwright.families.mixed`.
@@ -50,6 +53,7 @@ class Diffusion(GradientFamily, Encodes):
 
     name: ClassVar[str] = "diffusion"
     half_precision: ClassVar[bool] = True
+    nets: ClassVar[Mapping[type, type[nn.Module]]] = {Reals: FlowNet, Columns: MixedNet}
 
     def __post_init__(self) -> None:
         denoising.check_counts(self.name, width=self.width, batch=self.batch)
@@ -67,7 +71,7 @@ class Diffusion(GradientFamily, Encodes):
 
     def build(self, space: Space, conditions: Conditions | None) -> nn.Module:
         assert self.width is not None, "sized() comes first"
-        return denoising.net_for(space, conditions, self.width)
+        return denoising_net(space, conditions, width=self.width)
 
     def prepare(self, net: nn.Module, space: Space, train: Encoded, rng: torch.Generator) -> None:
         if isinstance(net, MixedNet):

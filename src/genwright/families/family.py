@@ -6,7 +6,7 @@ training loop. See `tests/test_contract.py` for what every family must keep.
 
 import abc
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import ClassVar, Self
 
@@ -14,12 +14,13 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from genwright.errors import UnsupportedError
+from genwright.errors import ArgumentError, UnsupportedError
 from genwright.families.sampling import Sampling
 from genwright.spaces import Columns, Conditions, Encoded, Given, Reals, Space, Tokens
 
 Losses = dict[str, Tensor]  # named parts of an objective; the objective is their sum
 ANYTHING, DEFAULT = Given(), Sampling()
+NetFactory = Callable[[Space, Conditions | None], nn.Module]
 OptimizerRecipe = Callable[[nn.Module], list[torch.optim.Optimizer]]
 
 
@@ -135,11 +136,17 @@ class Player:
 
 @dataclass(frozen=True, kw_only=True)
 class GradientFamily(Family):
-    """A family trained by the shared gradient loop in `genwright.train`."""
+    """A family trained by the shared gradient loop in `genwright.train`.
+
+    `net` is a function of a space and its conditions that makes the net, in place of that of `genwright.nets.default`;
+    what it makes must be as `nets` says. A saved model holds only its name: `genwright.load` has to be given it again.
+    """
 
     half_precision: ClassVar[bool]  # whether losses stay sound when matrix products run in bfloat16
+    nets: ClassVar[Mapping[type, type[nn.Module]]] = {}  # by the kind of space: the class that a net must have
 
     batch: int | None = None
+    net: NetFactory | None = None
 
     def prepare(self, net: nn.Module, space: Space, train: Encoded, rng: torch.Generator) -> None:
         """Set what `net` takes from the training rows before its first step, such as its structure; most do nothing."""
@@ -155,6 +162,19 @@ class GradientFamily(Family):
     @abc.abstractmethod
     def held_out(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, ""]:
         """A loss on rows kept out of training, lower is better; decides early stopping and the EMA length."""
+
+
+def untrained(family: Family, space: Space, conditions: Conditions | None) -> nn.Module:
+    """The net of `family.build`, or of the user's own function; ArgumentError for what the family cannot train."""
+    if not isinstance(family, GradientFamily) or family.net is None:
+        return family.build(space, conditions)
+    wanted = family.nets.get(type(space), nn.Module)
+    made = None if isinstance(family.net, nn.Module) or not callable(family.net) else family.net(space, conditions)
+    if not isinstance(made, wanted):
+        what = "net is no function that makes a net" if made is None else f"net made a {type(made).__name__}"
+        hint = f"give a function of (space, conditions) that returns a {wanted.__module__}.{wanted.__qualname__}"
+        raise ArgumentError(what, where=family.name, hint=hint)
+    return made
 
 
 class HasLatent(abc.ABC):

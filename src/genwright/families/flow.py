@@ -1,5 +1,6 @@
 """Flow matching: learn the velocity that carries noise to data along straight lines."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self
 
@@ -24,8 +25,10 @@ from genwright.families.sampling import Sampling
 from genwright.maths.samplers import heun
 from genwright.maths.schedules import from_velocity, logit_normal, straight, to_velocity, uniform
 from genwright.nets.context import drop_context
+from genwright.nets.default import denoising_net
+from genwright.nets.flow_net import FlowNet
 from genwright.nets.mixed_net import MixedNet
-from genwright.spaces import Conditions, Encoded, Given, Space
+from genwright.spaces import Columns, Conditions, Encoded, Given, Reals, Space
 
 DEFAULT_STEPS = 10  # of arrays
 
@@ -38,6 +41,7 @@ class FlowMatching(GradientFamily, Encodes):
     Samples follow the learned ODE from noise; a condition beside arrays is strengthened by guidance, for which a share
     `context_dropout` of the training rows forgets its condition.
     Some training records are shown in part, so that columns or pixels can be given when sampling.
+    A `net` of one's own is a `FlowNet` from (x_t, t, context, known) to velocities; of tables it is a `MixedNet`.
 
     The levels of tables are masked, one by one, and drawn from their laws given those that are visible: discrete flow
     matching, see `genwright.families.mixed`.
@@ -48,6 +52,7 @@ class FlowMatching(GradientFamily, Encodes):
 
     name: ClassVar[str] = "flow"
     half_precision: ClassVar[bool] = True
+    nets: ClassVar[Mapping[type, type[nn.Module]]] = {Reals: FlowNet, Columns: MixedNet}
 
     def __post_init__(self) -> None:
         denoising.check_counts(self.name, width=self.width, batch=self.batch)
@@ -65,7 +70,7 @@ class FlowMatching(GradientFamily, Encodes):
 
     def build(self, space: Space, conditions: Conditions | None) -> nn.Module:
         assert self.width is not None, "sized() comes first"
-        return denoising.net_for(space, conditions, self.width)
+        return denoising_net(space, conditions, width=self.width)
 
     def prepare(self, net: nn.Module, space: Space, train: Encoded, rng: torch.Generator) -> None:
         if isinstance(net, MixedNet):

@@ -1,7 +1,7 @@
 """The generative adversarial network: a generator trained until a critic cannot tell its records from real ones."""
 
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar, NoReturn, Self
@@ -29,7 +29,8 @@ from genwright.families.family import (
 from genwright.families.sampling import Sampling
 from genwright.maths.divergences import energy_score
 from genwright.maths.optimizers import adamw
-from genwright.nets.coder import Decoder, Encoder, as_reals, real_shape
+from genwright.nets.coder import Decoder, Encoder, as_reals, real_space
+from genwright.nets.default import is_grid, require_nets
 from genwright.nets.moments import Moments
 from genwright.nets.relaxation import draw_relaxed, harden, log_frequencies, logit_size, relax
 from genwright.spaces import Columns, Conditions, Encoded, Given, Reals, Space
@@ -76,10 +77,10 @@ class AdversarialNet(nn.Module):
     ) -> None:
         super().__init__()
         self.space, self.conditions, self.latent = space, conditions, latent
-        outputs = (logit_size(space),) if isinstance(space, Columns) else space.shape
+        outputs = Reals((logit_size(space),)) if isinstance(space, Columns) else space
         self.generator = Decoder(latent, outputs, conditions=conditions, width=width, depth=depth)
         self.moments = Moments(space) if isinstance(space, Columns) else None
-        self.critic = Encoder(real_shape(space), 1, conditions=conditions, width=width, depth=depth)
+        self.critic = Encoder(real_space(space), 1, conditions=conditions, width=width, depth=depth)
 
     @torch.no_grad()
     def start_from(self, x: Float[Tensor, "n c"]) -> None:
@@ -111,10 +112,12 @@ class GAN(GradientFamily, HasLatent):
     Huang et al. 2024, arXiv:2501.05441 ("R3GAN"), eqs. 2, 5 and 6. `latent` is the size of z, `width` and `depth` those
     of generator and critic. `objective` is the game, `relativistic` or `non_saturating`; `penalty` is γ, the weight of
     the penalties. The generator of a table also matches the shares of levels and of pairs of them (`Moments`).
+    A `net` of one's own is an `AdversarialNet`, whose generator and critic may be others.
     """
 
     name: ClassVar[str] = "gan"
     half_precision: ClassVar[bool] = False  # the finite difference needs more digits than bfloat16 has
+    nets: ClassVar[Mapping[type, type[nn.Module]]] = {Reals: AdversarialNet, Columns: AdversarialNet}
 
     latent: int | None = None
     width: int | None = None
@@ -137,17 +140,18 @@ class GAN(GradientFamily, HasLatent):
         if isinstance(space, Columns):
             return Capabilities(density=Density.ABSENT, given=Partial.LEVELS, latent=True)
         if isinstance(space, Reals):
+            require_nets(space)
             return Capabilities(density=Density.ABSENT, given=Partial.NOTHING, latent=True)
         raise refused(self, "sequences of tokens")
 
     def sized(self, space: Space, work: Work) -> Self:
-        image = len(space.shape) == 3
+        grid = is_grid(space)
         return replace(
             self,
-            batch=self.batch or min(64 if image else 256, work.rows),
+            batch=self.batch or min(64 if grid else 256, work.rows),
             latent=self.latent or 32,
-            width=self.width or (16 if image else 128),
-            depth=self.depth or (1 if image else 2),
+            width=self.width or (16 if grid else 128),
+            depth=self.depth or (1 if grid else 2),
             penalty=self.penalty if self.penalty is not None else 0.2,
         )
 
@@ -176,9 +180,9 @@ class GAN(GradientFamily, HasLatent):
         which rounding undoes, so that being on the grid is no sign of being real.
         """
         assert self.penalty is not None, "sized() comes first"
-        real = _spread(net.space, as_reals(net.space, x), rng)
+        real = _spread(net.space, _cut(net.space, as_reals(net.space, x), x), rng)
         with torch.no_grad():
-            fake = net.generate(_latents(net, len(x), rng), context, rng)
+            fake = _cut(net.space, net.generate(_latents(net, len(x), rng), context, rng), x)
         both, twice = torch.cat([real, fake]), None if context is None else torch.cat([context, context])
 
         some = None if twice is None else twice[::4]
@@ -195,10 +199,10 @@ class GAN(GradientFamily, HasLatent):
         """The game with the sides exchanged; the critic stands still. Huang et al. 2024, eq. 2."""
         fixed = {name: weight.detach() for name, weight in net.critic.state_dict().items()}
         raw = net.generator(_latents(net, len(x), rng), context)
-        fake = draw_relaxed(net.space, raw, rng) if net.moments is not None else raw
+        fake = draw_relaxed(net.space, raw, rng) if net.moments is not None else _cut(net.space, raw, x)
         fake_scores = functional_call(net.critic, fixed, (fake, context))[:, 0]
         with torch.no_grad():
-            real_scores = net.critic(_spread(net.space, as_reals(net.space, x), rng), context)[:, 0]
+            real_scores = net.critic(_spread(net.space, _cut(net.space, as_reals(net.space, x), x), rng), context)[:, 0]
         game = {"game": self.objective(fake_scores, real_scores)}
         matched = net.moments is not None and net.moments.ready and len(x) > 1
         return game | {"moments": MATCHING * net.moments.loss(raw)} if matched else game
@@ -214,8 +218,8 @@ class GAN(GradientFamily, HasLatent):
             return net.moments.distance(x, self.sample(net, max(COMPARED, len(x)), rng=rng))
         repeats = max(2, math.ceil(128 / len(x)))
         wide = None if context is None else context.repeat(repeats, 1)
-        fake = net.generate(_latents(net, repeats * len(x), rng), wide, rng)
-        return energy_score(_beside(net, as_reals(net.space, x), context), _beside(net, fake, wide))
+        fake = _cut(net.space, net.generate(_latents(net, repeats * len(x), rng), wide, rng), x)
+        return energy_score(_beside(net, _cut(net.space, as_reals(net.space, x), x), context), _beside(net, fake, wide))
 
     def log_prob(self, net: Any, x: Tensor, context: Tensor | None, rng: torch.Generator) -> NoReturn:
         raise UnsupportedError("a GAN has no likelihood", hint="its `can` says so")
@@ -231,7 +235,9 @@ class GAN(GradientFamily, HasLatent):
         for rows in torch.arange(n).split(CHUNK):
             here = given.rows(slice(int(rows[0]), int(rows[-1]) + 1))
             z = _latents(net, len(rows), rng)
-            parts.append(net.records(net.generate(z, here.context, rng)))
+            x = net.records(net.generate(z, here.context, rng))
+            beyond = net.space.drawn_beyond(len(x), here, rng) if isinstance(net.space, Reals) else None
+            parts.append(x if beyond is None else x.masked_fill(beyond, torch.nan))
         return torch.cat(parts) if parts else torch.empty(0, *net.space.shape)
 
     def draw_latent(self, net: Any, n: int, rng: torch.Generator) -> Float[Tensor, "n z"]:
@@ -277,6 +283,13 @@ def _sample_matching(
 
 def _latents(net: AdversarialNet, n: int, rng: torch.Generator) -> Float[Tensor, "n z"]:
     return torch.randn(n, net.latent, generator=rng, device=rng.device)
+
+
+def _cut(space: Space, x: Float[Tensor, "n *s"], like: Tensor) -> Float[Tensor, "n *s"]:
+    """Real arrays with zeros beyond the lengths of the records `like`, one after the other."""
+    if not isinstance(space, Reals) or not space.lengths:
+        return x
+    return x.masked_fill(like.isnan().repeat(len(x) // len(like), *[1] * len(space.shape)), 0.0)
 
 
 def _spread(space: Space, x: Float[Tensor, "n *s"], rng: torch.Generator) -> Float[Tensor, "n *s"]:

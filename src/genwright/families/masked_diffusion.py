@@ -1,5 +1,6 @@
 """Masked (absorbing-state) diffusion over tokens: hide a random part of a record, learn to restore it, step by step."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, Self, cast
@@ -48,6 +49,7 @@ class MaskedDiffusion(GradientFamily):
 
     name: ClassVar[str] = "masked diffusion"
     half_precision: ClassVar[bool] = True
+    nets: ClassVar[Mapping[type, type[nn.Module]]] = {Tokens: MaskedTokens}
 
     width: int | None = None
     depth: int | None = None

@@ -76,6 +76,8 @@ class Mixture(ClosedFormFamily):
                 density=Density.EXACT, given=Partial.ANY, restricts=True, marginalizes=True, conditions=(Columns,)
             )
         if isinstance(space, Reals):
+            if space.lengths:
+                raise refused(self, "records of different lengths")
             return Capabilities(density=Density.EXACT, given=Partial.ANY, conditions=(Columns,))
         raise refused(self, "sequences of tokens")
 

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor, nn
 
 from genwright.errors import ArgumentError
-from genwright.families.family import Family, Work
+from genwright.families.family import Family, Work, untrained
 from genwright.spaces import Conditions, Space
 from genwright.weights import filled, misfit
 
@@ -23,7 +23,7 @@ def rebuild(
         family.can(space)
         if open_fields := _open_fields(family, family.sized(space, Work(rows=1, steps=1))):
             raise ArgumentError(f"{open_fields[0]} is not fixed")
-        return family.build(space, conditions)
+        return untrained(family, space, conditions)
 
     net = filled(build, weights, where=WEIGHTS)
     for name, tensor in weights.items():

@@ -8,7 +8,7 @@ from typing import Any
 
 from genwright.errors import ArgumentError
 from genwright.families import FAMILIES
-from genwright.families.family import Family
+from genwright.families.family import Family, NetFactory
 from genwright.families.sampling import Sampling
 from genwright.typed import entry, made, typed, wrong
 
@@ -43,22 +43,34 @@ def check_family(family: Any, *, where: str) -> None:
 def recipe_to_json(family: Family) -> dict[str, Any]:
     """`{"family": name, "fields": {...}}`."""
     fields = {f.name: _to_json(getattr(family, f.name)) for f in dataclasses.fields(family)}
+    if fields.get("net", "") is None:  # which recipes have not held from the first
+        del fields["net"]
     return {"family": family.name, "fields": fields}
 
 
-def recipe_from_json(told: Any, *, where: str = "recipe.json") -> Family:
-    """The family that `recipe_to_json` described; unknown names, fields or values are a StorageError."""
+def recipe_from_json(told: Any, *, where: str = "recipe.json", net: NetFactory | None = None) -> Family:
+    """The family that `recipe_to_json` described; unknown names, fields or values are a StorageError.
+
+    `net` is the function that makes its net where that was not the family's own; it is never imported by its name.
+    """
     told = typed(told, dict, where=where)
     name, fields = entry(told, "family", str, where=where), entry(told, "fields", dict, where=where)
     if name not in FAMILIES:
         raise wrong(f"a family of unknown name {name!r:.60}", where)
     cls, moved = FAMILIES[name], MOVED.get(name, {})
     fields = {field: value for field, value in fields.items() if field not in moved}
-    own = {field.name: field.default for field in dataclasses.fields(cls)}
+    own = {field.name: field.default for field in dataclasses.fields(cls) if field.name != "net"}
+    maker = fields.pop("net", None)
+    if maker is not None and net is None:
+        named = entry(maker, "function", str, where=f"{where}, net")
+        hint = "give that function: genwright.load(folder, net=...)"
+        raise ArgumentError(f"its net was made by {named:.80}, which is not part of it", where=where, hint=hint)
+    if maker is None and net is not None:
+        raise ArgumentError("its net is that of its family", where=where, hint="leave net out")
     for field in own.keys() - fields.keys():
         raise wrong(f"{field!r} is missing", where)
     values = {field: _from_json(value, own.get(field), f"{where}, {field}") for field, value in fields.items()}
-    return made(cls, values, where=where)
+    return made(cls, values | ({} if net is None else {"net": net}), where=where)
 
 
 def sampling_from_json(told: dict[str, Any], *, known: Collection[str], where: str = "recipe.json") -> Sampling:
@@ -80,8 +92,9 @@ def sampling_from_json(told: dict[str, Any], *, known: Collection[str], where: s
 
 
 def _to_json(value: Any) -> Any:
-    if inspect.isfunction(value):
-        return {"function": f"{value.__module__}.{value.__qualname__}"}
+    if callable(value):
+        named = value if hasattr(value, "__qualname__") else type(value)
+        return {"function": f"{named.__module__}.{named.__qualname__}"}
     if isinstance(value, tuple):
         return {"tuple": [_to_json(each) for each in value]}
     assert value is None or isinstance(value, (bool, int, float, str)), f"not a recipe value: {value!r}"

@@ -1,5 +1,6 @@
 """Trees of hidden states for tables: fitted in seconds, with exact likelihoods, marginals and conditionals."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import ClassVar, Self, cast
@@ -45,6 +46,7 @@ class TreeMixture(GradientFamily):
 
     name: ClassVar[str] = "tree"
     half_precision: ClassVar[bool] = False
+    nets: ClassVar[Mapping[type, type[nn.Module]]] = {Columns: LatentTree}
 
     states: int | None = None
     knots: int | None = None

@@ -1,6 +1,7 @@
 """The variational autoencoder: a latent-variable model trained on a lower bound of its likelihood."""
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar, Self
@@ -28,7 +29,8 @@ from genwright.families.sampling import MAX_STEPS, Sampling
 from genwright.maths.divergences import gaussian_kl
 from genwright.maths.observations import draw, gaussian, log_likelihood, most_likely, parameters
 from genwright.maths.optimizers import adamw
-from genwright.nets.coder import Decoder, Encoder, as_reals, real_shape
+from genwright.nets.coder import Decoder, Encoder, as_reals, real_space
+from genwright.nets.default import is_grid, require_nets
 from genwright.nets.mixture_prior import MixturePrior
 from genwright.spaces import Columns, Conditions, Given, Reals, Space
 
@@ -53,19 +55,17 @@ class VariationalNet(nn.Module):
     ) -> None:
         super().__init__()
         self.space = space
-        self.encoder = Encoder(real_shape(space), 2 * latent, conditions=conditions, width=width, depth=depth)
+        self.encoder = Encoder(real_space(space), 2 * latent, conditions=conditions, width=width, depth=depth)
         size = parameters(space)
-        shape: tuple[int, ...] = (size,)
-        if len(space.shape) == 3:
-            shape = (size // space.shape[1] // space.shape[2], *space.shape[1:])
-        self.decoder = Decoder(latent, shape, conditions=conditions, width=width, depth=depth)
+        decoded, copies = (space, size // space.size) if isinstance(space, Reals) else (Reals((size,)), 1)
+        self.decoder = Decoder(latent, decoded, copies=copies, conditions=conditions, width=width, depth=depth)
         self.conditions = conditions
         columns = None if conditions is None or not conditions.columns.columns else conditions.columns
         self.prior = MixturePrior(latent, columns, components=components)
 
     def posterior(self, x: Tensor, context: Tensor | None) -> tuple[Float[Tensor, "n z"], Float[Tensor, "n z"]]:
         """Mean and log-scale of q(z | x, c)."""
-        mean, log_scale = self.encoder(as_reals(self.space, x), context).float().chunk(2, dim=1)
+        mean, log_scale = self.encoder(as_reals(self.space, x).nan_to_num(0.0), context).float().chunk(2, dim=1)
         return mean, log_scale.clamp(MIN_POSTERIOR_LOG_SCALE, 3.0)
 
     def columns_of(self, context: Tensor | None) -> Tensor | None:
@@ -84,12 +84,14 @@ class VAE(GradientFamily, Encodes, LearnsPrior):
     `latent` is the size of z, `width` and `depth` those of encoder and decoder. `free_nats` is the KL divergence that
     each latent coordinate may have at no cost, which keeps it from being ignored (Kingma et al. 2016, arXiv:1606.04934,
     appendix C.8); `kl_weight` is β of Higgins et al. 2017. `importance_samples` sharpens the bound of `log_prob`.
+    A `net` of one's own is a `VariationalNet`, whose encoder, decoder and prior may be others of the same methods.
     The temperature of samples scales their observation noise: 1 draws from p(x | z), 0 takes its most likely value,
     which is usual for images.
     """
 
     name: ClassVar[str] = "vae"
     half_precision: ClassVar[bool] = True
+    nets: ClassVar[Mapping[type, type[nn.Module]]] = {Reals: VariationalNet, Columns: VariationalNet}
 
     latent: int | None = None
     width: int | None = None
@@ -118,6 +120,7 @@ class VAE(GradientFamily, Encodes, LearnsPrior):
     def can(self, space: Space) -> Capabilities:
         if not isinstance(space, Reals | Columns):
             raise refused(self, "sequences of tokens")
+        require_nets(space)
         return Capabilities(
             density=Density.BOUND,
             given=Partial.ANY,
@@ -127,13 +130,13 @@ class VAE(GradientFamily, Encodes, LearnsPrior):
         )
 
     def sized(self, space: Space, work: Work) -> Self:
-        image = len(space.shape) == 3
+        grid = is_grid(space)
         return replace(
             self,
-            batch=self.batch or min(64 if image else 256, work.rows),
+            batch=self.batch or min(64 if grid else 256, work.rows),
             latent=self.latent or _latent_size(space),
-            width=self.width or (16 if image else 256),
-            depth=self.depth or (1 if image else 2),
+            width=self.width or (16 if grid else 256),
+            depth=self.depth or (1 if grid else 2),
             prior_components=self.prior_components or 32,
         )
 
@@ -196,7 +199,7 @@ class VAE(GradientFamily, Encodes, LearnsPrior):
         Given parts are kept as they are. Without them the draws are independent; with them they are approximate,
         by importance resampling and Metropolis-within-Gibbs (see `latent_given`).
         """
-        usual = 0.0 if len(net.space.shape) == 3 else 1.0
+        usual = 0.0 if is_grid(net.space) else 1.0
         temperature, parts = usual if how.temperature is None else how.temperature, []
         for rows in torch.arange(n).split(CHUNK):
             here = given.rows(slice(int(rows[0]), int(rows[-1]) + 1))
@@ -205,7 +208,9 @@ class VAE(GradientFamily, Encodes, LearnsPrior):
             else:
                 z = latent_given(net, here.x, here.context, rng)
             x = draw(net.space, net.observation(z, here.context), rng, temperature=temperature)
-            parts.append(x if here.x is None else _fill(net.space, here.x, x))
+            x = x if here.x is None else _fill(net.space, here.x, x)
+            beyond = net.space.drawn_beyond(len(x), here, rng) if isinstance(net.space, Reals) else None
+            parts.append(x if beyond is None else x.masked_fill(beyond, torch.nan))
         return torch.cat(parts) if parts else torch.empty(0, *net.space.shape)
 
     @torch.no_grad()

@@ -27,7 +27,7 @@ def encode(model: "Generator", data: Dataset) -> np.ndarray:
     space, found = model.codec.space, []
     for index in chunks(len(rows), space):
         part = rows.rows(index)
-        found.append(model.family.encode(model.net, space.unpack(part.x), part.context, how=model.how))
+        found.append(model.family.encode(model.net, part.unpacked(space), part.context, how=model.how))
     return torch.cat(found).cpu().numpy()
 
 

@@ -44,7 +44,7 @@ def drawer(model: "Generator", how: Sampling, rng: torch.Generator, listener: Li
         found = []
         for at in chunks(n, space):
             drawn = sample(at.stop - at.start, given=given.rows(at), rng=rng)
-            found.append(Encoded(space.pack(drawn.x), drawn.context))
+            found.append(Encoded.packed(space, drawn.x, drawn.context))
             listener(Progress("sampling", at.stop, n))
         return Encoded.joined(found)
 

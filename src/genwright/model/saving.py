@@ -11,6 +11,7 @@ from genwright.codecs import codec_from_json
 from genwright.constraints import Constraints
 from genwright.data.paths import existing, meant
 from genwright.errors import StorageError
+from genwright.families.family import NetFactory
 from genwright.families.rebuild import rebuild
 from genwright.families.recipe import recipe_from_json, recipe_to_json, sampling_from_json
 from genwright.folders import placed, replacing, settle, steadily
@@ -59,8 +60,11 @@ def write_generator(model: Generator, folder: Path) -> None:
     forget(folder / "texts", model.record.get("texts", {}).get("fingerprint"))
 
 
-def load(folder: str | Path, *, device: str = "auto") -> Generator:
-    """Read what `Generator.save` wrote, after checking every hash; raises StorageError on anything amiss."""
+def load(folder: str | Path, *, device: str = "auto", net: NetFactory | None = None) -> Generator:
+    """Read what `Generator.save` wrote, after checking every hash; raises StorageError on anything amiss.
+
+    `net` is the function that made its net, where the model was fitted with one: see `GradientFamily`.
+    """
     folder = existing(folder) or Path(folder)
     if not os.path.isdir(folder):
         hint = "; ".join(filter(None, (meant(folder), "give the folder that fit or run wrote")))
@@ -70,14 +74,14 @@ def load(folder: str | Path, *, device: str = "auto") -> Generator:
     codec = codec_from_json(described, where=str(folder / CODEC))
     tensors, _ = parse_tensors(raw[WEIGHTS], where=str(folder / WEIGHTS))
     target, where = choose_device(device), str(folder / RECIPE)
-    family = recipe_from_json(recipe, where=where)
-    net = rebuild(family, codec.space, codec.conditions, _under(tensors, "net/"), target)
+    family = recipe_from_json(recipe, where=where, net=net)
+    module = rebuild(family, codec.space, codec.conditions, _under(tensors, "net/"), target)
     saved = Saved(codec, described, where, target)
     found = [kind.load(recipe.get(kind.name), _under(tensors, f"{kind.name}/"), saved) for kind in PARTS]
     return Generator(
         codec=codec,
         family=family,
-        net=net,
+        net=module,
         parts=tuple(part for part in found if part is not None),
         record=checked(entry(recipe, "record", dict, where=where), where=f"{where}, record"),
         how=sampling_from_json(recipe, known=family.can(codec.space).how, where=where),

@@ -21,7 +21,7 @@ def score(model: "Generator", rows: Encoded, rng: torch.Generator) -> np.ndarray
     space, found = model.codec.space, []
     for index in chunks(len(rows), space):
         part = rows.rows(index)
-        x = space.unpack(part.x)
+        x = part.unpacked(space)
         own = model.family.log_prob(model.net, x, part.context, rng)
         found.append(own + sum(part.log_weight(x) for part in model.parts if isinstance(part, WeighsRows)))
     return torch.cat(found).double().cpu().numpy()

@@ -188,8 +188,7 @@ class CausalPixels(nn.Module):
         assert space.levels is not None
         self.conditions = conditions
         self.space, self.cell = space, 2.0 / (space.levels - 1)
-        channels_last = (*space.shape[1:], space.shape[0])
-        axes = [torch.arange(size) for size in channels_last]
+        axes = [torch.arange(size) for size in (*space.sides, space.channels)]
         self.sequence = CausalSequence(
             length=space.size,
             symbols=space.levels,
@@ -235,8 +234,8 @@ class CausalPixels(nn.Module):
         return self._raster(self.space.pack(x).long())
 
     def _raster(self, x: Tensor) -> Tensor:
-        return x.movedim(1, -1).flatten(1)
+        return self.space.as_grid(x).movedim(1, -1).flatten(1)
 
     def _unraster(self, s: Tensor) -> Tensor:
-        shape = self.space.shape
-        return s.unflatten(1, (*shape[1:], shape[0])).movedim(-1, 1)
+        space = self.space
+        return space.from_grid(s.unflatten(1, (*space.sides, space.channels)).movedim(-1, 1))

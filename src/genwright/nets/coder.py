@@ -1,13 +1,12 @@
-"""Encoders to and decoders from vectors for any record of real numbers: convolutional for images, an MLP otherwise."""
-
-import math
+"""Encoders to and decoders from vectors for any record of real numbers: by the nets of its axes."""
 
 import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from genwright.nets.context import embedding_of
-from genwright.nets.conv import ConvDecoder, ConvEncoder
+from genwright.nets.conv import ConvEncoder
+from genwright.nets.default import decoder_body, encoder_body
 from genwright.nets.mlp import MLP
 from genwright.nets.relaxation import relax, relaxed_size
 from genwright.spaces import Columns, Conditions, Discrete, Reals
@@ -15,31 +14,24 @@ from genwright.spaces import Columns, Conditions, Discrete, Reals
 CONTEXT_WIDTH = 32
 
 
-def real_shape(space: Reals | Columns) -> tuple[int, ...]:
-    """The shape of a record as an array of real numbers; columns are relaxed."""
-    return (relaxed_size(space),) if isinstance(space, Columns) else space.shape
+def real_space(space: Reals | Columns) -> Reals:
+    """The space of records as arrays of real numbers; columns are relaxed."""
+    return Reals((relaxed_size(space),)) if isinstance(space, Columns) else space
 
 
 def as_reals(space: Reals | Columns, x: Tensor) -> Float[Tensor, "n *s"]:
-    """Records as arrays of shape `real_shape(space)`."""
+    """Records as arrays in `real_space(space)`."""
     return relax(space, x) if isinstance(space, Columns) else x
 
 
 class Encoder(nn.Module):
-    """Arrays of `shape`, and the context they come with, to vectors of `outputs` numbers."""
+    """Arrays of `space`, and the context they come with, to vectors of `outputs` numbers."""
 
-    def __init__(
-        self, shape: tuple[int, ...], outputs: int, *, conditions: Conditions | None, width: int, depth: int
-    ) -> None:
+    def __init__(self, space: Reals, outputs: int, *, conditions: Conditions | None, width: int, depth: int) -> None:
         super().__init__()
         self.embedding = None if conditions is None else embedding_of(conditions, CONTEXT_WIDTH)
         condition = 0 if conditions is None else CONTEXT_WIDTH
-        self.body: nn.Module
-        if len(shape) == 3:
-            channels, height, across = shape
-            self.body = ConvEncoder((channels, height, across), outputs, width=width, depth=depth, condition=condition)
-        else:
-            self.body = MLP(math.prod(shape) + condition, outputs, width=width, depth=depth)
+        self.body = encoder_body(space, outputs, width=width, depth=depth, condition=condition)
 
     def forward(self, x: Float[Tensor, "n *s"], context: Float[Tensor, "n c"] | None) -> Float[Tensor, "n outputs"]:
         condition = x.new_zeros(len(x), 0) if self.embedding is None else self.embedding(context)
@@ -49,25 +41,20 @@ class Encoder(nn.Module):
 
 
 class Decoder(nn.Module):
-    """Vectors of `inputs` numbers, and the context to obey, to arrays of `shape`."""
+    """Vectors of `inputs` numbers, and the context to obey, to arrays of `space`, or to several one after the other."""
 
     def __init__(
-        self, inputs: int, shape: tuple[int, ...], *, conditions: Conditions | None, width: int, depth: int
+        self, inputs: int, space: Reals, *, conditions: Conditions | None, width: int, depth: int, copies: int = 1
     ) -> None:
         super().__init__()
-        self.shape = shape
+        self.shape = (copies, *space.shape)
         self.embedding = None if conditions is None else embedding_of(conditions, CONTEXT_WIDTH)
         vector = inputs + (0 if conditions is None else CONTEXT_WIDTH)
-        self.body: nn.Module
-        if len(shape) == 3:
-            channels, height, across = shape
-            self.body = ConvDecoder(vector, (channels, height, across), width=width, depth=depth)
-        else:
-            self.body = MLP(vector, math.prod(shape), width=width, depth=depth)
+        self.body = decoder_body(vector, space, copies=copies, width=width, depth=depth)
 
     def forward(self, z: Float[Tensor, "n inputs"], context: Float[Tensor, "n c"] | None) -> Float[Tensor, "n *s"]:
         vector = z if self.embedding is None else torch.cat([z, self.embedding(context)], dim=1)
-        return self.body(vector).unflatten(1, self.shape) if len(self.shape) != 3 else self.body(vector)
+        return self.body(vector).flatten(1).unflatten(1, self.shape).flatten(1, 2)
 
     def level_biases(self, space: Columns, *, values: int) -> tuple[Float[Tensor, "levels"], ...]:
         """What is added to the logits of each discrete column, where continuous ones take `values` outputs each."""

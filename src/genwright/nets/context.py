@@ -9,7 +9,7 @@ from torch import Tensor, nn
 from genwright.nets.conv import ConvEncoder
 from genwright.nets.mlp import MLP
 from genwright.nets.transformer import Transformer, everywhere
-from genwright.spaces import Columns, Conditions, Discrete, Reals, Tokens
+from genwright.spaces import Columns, Conditions, Discrete, Reals, Space, Tokens
 
 FREQUENCIES = (0.5, 1.0, 2.0)  # radians per standard deviation of an encoded value
 WIDTH = 16  # channels of the convolutions that read a condition
@@ -85,9 +85,8 @@ class ArrayEmbedding(nn.Module):
     def __init__(self, space: Reals, width: int) -> None:
         super().__init__()
         self.body: nn.Module
-        if len(space.shape) == 3:
-            channels, height, across = space.shape
-            self.body = ConvEncoder((channels, height, across), width, width=WIDTH, depth=1, condition=0)
+        if space.sides:
+            self.body = ConvEncoder(space, width, width=WIDTH, depth=1, condition=0)
         else:
             self.body = MLP(space.size, width, width=width, depth=1)
         self.unknown = nn.Parameter(torch.zeros(width))
@@ -125,6 +124,10 @@ def embedding_of(conditions: Conditions, width: int) -> ContextEmbedding | Joint
     return JointEmbedding(conditions, width) if conditions.others else ContextEmbedding(conditions.columns, width)
 
 
+def _is_text(space: Space) -> bool:
+    return isinstance(space, Tokens)
+
+
 class ReadsConditions(nn.Module):
     """A net of sequences, before which conditions stand: one position for columns and arrays, every token of texts.
 
@@ -135,9 +138,9 @@ class ReadsConditions(nn.Module):
     def __init__(self, conditions: Conditions | None, *, vocabulary: int, width: int) -> None:
         super().__init__()
         self.conditions = conditions
-        self.vector = None if conditions is None else conditions.without(Tokens)
+        self.vector = None if conditions is None else conditions.without(_is_text)
         self.condition = None if self.vector is None else embedding_of(self.vector, width)
-        texts = None if conditions is None else conditions.only(Tokens)
+        texts = None if conditions is None else conditions.only(_is_text)
         self.texts = None if texts is None else GivenTexts(texts, vocabulary, width)
         self.before = (self.condition is not None) + (0 if texts is None else texts.size)
 

@@ -61,7 +61,7 @@ class Leaves(nn.Module):
             below, above = F.embedding(lower, density), F.embedding(lower + 1, density)
             normal = -0.5 * value.square() - 0.5 * math.log(2.0 * math.pi)
             found = torch.lerp(below, above, share[:, None]).clamp(min=SMALLEST).log() + normal[:, None]
-        return found if bool(known.all()) else torch.where(known[:, None], found, 0.0)
+        return torch.where(known[:, None], found, 0.0)
 
     def log_mass(self, table: Float[Tensor, "l k"], j: int, allowed: Tensor) -> Float[Tensor, "k"]:
         """log P(x_j in the allowed set | state): a mask of levels, or an interval [low, high]."""

@@ -97,6 +97,8 @@ def _check(data: Dataset, family: Family | None, rules: Sequence[Rule]) -> None:
     if not isinstance(family, (Mixture, TreeMixture, Autoregressive, type(None))):
         hint = "take gw.TreeMixture, gw.Mixture or gw.Autoregressive"
         raise UnsupportedError(f"{family.name} is not fitted privately", where="privacy", hint=hint)
+    if getattr(family, "net", None) is not None:
+        raise UnsupportedError("no private fit with a net of your own", where="privacy", hint="leave net out")
     if isinstance(family, TreeMixture) and family.knots not in (None, KNOTS):
         what = f"knots={family.knots} in a private fit, which has {KNOTS}"
         raise ArgumentError(what, where="TreeMixture", hint="leave knots out")

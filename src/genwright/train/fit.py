@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from genwright.families.capabilities import check
-from genwright.families.family import ClosedFormFamily, Family, GradientFamily, LearnsPrior, Work
+from genwright.families.family import ClosedFormFamily, Family, GradientFamily, LearnsPrior, Work, untrained
 from genwright.randomness import seeded
 from genwright.spaces import Columns, Conditions, Encoded, Space
 from genwright.train.loop import Job, train
@@ -61,10 +61,10 @@ def fit_family(
     check(family, space, conditions)
     family = family.sized(space, work)
     with seeded(seed):
-        net = family.build(space, conditions).to(device)
+        net = untrained(family, space, conditions).to(device)
     if start is not None:
         start.enter(net)
-    rows, held_out = _on(device, train_rows), _on(device, valid_rows)
+    rows, held_out = train_rows.to(device), valid_rows.to(device)
 
     def trained() -> Kept:
         if isinstance(family, ClosedFormFamily):
@@ -157,8 +157,4 @@ def _fit_closed_form(
 def _refit_prior(family: LearnsPrior, net: nn.Module, space: Space, rows: Encoded, seed: int) -> None:
     rng = torch.Generator(rows.x.device).manual_seed(seed)
     some = rows.rows(torch.randperm(len(rows), generator=rng, device=rows.x.device)[:PRIOR_ROWS])
-    family.refit_prior(net, space.unpack(some.x), some.context, rng)
-
-
-def _on(device: torch.device, rows: Encoded) -> Encoded:
-    return Encoded(rows.x.to(device), None if rows.context is None else rows.context.to(device))
+    family.refit_prior(net, some.unpacked(space), some.context, rng)

@@ -115,7 +115,7 @@ def estimate_memory_mb(family: GradientFamily, net: nn.Module, space: Space, tra
     rows = train.rows(torch.arange(probe))
     with torch.autograd.graph.saved_tensors_hooks(keep, lambda tensor: tensor):
         for player in state.players:
-            player.loss(state.net, space.unpack(rows.x), rows.context, state.rng)
+            player.loss(state.net, rows.unpacked(space), rows.context, state.rng)
     weights = sum(p.numel() * p.element_size() for p in net.parameters())
     own = {p.untyped_storage().data_ptr() for p in state.net.parameters()}
     graph = sum(size for at, size in held.items() if at not in own) * (family.batch or probe) / probe

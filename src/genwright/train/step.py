@@ -22,7 +22,7 @@ def take_step(family: GradientFamily, state: State, space: Space, train: Encoded
     device = state.rng.device
     index = torch.randint(len(train), (family.batch,), generator=state.rng, device=device)
     rows = train.rows(index)
-    x = space.unpack(rows.x)
+    x = rows.unpacked(space)
     rate = learning_rate_factor(state.step, steps=plan.steps, decay_start=plan.decay_start) * 0.5**state.rescues
     products = torch.autocast(device.type, dtype=torch.bfloat16, enabled=plan.dtype == "bfloat16")
     parts: dict[str, float] = {}
@@ -56,6 +56,6 @@ def evaluate(family: GradientFamily, net: nn.Module, space: Space, valid: Encode
     total = 0.0
     for index in order.split(CHUNK):
         part = valid.rows(index)
-        total += float(family.held_out(net, space.unpack(part.x), part.context, rng)) * len(index)
+        total += float(family.held_out(net, part.unpacked(space), part.context, rng)) * len(index)
     net.train(was_training)
     return total / len(order)
