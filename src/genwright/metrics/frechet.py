@@ -96,7 +96,7 @@ def frechet(real: Features, fake: Features) -> float:
     12.0
     """
     centre = real.mean(0)  # sums of squares about a common centre lose no digits to a large mean
-    return _between(Moments.of(real - centre), Moments.of(fake - centre))
+    return _distance_from(Moments.of(real - centre))(Moments.of(fake - centre))
 
 
 def frechet_infinity(
@@ -177,10 +177,6 @@ def _less(whole: Moments, parts: list[Moments], skip: Skipped) -> Moments:
     for g in skip:
         whole = whole - parts[g]
     return whole
-
-
-def _between(a: Moments, b: Moments) -> float:
-    return _distance_from(a)(b)
 
 
 def _distance_from(a: Moments) -> Callable[[Moments], float]:

@@ -35,12 +35,8 @@ def meaning_of(name: str) -> Meaning | None:
     >>> meaning_of("strength: model A").question
     'How strong the system is in the eyes of the raters; 400 points more win ten times out of eleven.'
     """
-    return MEANINGS.get(name) or MEANINGS.get(name.split(":")[0]) or _numbered(name)
-
-
-def _numbered(name: str) -> Meaning | None:
-    """Scores whose name holds a number or a unit that the caller chose."""
-    return next((meaning for start, meaning in _BEGINNINGS.items() if name.startswith(start)), None)
+    numbered = next((meaning for start, meaning in _BEGINNINGS.items() if name.startswith(start)), None)
+    return MEANINGS.get(name) or MEANINGS.get(name.split(":")[0]) or numbered
 
 
 def _describes(question: str) -> Meaning:

@@ -44,7 +44,8 @@ def fit_products(
     The mixture of products is that of Liu, Vietri & Wu 2021, arXiv:2106.07153 ("GEM"), section 4, with free logits.
     Between the cells of a coarse cell, shares are those of the single field.
     """
-    single = torch.cat([_summed(shares, coarse) for shares, coarse in zip(singles.shares, pairs.coarse, strict=True)])
+    in_coarse = [np.bincount(coarse, weights=each) for each, coarse in zip(singles.shares, pairs.coarse, strict=True)]
+    single = torch.from_numpy(np.concatenate(in_coarse)).float()
     start = single.clamp(min=LEAST_SHARE).log()
     logits = (start + SPREAD * torch.randn(components, len(single), generator=rng)).requires_grad_()
     weights = torch.zeros(components, requires_grad=True)
@@ -78,11 +79,6 @@ def fit_products(
 def _laws(logits: Float[Tensor, "k l"], sizes: list[int]) -> Float[Tensor, "k l"]:
     """The law of each field's coarse cells in each component."""
     return torch.cat([part.softmax(dim=1) for part in logits.split(sizes, dim=1)], dim=1)
-
-
-def _summed(shares: Float[np.ndarray, " f"], coarse: np.ndarray) -> Float[Tensor, "c"]:
-    """Shares of coarse cells."""
-    return torch.from_numpy(np.bincount(coarse, weights=shares)).float()
 
 
 def _refined(law: Float[Tensor, "k c"], coarse: np.ndarray, shares: Float[np.ndarray, " f"]) -> Float[Tensor, "k f"]:

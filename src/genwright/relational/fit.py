@@ -169,7 +169,8 @@ def _fit_table(
         return None
     if layout.parent is not None:
         return _fit_children(database, layout, parts, how)
-    data = replace(own_rows(database, layout), fixed_split=_split(parts[layout.table]))
+    split = Split(*(np.flatnonzero(parts[layout.table] == k) for k in (TRAIN, VALID, TEST)))
+    data = replace(own_rows(database, layout), fixed_split=split)
     return fit(data, family=family, **vars(how))
 
 
@@ -198,10 +199,6 @@ def _parts(database: Database, layout: Layout, parts: Mapping[str, np.ndarray]) 
         return own
     rows = database.parent_rows(layout.parent)
     return np.where(rows < 0, own, parts[layout.parent.parent][rows])
-
-
-def _split(part: Int8[np.ndarray, " n"]) -> Split:
-    return Split(*(np.flatnonzero(part == k) for k in (TRAIN, VALID, TEST)))
 
 
 def _fit_children(database: Database, layout: Layout, parts: Mapping[str, np.ndarray], how: Effort) -> Generator:
