@@ -69,7 +69,7 @@ def texts(n: int = 60) -> list[str]:
 def tables(folder) -> None:
     whole = patients()
     whole.to_csv(folder / "patients.csv", index=False)
-    for i, name in enumerate(("train", "test", "held_out", "ours", "theirs", "a", "b")):
+    for i, name in enumerate(("train", "test", "held_out", "ours", "theirs", "a", "b", "new")):
         whole.sample(160, random_state=i).to_csv(folder / f"{name}.csv", index=False)
     (folder / "rules.json").write_text('[{"rule": "range", "column": "visits", "low": 1}]')
     whole.head(5).assign(weight=None, outcome=None).to_csv(folder / "partial.csv", index=False)
@@ -100,6 +100,11 @@ def world(tmp_path_factory):
     tables(folder)
     for name in ("photos", "pictures", "a", "b", "c", "fakes", "ours", "theirs", "restored", "originals"):
         pictures(folder / name)
+    pictures(folder / "captioned")
+    told = [
+        {"file": f"{('cat', 'dog')[i % 2]}/{i}.png", "caption": f"a {('dark', 'light')[i % 2]} one"} for i in range(100)
+    ]
+    (folder / "captioned" / "captions.jsonl").write_text("".join(json.dumps(each) + "\n" for each in told))
     for seed, name in enumerate(("voices_a", "voices_b")):
         sounds(folder / name, 30, seed=seed)
     for name in ("a", "b", "texts", "generated"):
@@ -111,6 +116,7 @@ def world(tmp_path_factory):
         for data in ("patients.csv", "adults.csv", "orders.csv", "prose.txt", "digits", "wine"):
             family = "autoregressive" if data == "prose.txt" else "mixture"
             done("fit", data, "--family", family, "--steps", "2", "--out", f"runs/{data.split('.')[0]}")
+        done("fit", "patients.csv", "--family", "vae", "--steps", "2", "--out", "runs/first")
         for family in ("vae", "flow"):
             done("sample", "runs/digits", "-n", "60", "--seed", len(family), "--out", f"runs/{family}/samples")
         done("sample", "runs/digits", "-n", "60", "--out", "other_fakes")

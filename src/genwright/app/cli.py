@@ -171,7 +171,7 @@ def fit(
     genwright fit patients.csv --epsilon 3 --delta 1e-6
     genwright fit "postgresql://ann@host/shop?table=orders" --out runs/orders
     genwright fit captioned/ --target image --derive "image: low resolution"
-    genwright fit new.csv --start runs/patients --minutes 1
+    genwright fit new.csv --start runs/first --minutes 1
 
     Stopped with Ctrl-C, the same command goes on where it was.
     """
