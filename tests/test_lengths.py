@@ -51,7 +51,7 @@ def test_padding_is_left_out_and_samples_have_lengths(name, space):
             player.loss(model.net, some.unpacked(space), None, torch.Generator().manual_seed(0))
             for some in (data, other)
         ]
-        assert {name: float(value) for name, value in each[0].items()} == each[1]
+        assert {name: float(value.detach()) for name, value in each[0].items()} == each[1]
     with torch.no_grad(), seeded(0):
         rng = torch.Generator().manual_seed(0)
         drawn = space.lengths_of(model.family.sample(model.net, 200, rng=rng))

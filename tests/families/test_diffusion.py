@@ -18,7 +18,7 @@ class ExactNet(FlowNet):
 
     def __init__(self, family: Diffusion) -> None:
         super().__init__()
-        self.space, self.context, self.family = Reals((1,)), None, family
+        self.space, self.conditions, self.family = Reals((1,)), None, family
 
     def forward(self, x, t, context=None, known=None):
         alpha, sigma = (each[:, None] for each in self.family.schedule(t.double()))
