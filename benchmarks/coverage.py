@@ -4,7 +4,8 @@
     python -m benchmarks.coverage --replications 100 --only "kernel distance"
 
 The truth is the value expected at this n, taken as the mean over all replications: a metric that is biased at finite n
-is read beside a floor with the same n. `null`: real and generated records follow one law; `apart`: they do not.
+is read beside a floor with the same n. `null`: real and generated records follow one distribution; `apart`: they do
+not.
 """
 
 import argparse
@@ -34,14 +35,14 @@ def cloud(rng: np.random.Generator, n: int, *, shift: float = 0.0, scale: float 
 
 @dataclass(frozen=True)
 class Case:
-    """One metric on one pair of laws: `measure` draws both sets and returns the scores."""
+    """One metric on one pair of distributions: `measure` draws both sets and returns the scores."""
 
     name: str
     measure: Callable[[np.random.Generator], Sequence[Score]]
 
 
 def on_features(metric: Callable[..., Score | tuple[Score, ...]], apart: bool, rng: np.random.Generator) -> list[Score]:
-    """A metric of two sets of features, drawn from one law or from two."""
+    """A metric of two sets of features, drawn from one distribution or from two."""
     real = cloud(rng, N)
     fake = cloud(rng, N, shift=0.25, scale=1.2) if apart else cloud(rng, N)
     found = metric(real, fake, features="simulated", seed=int(rng.integers(2**31)))

@@ -12,10 +12,11 @@ from pathlib import Path
 PAGE = Path(__file__).parents[1] / "docs" / "evidence" / "coverage.md"
 HEAD = """# Do 95 % intervals hold what they promise?
 
-Both sets of records are drawn anew in every replication, from one law (*null*, shift 0) or from two (*apart*, shift
-above 0). The truth is the value expected at this n, the mean of all replications: a metric that is biased at finite n
-is read beside a floor with the same n. An honest 95 % interval holds it in 95 of 100 replications; with 1,000 a share
-within .936 and .964 is no evidence against that, with 200 within .92 and .98. Shares outside .93 to .97 are in bold.
+Both sets of records are drawn anew in every replication, from one distribution (*null*, shift 0) or from two (*apart*,
+shift above 0). The truth is the value expected at this n, the mean of all replications: a metric that is biased at
+finite n is read beside a floor with the same n. An honest 95 % interval holds it in 95 of 100 replications; with 1,000
+a share within .936 and .964 is no evidence against that, with 200 within .92 and .98. Shares outside .93 to .97 are in
+bold.
 
     python -m benchmarks.coverage > features.jsonl
     python -m benchmarks.coverage_tables --replications 1000 > tables.jsonl

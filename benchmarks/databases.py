@@ -1,4 +1,5 @@
-"""A simulated shop of known law, fitted as a database: what a generated one keeps of it, beside a second real draw.
+"""A simulated shop of known distribution, fitted as a database: what a generated one keeps of it, beside a second real
+draw.
 
 python -m benchmarks.databases --customers 2000 --minutes 1
 """
@@ -15,7 +16,7 @@ from benchmarks.common import record
 
 
 def main() -> None:
-    """Fit, generate, and compare every fact: laws by their Kolmogorov-Smirnov distance, numbers as they are."""
+    """Fit, generate, and compare every fact: distributions by their Kolmogorov-Smirnov distance."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--customers", type=int, default=2000)
     parser.add_argument("--minutes", type=float, default=1.0)

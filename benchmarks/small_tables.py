@@ -97,7 +97,7 @@ def main() -> None:
     lines = []
     for name, data in tables().items():
         of_law = [system for system in ("floor", "copula") if system in options.systems]
-        cases = (name, data, options.systems), (f"drawn from the law of {name}", simulated(data), of_law)
+        cases = (name, data, options.systems), (f"drawn from the distribution of {name}", simulated(data), of_law)
         for label, rows, systems in cases:
             for system in systems:
                 seeds = range(options.splits)
@@ -116,10 +116,10 @@ def page(lines: list[str], splits: int, minutes: float) -> str:
         f"{splits} random halvings of scikit-learn's tables. C2ST against the held-out half: 1 cannot be told apart.",
         "Nearest-row share: .5 is ideal, 1 a copier. The floor is the training half itself, which is a copier.",
         "Families that stop by held-out rows are given one in ten rows of the half for that; the copula, which does",
-        "not, learns from all of it. Rows that the copula draws together are balanced: each has the exact law, but",
-        "means and correlations of all are off by less than those of independent rows, of which the next line tells.",
-        "Tables drawn from the law of another are made by a copula that was fitted to all of it: there the copula has",
-        "the right form, and only what half of the rows cannot tell is left to see.",
+        "not, learns from all of it. Rows that the copula draws together are balanced: each has its exact share,",
+        "but means and correlations of all are off by less than those of independent rows, of which the next tells.",
+        "Tables drawn from the distribution of another are made by a copula fitted to all of it: there the copula",
+        "has the right form, and only what half of the rows cannot tell is left to see.",
         "",
         "| table | system | C2ST | nearest-row share | median seconds to fit |",
         "|---|---|---|---|---|",

@@ -1,9 +1,9 @@
 """Autoregressive models: one value after the other, each given those before it.
 
-Every law factorises as p(x) = p(x_1) p(x_2|x_1) p(x_3|x_1, x_2) ...; so a model that predicts the next value well is a
-generative model with an exact likelihood. The same idea serves text (byte after byte: a prompt is continued), tables
-(columns in any order: any of them can be given) and images (pixel after pixel: the lower half follows from the upper).
-Temperature sharpens the law of the next value, top-k and top-p cut off its tail.
+Every distribution factorises as p(x) = p(x_1) p(x_2|x_1) p(x_3|x_1, x_2) ...; so a model that predicts the next value
+well is a generative model with an exact likelihood. The same idea serves text (byte after byte: a prompt is continued),
+tables (columns in any order: any of them can be given) and images (pixel after pixel: the lower half follows from the
+upper). Temperature sharpens the distribution of the next value, top-k and top-p cut off its tail.
 
     python examples/autoregressive.py
 

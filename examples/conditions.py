@@ -1,13 +1,14 @@
 """Conditions on any columns: values, ranges, sets, shares, and rows of which only a part is known.
 
-A model with exact conditional laws need not draw and throw away until rows fit: it draws from the law given the
-conditions. Here a mixture has learned the wines of three growers.
+A model with exact conditional distributions need not draw and throw away until rows fit: it draws from the distribution
+given the conditions. Here a mixture has learned the wines of three growers.
 
     python examples/conditions.py
 
-You should see every row agree with its conditions; their other columns follow the same law as rows drawn without
-conditions of which those that fit were kept, at a fraction of the draws; the growers in just the shares asked for; and
-hidden measurements filled in closer to the truth than by the mean of their column, with a spread that says how sure.
+You should see every row agree with its conditions; their other columns follow the same distribution as rows drawn
+without conditions of which those that fit were kept, at a fraction of the draws; the growers in just the shares asked
+for; and hidden measurements filled in closer to the truth than by the mean of their column, with a spread that says how
+sure.
 """
 
 from pathlib import Path
@@ -66,7 +67,7 @@ def meets(data: Dataset) -> np.ndarray:
 
 
 def distance(a: Dataset, b: Dataset) -> float:
-    """Energy distance of the other columns, each in units of its spread; about 0 for equal laws."""
+    """Energy distance of the other columns, each in units of its spread; about 0 for equal distributions."""
     first, second = (np.stack([each.columns[name][:600] for name in OTHERS], axis=1) for each in (a, b))
     scale = second.std(0)
     return float(energy_distance(torch.tensor(first / scale), torch.tensor(second / scale)))

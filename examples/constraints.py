@@ -1,7 +1,8 @@
 """Rules that hold in every row: declared once, kept by every family, and checked before training.
 
 The largest of a tumour's cells are no smaller than its cells are on average, and areas are not negative. A model learns
-that only nearly. Declared as rules, it holds in all rows, after rounding, and the rest of the law stays what it was.
+that only nearly. Declared as rules, it holds in all rows, after rounding, and the rest of the distribution stays what
+it was.
 
     python examples/constraints.py
 

@@ -77,7 +77,7 @@ def grid(n: int) -> tuple[np.ndarray, float]:
 
 
 def distance(a: np.ndarray, b: np.ndarray) -> float:
-    """Energy distance between two sets of wines, each measurement in units of its spread; about 0 for equal laws."""
+    """Energy distance between two sets of wines, each number in units of its spread; about 0 if they are alike."""
     scale = b.std(0)
     return float(energy_distance(torch.tensor(a / scale), torch.tensor(b / scale)))
 

@@ -1,4 +1,4 @@
-"""The generator framework: encoder, decoder, a learned law of latents, and generate.
+"""The generator framework: encoder, decoder, a learned distribution of latents, and generate.
 
 Every latent generator is the same few parts: `encode` finds the latent of a record, `decode` makes a record from a
 latent, and a prior says which latents to draw. Training a VAE asks latents to be N(0, I), but they never quite are; so

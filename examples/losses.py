@@ -46,8 +46,8 @@ EXPECTED = {
     "diffusion: loss at the exact denoiser / closed form": (0.98, 1.02),  # 0.994
     "flow: loss at the exact velocity / closed form": (0.98, 1.02),  # 1.001
     "GAN: classic loss of the exact critic / (log 4 - 2 JSD)": (0.98, 1.02),  # 1.001
-    "GAN: classic loss, equal laws / log 4": (1 - 1e-6, 1 + 1e-6),  # 1
-    "GAN: relativistic loss, equal laws / log 2": (1 - 1e-6, 1 + 1e-6),  # 1
+    "GAN: classic loss, equal distributions / log 4": (1 - 1e-6, 1 + 1e-6),  # 1
+    "GAN: relativistic loss, equal distributions / log 2": (1 - 1e-6, 1 + 1e-6),  # 1
     "trained VAE / entropy": (0.98, 1.1),  # 1.002
     "trained diffusion / closed form": (0.97, 1.1),  # 1.000
     "trained flow / closed form": (0.97, 1.1),  # 1.046
@@ -135,7 +135,8 @@ class ExactFlow(FlowNet):
 
 
 def diffusion_floor(law: Tensor, rows: Tensor) -> float:
-    """Mean over times of min(SNR, 5) E|x - E[x | x_t]|^2 per coordinate, for a Gaussian with principal variances `law`.
+    """Mean over times of min(SNR, 5) E|x - E[x | x_t]|^2 per coordinate, for a Gaussian with principal variances
+    `distribution`.
 
     On a finite set of rows, whose own variances along the same directions are `rows`; with many they are equal and
     the error is Var[x | x_t].
@@ -167,7 +168,7 @@ def exact_denoisers() -> dict[str, float]:
 
 
 def exact_game() -> dict[str, float]:
-    """The critic log p(x) / q(x) for N(0, 1) against N(1, 1); and one that sees equal laws, so scores all alike."""
+    """The critic log p(x) / q(x) for N(0, 1) against N(1, 1); and one that sees no difference, so scores all alike."""
     real, fake = torch.randn(200_000, generator=rng(7)), 1 + torch.randn(200_000, generator=rng(8))
     p, q = Normal(0.0, 1.0), Normal(1.0, 1.0)
 
@@ -183,8 +184,8 @@ def exact_game() -> dict[str, float]:
         "GAN: classic loss of the exact critic / (log 4 - 2 JSD)": float(
             non_saturating(critic(real), critic(fake)) / (math.log(4) - 2 * divergence)
         ),
-        "GAN: classic loss, equal laws / log 4": float(non_saturating(0 * alike, 0 * alike)) / math.log(4),
-        "GAN: relativistic loss, equal laws / log 2": float(relativistic(alike, alike)) / math.log(2),
+        "GAN: classic loss, equal distributions / log 4": float(non_saturating(0 * alike, 0 * alike)) / math.log(4),
+        "GAN: relativistic loss, equal distributions / log 2": float(relativistic(alike, alike)) / math.log(2),
     }
 
 

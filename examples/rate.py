@@ -104,7 +104,7 @@ def plan() -> float:
 
 
 def outcomes(gap: float) -> tuple[float, float, float]:
-    """Probabilities that the left wins, loses and ties, by Davidson's law."""
+    """Probabilities that the left wins, loses and ties, by Davidson's distribution."""
     weights = np.array([np.exp(gap / 2), np.exp(-gap / 2), TIES])
     win, lose, tie = (weights / weights.sum()).tolist()
     return win, lose, tie

@@ -21,7 +21,7 @@ MIN_ECE_PER_BIN = 10  # predictions
 class Ensemble(enum.StrEnum):
     """How the spread of k samples, E|X - X'|, is estimated in the CRPS."""
 
-    FAIR = "fair"  # over pairs of different samples: unbiased for the law they are drawn from (Ferro 2014)
+    FAIR = "fair"  # over pairs of different samples: unbiased for the distribution they are drawn from (Ferro 2014)
     EMPIRICAL = "empirical"  # over all pairs: the CRPS of the k samples themselves taken as the forecast
     PWM = "probability-weighted moments"  # by order statistics: the fair one, computed in O(k log k)
 

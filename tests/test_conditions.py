@@ -1,4 +1,4 @@
-"""Ranges, sets and shares through `Generator.sample`, and `Generator.impute`: every row matches, in the right law."""
+"""Ranges, sets and shares through `Generator.sample`, and `Generator.impute`: every row matches, as often as due."""
 
 import datetime
 import warnings
@@ -99,7 +99,7 @@ def test_values_off_the_data_grid_in_a_set_are_drawn_too(mixture):
 
 
 def test_a_range_on_one_column_leaves_the_exact_law_of_the_other():
-    """x standard normal and y = x + noise: y given x in a range has the law of the truncated normal plus noise."""
+    """x standard normal and y = x + noise: y given x in a range is the truncated normal plus noise."""
     draw = np.random.default_rng(3)
     x = draw.normal(size=6000)
     data = gw.read(pd.DataFrame({"x": x, "y": x + 0.5 * draw.normal(size=6000)}))
@@ -211,7 +211,7 @@ def test_values_never_seen_are_kept_and_conditioned_on_as_the_nearest(mixture):
 
 def test_imputation_says_what_it_cannot_do(mixture, vae):
     rows = incomplete(5)
-    with pytest.raises(UnsupportedError, match="vae has no exact conditional laws"):
+    with pytest.raises(UnsupportedError, match="vae has no exact conditional distributions"):
         vae.impute(rows)
     with pytest.raises(ArgumentError, match="no field called 'nte'"):
         mixture.impute(rows, keep_missing=["nte"])

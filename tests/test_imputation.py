@@ -1,4 +1,4 @@
-"""Completed rows: drawn from the right conditional law, and otherwise as they were given."""
+"""Completed rows: drawn from the right conditional distribution, and otherwise as they were given."""
 
 import numpy as np
 import pandas as pd

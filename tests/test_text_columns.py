@@ -10,7 +10,7 @@ import torch
 
 import genwright as gw
 from genwright.codecs import codec_from_json
-from genwright.codecs.text_columns import MOST_TOKENS, TextColumnsCodec
+from genwright.codecs.text_columns import MAX_TOKENS, TextColumnsCodec
 from genwright.data.dataset import Category, Identifier, Text
 from genwright.data.inspect import inspect
 from genwright.data.write import write
@@ -202,7 +202,7 @@ def test_only_characters_that_were_met_come_up(data):
 def test_long_texts_are_cut_with_a_note():
     table = pd.DataFrame({"y": range(0, 120, 3), "note": [f"is so {i} " + f"{i}-" * 400 for i in range(40)]})
     codec = TextColumnsCodec.fit(gw.read(table, schema={"y": "number"}), rng=torch.Generator())
-    assert codec.length == MOST_TOKENS and re.search("40 of 40 texts are cut", codec.notes[0])
+    assert codec.length == MAX_TOKENS and re.search("40 of 40 texts are cut", codec.notes[0])
 
 
 def test_what_cannot_be_fitted(data):

@@ -71,14 +71,14 @@ These are tested against closed forms, simulation or brute force.
 |---|---|---|
 """
 ELSEWHERE = (
-    ("bits per byte, perplexity", "the entropy of known laws", "tests/metrics/test_text.py"),
+    ("bits per byte, perplexity", "the entropy of known distributions", "tests/metrics/test_text.py"),
     ("byte 4-gram divergence", "counts by hand", "tests/metrics/test_text.py"),
     ("distinct-n, longest copied run", "counts by hand", "tests/metrics/test_text.py"),
     ("repetition", "counts by hand", "tests/metrics/test_repetition.py"),
     ("coherence", "shuffled texts", "tests/metrics/test_coherence.py"),
-    ("α-precision, β-recall", "laws with known support", "tests/metrics/test_manifolds.py"),
+    ("α-precision, β-recall", "distributions with known support", "tests/metrics/test_manifolds.py"),
     ("ELBO, importance-weighted bound", "likelihoods in closed form", "tests/experiments/test_calibration.py"),
-    ("discriminative and predictive scores", "equal and known laws", "tests/experiments/test_series_judges.py"),
+    ("discriminative and predictive scores", "known distributions", "tests/experiments/test_series_judges.py"),
     ("spectral distance", "known spectra", "tests/experiments/test_series.py"),
     ("distance to the closest record", "planted copies", "tests/metrics/test_manifolds.py"),
     ("exact copies", "planted copies", "tests/audit/test_copies.py"),

@@ -230,7 +230,7 @@ def type_one_words(told: Sequence[dict[str, Any]]) -> Iterator[str]:
         off = [row for row in rows if within(row) == "**no**"]
         often = [row["score"] for row in off if row["told_apart"] > 0.05]
         seldom = [row["score"] for row in off if row["told_apart"] < 0.05]
-        both = f"Both with a fault of {fault}" if fault else "Both of the real law"
+        both = f"Both with a fault of {fault}" if fault else "Both of the real distribution"
         yield f"- {both}: {len(rows) - len(off)} of {len(rows)} metrics tell 5 % ± 1 apart, up to the standard error."
         yield f"  Too often, so that p-values are not to be believed: {', '.join(often) or 'none'}."
         yield f"  Too seldom, so that small differences are missed rather than invented: {', '.join(seldom) or 'none'}."
@@ -277,20 +277,20 @@ Made by `python -m benchmarks.sanity run --data DIR --out battery.jsonl`, `pytho
 studies) and `python -m benchmarks.sanity write battery.jsonl copies.jsonl type_one.jsonl`: about 8 and 15 minutes of
 one core. The same numbers, with their spread over draws, are in `sanity.jsonl`.
 
-Real records that no metric had seen were spoilt by known amounts and measured as if a generator had made them. Each row
-is one metric on one mistake that it is designated to see (`benchmarks.sanity.designations` is that table). The first
-value is the floor, real against real; the others stand at five equal steps of strength, each a mean over several draws.
-A metric that *rises* or *falls* must reach a Spearman coefficient of {monotone} with the amount. One that *stays* must
-keep within the floor's 95 % interval: these are blind spots to know of, such as the logistic C2ST's for broken
-dependence and every distance's for copies. "Seen from" is the least strength outside that interval: what the metric can
-see at this n.
+Real records that no metric had seen were damaged by known amounts and measured as if a generator had made them. Each
+row is one metric on one mistake that it is designated to see (`benchmarks.sanity.designations` is that table). The
+first value is the floor, real against real; the others stand at five equal steps of strength, each a mean over several
+draws. A metric that *rises* or *falls* must reach a Spearman coefficient of {monotone} with the amount. One that
+*stays* must keep within the floor's 95 % interval: these are blind spots to know of, such as the logistic C2ST's for
+broken dependence and every distance's for copies. "Seen from" is the least strength outside that interval: what the
+metric can see at this n.
 """
 STUDIES = """Planted copies: generated records are unseen real ones, of which 1 % are replaced by training records with
 noise of 2 % of each feature's standard deviation (exact copies: by the records as they are). A test must flag these
-and at most 1 % of honest generators. Two honest generators: both of one law, against shared real records, compared as
-`genwright compare` does it; 5 % of such pairs may be told apart. That law is the real one, where distances stand at
-their least value, and one with a fault (numbers shifted by .3, or three words in ten drawn at random), as generators
-have them.
+and at most 1 % of honest generators. Two honest generators: both of one distribution, against shared real records,
+compared as `genwright compare` does it; 5 % of such pairs may be told apart. That distribution is the real one, where
+distances stand at their least value, and one with a fault (numbers shifted by .3, or three words in ten drawn at
+random), as generators have them.
 """
 
 

@@ -1,6 +1,6 @@
 """The sanity battery: does each metric see the mistakes that it claims to see, and stay still where it should?
 
-Unseen real records are spoilt by known amounts (`benchmarks.sanity.corruptions`) and measured as if they had been
+Unseen real records are damaged by known amounts (`benchmarks.sanity.corruptions`) and measured as if they had been
 generated. A metric passes where its mean over several draws follows the amount: Spearman's coefficient at least 0.95.
 """
 

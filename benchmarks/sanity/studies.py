@@ -4,8 +4,9 @@
     python -m benchmarks.sanity.studies type-one --out type_one.jsonl
 
 copies: a generator that gives real, unseen records but for 1 % training records, slightly changed, and one that gives
-no copies at all: how often is each called a copier? type-one: two generators of one law, held against shared real
-records, of that law or with the same fault in both: how often does the difference of their scores have p < 0.05?
+no copies at all: how often is each called a copier? type-one: two generators of one distribution, held against shared
+real records, of that distribution or with the same fault in both: how often does the difference of their scores have p
+< 0.05?
 """
 
 import argparse
@@ -122,7 +123,7 @@ def copies_study(folder: Path | None, replications: int) -> Iterator[dict[str, A
 # ---- type-I error ---------------------------------------------------------------------------------------------------
 
 Scores = Sequence[Score]
-Pair = tuple[Scores, Scores]  # of two generators of one law, against shared real records
+Pair = tuple[Scores, Scores]  # of two generators of one distribution, against shared real records
 
 
 def _listed(found: Score | tuple[Score, ...]) -> Scores:

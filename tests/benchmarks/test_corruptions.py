@@ -48,7 +48,7 @@ OF_SERIES = [
 ]
 
 
-@pytest.mark.parametrize("spoilt", OF_IMAGES)
+@pytest.mark.parametrize("damaged", OF_IMAGES)
 def test_images_change_with_the_amount_and_stay_images(spoilt):
     data = shown()
     still, little, much = (spoilt(data, amount, rng=rng()) for amount in (0.0, 0.4, 1.0))
@@ -73,7 +73,7 @@ def test_shuffled_labels_keep_their_counts():
     assert 0 < changed(moved.columns["class"], data.columns["class"]).sum() <= 20
 
 
-@pytest.mark.parametrize("spoilt", OF_TABLES)
+@pytest.mark.parametrize("damaged", OF_TABLES)
 def test_a_share_of_the_rows_changes(spoilt):
     data = table(200)
     assert not changed(spoilt(data, 0.0, rng=rng()).columns["x"], data.columns["x"]).any()
@@ -112,7 +112,7 @@ def test_modes_go_one_by_one():
     assert len(spoil.without_modes(modes, 0.8, n=60, rng=rng())) == 60  # of 40 that are left, some twice
 
 
-@pytest.mark.parametrize("spoilt", OF_TEXTS)
+@pytest.mark.parametrize("damaged", OF_TEXTS)
 def test_texts_change_with_the_amount(spoilt):
     assert spoilt(TEXTS, 0.0, rng=rng()) == TEXTS
     assert sum(a != b for a, b in zip(spoilt(TEXTS, 0.8, rng=rng()), TEXTS, strict=True)) == len(TEXTS)
@@ -129,7 +129,7 @@ def test_words_sentences_and_phrases():
     assert sum(t.startswith("copy") for t in copied) == len({t for t in copied if t.startswith("copy")}) == 5
 
 
-@pytest.mark.parametrize("spoilt", OF_SERIES)
+@pytest.mark.parametrize("damaged", OF_SERIES)
 def test_series_change_with_the_amount(spoilt):
     x = series()
     still, little, much = (spoilt(x, amount, rng=rng()) for amount in (0.0, 0.4, 1.0))

@@ -1,4 +1,4 @@
-"""Classifier: Bayes' rule is exact where the law is known, on arrays and tables, with gaps, and with few labels."""
+"""Classifier: Bayes' rule is exact where the distribution is known, on arrays and tables, with gaps and few labels."""
 
 import numpy as np
 import pandas as pd

@@ -1,4 +1,4 @@
-"""Regressor: mean, spread, quantiles and density of y given x are those of known laws."""
+"""Regressor: mean, spread, quantiles and density of y given x are those of known distributions."""
 
 import re
 

@@ -22,7 +22,7 @@ LABEL = Columns((Discrete("label", 2),))
 
 
 def rough(family: Autoregressive, space, context=None) -> torch.nn.Module:
-    """A net with random weights throughout, so that its laws are far from uniform."""
+    """A net with random weights throughout, so that its distributions are far from uniform."""
     torch.manual_seed(0)
     net = family.build(space, None if context is None else Conditions(context))
     for weight in (*block_matrices(net), net.sequence.lm_head.weight):

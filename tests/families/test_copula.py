@@ -23,7 +23,7 @@ MIXED = Columns((Discrete("class", 2), Discrete("state", 2), Continuous("a", sta
 
 
 def student_net() -> StudentCells:
-    """Two cells with made-up laws."""
+    """Two cells with made-up distributions."""
     net = StudentCells(MIXED, None, cells=2)
     net.log_weights.copy_(torch.tensor([0.3, 0.7]).double().log())
     net.tables.copy_(torch.tensor([[[0.9, 0.1], [0.2, 0.8]], [[0.6, 0.4], [0.75, 0.25]]]).double())

@@ -1,4 +1,4 @@
-"""Masked diffusion: its bound against exact likelihoods, its sampler against the law it defines, prompts, seeds."""
+"""Masked diffusion: its bound against exact likelihoods, its sampler against what it defines, prompts, seeds."""
 
 import itertools
 from dataclasses import replace
@@ -21,7 +21,7 @@ LABEL = Conditions(Columns((Discrete("label", 2),)))
 
 
 class TrueConditionals(nn.Module):
-    """Stands in for the net: the exact p(x_t | revealed tokens) of a known law over records of four binary tokens."""
+    """Stands in for the net: the exact p(x_t | revealed tokens) of a known distribution of four binary tokens."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ def test_one_token_per_round_samples_the_true_law() -> None:
 
 
 def test_the_bound_is_below_the_likelihood_of_what_the_sampler_draws() -> None:
-    """For a net whose conditionals fit no single law: exact p(x) is the mean over all orders of revealing."""
+    """For a net whose conditionals fit no single distribution: exact p(x) is the mean over all orders of revealing."""
     net, x = rough(), torch.tensor([[0, 1, 1, 0], [1, 0, 2, 2]])
     law = torch.zeros(2)
     for order in itertools.permutations(range(4)):

@@ -20,7 +20,7 @@ def rng(seed: int = 0) -> torch.Generator:
 
 
 def rows(n: int) -> torch.Tensor:
-    """Levels with the law JOINT; x is .6 (a - 1) + .6 noise, y is .8 x + .3 noise."""
+    """Levels with the distribution JOINT; x is .6 (a - 1) + .6 noise, y is .8 x + .3 noise."""
     cell = torch.multinomial(JOINT.flatten(), n, replacement=True, generator=rng(1))
     a, b = cell // 3, cell % 3
     x = 0.6 * (a - 1) + 0.6 * torch.randn(n, generator=rng(2))

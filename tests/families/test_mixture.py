@@ -1,4 +1,4 @@
-"""Mixture: EM climbs, known laws are recovered, densities and conditionals are exact."""
+"""Mixture: EM climbs, known distributions are recovered, densities and conditionals are exact."""
 
 import dataclasses
 import itertools

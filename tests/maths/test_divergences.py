@@ -19,7 +19,7 @@ def test_gaussian_kl_agrees_with_torch():
 
 
 def test_energy_distance_of_shifted_gaussians():
-    """In one dimension, 2 E|X - Y| - E|X - X'| - E|Y - Y'| follows from the folded normal law."""
+    """In one dimension, 2 E|X - Y| - E|X - X'| - E|Y - Y'| follows from the folded normal distribution."""
     rng = torch.Generator().manual_seed(1)
     x = torch.randn(3000, 1, generator=rng)
     y = torch.randn(3000, 1, generator=rng) + 2.0

@@ -1,4 +1,4 @@
-"""Shrinkage of covariances: closer to the law than samples are, whatever the numbers of rows and columns."""
+"""Shrinkage of covariances: closer to the distribution than samples are, whatever the numbers of rows and columns."""
 
 import pytest
 import torch
@@ -18,7 +18,7 @@ def sample_covariance(law: torch.Tensor, rows: int, seed: int) -> torch.Tensor:
 
 
 def divergence(law: torch.Tensor, other: torch.Tensor) -> float:
-    """Kullback-Leibler divergence of the centred normal law from the other, in nats."""
+    """Kullback-Leibler divergence of the centred normal distribution from the other, in nats."""
     ratio = torch.linalg.solve(other, law)
     return float(ratio.trace() - len(law) - torch.linalg.slogdet(ratio).logabsdet) / 2
 

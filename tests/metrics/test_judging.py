@@ -1,4 +1,4 @@
-"""A judge for every kind of data: real records cannot be told apart, and spoilt ones are."""
+"""A judge for every kind of data: real records cannot be told apart, and damaged ones are."""
 
 import random
 from collections import defaultdict

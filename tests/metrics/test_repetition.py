@@ -20,7 +20,7 @@ VOCABULARY = [f"w{i}" for i in range(40)]
 
 
 def prose(texts, words, *, seed=0, looped=0.0):
-    """Words by a Zipf law; a share of texts says one phrase over and over."""
+    """Words by a Zipf distribution; a share of texts says one phrase over and over."""
     rng = np.random.default_rng(seed)
     law = 1 / np.arange(1, 41) ** 1.5
     out = []

@@ -175,7 +175,7 @@ def test_mistakes_are_named():
 
 
 def test_of_wide_tables_the_pairs_of_some_columns_are_looked_at_and_that_is_said(monkeypatch):
-    monkeypatch.setattr("genwright.metrics.tables.MOST_PAIRED", 10)
+    monkeypatch.setattr("genwright.metrics.tables.MAX_PAIRED", 10)
     rng = np.random.default_rng(0)
     fields = tuple(Number(f"x{i}") for i in range(1200))
     real, fake = (Dataset(fields, {f.name: rng.normal(size=60) for f in fields}, name="wide") for _ in range(2))

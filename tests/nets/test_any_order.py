@@ -1,4 +1,4 @@
-"""Any-order autoregression: every order is a probability law, draws follow it, and it learns dependence."""
+"""Any-order autoregression: every order is a probability distribution, draws follow it, and it learns dependence."""
 
 import itertools
 

@@ -1,4 +1,4 @@
-"""Balanced draws: each has the exact law; together they vary less than independent ones."""
+"""Balanced draws: each has the exact distribution; together they vary less than independent ones."""
 
 import numpy as np
 import pytest

@@ -1,7 +1,7 @@
 import torch
 
 from genwright.nets.context import ContextEmbedding, drop_context
-from genwright.spaces import Columns, Continuous, Discrete
+from genwright.spaces import Columns, Conditions, Continuous, Discrete
 
 CONTEXT = Columns((Discrete("label", 3), Continuous("age"), Discrete("sex", 2)))
 
@@ -30,7 +30,9 @@ def test_single_kinds_of_columns():
 
 def test_drop_context_forgets_whole_rows_at_the_rate():
     context = torch.zeros(4000, 3)
-    dropped = drop_context(context, 0.25, torch.Generator().manual_seed(0)).isnan()
+    net = torch.nn.Module()
+    net.conditions = Conditions(CONTEXT)
+    dropped = drop_context(net, context, 0.25, torch.Generator().manual_seed(0)).isnan()
     assert (dropped.all(dim=1) == dropped.any(dim=1)).all()
     assert abs(dropped[:, 0].float().mean() - 0.25) < 0.03
     assert not context.isnan().any(), "the input is left alone"

@@ -1,4 +1,4 @@
-"""Draws within sets of columns follow the exact conditional law: checked where it is known."""
+"""Draws within sets of columns follow the exact conditional distribution: checked where it is known."""
 
 import math
 
@@ -59,7 +59,7 @@ def test_mixture_agrees_with_rejection_of_unrestricted_draws():
 
 
 def test_any_order_agrees_with_rejection_of_unrestricted_draws():
-    """The net's law depends on the order of columns, so the order of the rejected draws is that of restricted ones."""
+    """The net's draws depend on the order of columns, so the order of the rejected ones is that of restricted ones."""
     columns = Columns((Discrete("a", 3), Discrete("b", 4), Continuous("c")))
     with seeded(0):
         net = AnyOrderColumns(columns, None, width=16, depth=2, bins=4, bumps=2).eval()

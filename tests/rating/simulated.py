@@ -19,14 +19,14 @@ def stimuli(systems: Mapping[str, float], each: int) -> list[Stimulus]:
 
 
 def preference(gap: float, side: float, tie: float, rng: np.random.Generator) -> str:
-    """Left, right or tie by Davidson's law."""
+    """Left, right or tie by Davidson's distribution."""
     s = (gap + side) / 2
     weights = np.exp([s, -s, np.log(tie) if tie else -np.inf])
     return str(rng.choice(["left", "right", "tie"], p=weights / weights.sum()))
 
 
 def comparisons(strength, *, raters: int, each: int, seed: int, tie=0.5, side=0.0, taste=0.0) -> Comparisons:
-    """Raters with tastes of their own, by Davidson's law."""
+    """Raters with tastes of their own, by Davidson's distribution."""
     rng, k, n = np.random.default_rng(seed), len(strength), raters * each
     rater = np.repeat(np.arange(raters), each)
     own = np.array(strength) + taste * rng.normal(size=(raters, k))

@@ -1,4 +1,4 @@
-"""A small shop of known law: customers, products, and orders that belong to a customer and name a product."""
+"""A small shop of known distribution: customers, products, and orders that belong to a customer and name a product."""
 
 import numpy as np
 import pandas as pd
@@ -50,7 +50,7 @@ def shop(customers, *, seed=0, products=40):
 
 
 def facts(database):
-    """What the law says of a database: numbers to hold against each other."""
+    """What the distribution says of a database: numbers to hold against each other."""
     by = {f.column: f for f in database.foreign}
     customers, orders, products = (database.tables[name] for name in ("customers", "orders", "products"))
     who, what = database.parent_rows(by["customer_id"]), database.parent_rows(by["product_id"])

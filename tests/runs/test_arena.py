@@ -63,7 +63,7 @@ def test_all_are_judged_by_as_many_records_as_fit_the_time(tmp_path, monkeypatch
         return contestant
 
     monkeypatch.setattr(place, "_judge", slow)
-    monkeypatch.setattr(budget, "LEAST_LIMIT", 4.0)  # seconds, of which a tenth at least is left to judge
+    monkeypatch.setattr(budget, "MIN_LIMIT", 4.0)  # seconds, of which a tenth at least is left to judge
     place.budget = Budget(0.01, 2, started=time.monotonic() - 4.0)
     entered = Contestant(Entry(family="mixture", seconds=1.0), gw.Mixture(), None, pace=1e-6)
     assert place._settle([entered, entered]) is entered

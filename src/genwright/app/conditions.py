@@ -123,7 +123,7 @@ def impute(
     genwright impute runs/patients partial.csv --out five.csv --draws 5 --keep-missing died_on
 
     Values that are there stay as they are; missing ones are drawn given all others of their row. For families with
-    exact conditional laws: tree, mixture and autoregressive.
+    exact conditional distributions: tree, mixture and autoregressive.
     """
     from genwright.data.like import read_whole
     from genwright.data.sql import without_password

@@ -20,7 +20,7 @@ CHUNK_CELLS = 16_000_000  # distances held at once: 64 MB
 ALARM = 0.01  # false alarms allowed
 MAX_FAKE_ROWS = 3000  # whose nearest rows are looked for; the share is then known to -+1.8 points
 MIN_FAKE_ROWS = 500  # of large tables, to -+4.5 points; in between as many as keep to ...
-MOST_CELLS = 4_000_000_000  # ... so many differences of values
+MAX_CELLS = 4_000_000_000  # ... so many differences of values
 
 
 def nearest_training_row(
@@ -33,7 +33,7 @@ def nearest_training_row(
     corrected for their sizes, which unlike thinning out the training rows does not hide copies of the thinned-out.
     """
     fake, held_out = aligned(fake, train), aligned(held_out, train)
-    affordable = MOST_CELLS // max(1, (len(train) + len(held_out)) * len(train.scalars))
+    affordable = MAX_CELLS // max(1, (len(train) + len(held_out)) * len(train.scalars))
     most = min(max_rows, max(MIN_FAKE_ROWS, affordable))
     rows = np.sort(np.random.default_rng(seed).permutation(len(fake))[:most])
     encoded = _Rows.of(train, held_out, fake.take(rows))
@@ -95,7 +95,8 @@ def copied_share(name: str, copied: Bool[np.ndarray, " n"], repeated: Bool[np.nd
     """Score of the generated records that are marked as copies, in percent, beside the marked unseen real ones.
 
     The note says "copies" where so many of the marked records are generated ones with a probability below 1 %, were
-    they and the unseen ones of one law: Fisher's exact test, which holds its level however few records are marked.
+    they and the unseen ones of one distribution: Fisher's exact test, which holds its level however few records are
+    marked.
     """
     n, m, k = len(copied), len(repeated), int(copied.sum())
     low, high = share_interval(k / n, n)

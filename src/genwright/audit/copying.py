@@ -118,10 +118,11 @@ def near_copies(train: Features, fake: Features, *, held_out: Features, features
 
     Nearness is the distance to the nearest training record as a share of that record's own distance to its nearest.
     For the (j + 1)-th nearest unseen record, j = 0, 1, 2, 4, 8 ..., the k generated records nearer than it are counted:
-    if both come from one law, at most j of the k + j nearest of all are unseen ones with a hypergeometric probability.
-    The note says "copies" where one of these p-values is below its part of 1 %: nine tenths for j = 0, half of the rest
-    for the next, and so on; the value is the excess at that j. Natural near-duplicates hide a few copies, few unseen
-    records more. Where no p-value is that small, the interval begins at 0: the excess may be nothing.
+    if both come from one distribution, at most j of the k + j nearest of all are unseen ones with a hypergeometric
+    probability. The note says "copies" where one of these p-values is below its part of 1 %: nine tenths for j = 0,
+    half of the rest for the next, and so on; the value is the excess at that j. Natural near-duplicates hide a few
+    copies, few unseen records more. Where no p-value is that small, the interval begins at 0: the excess may be
+    nothing.
     """
     train, fake = checked(train, fake, fewest=2)
     held_out = checked(train, held_out, fewest=2)[1]

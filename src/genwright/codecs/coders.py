@@ -9,7 +9,7 @@ import torch
 from jaxtyping import Float
 
 from genwright.codecs.grouped import Grouped
-from genwright.codecs.scalars import MOST_LEVELS, Atoms, Levels, ScalarCoder
+from genwright.codecs.scalars import MAX_LEVELS, Atoms, Levels, ScalarCoder
 from genwright.codecs.schema import grid_scale, is_moment, is_of
 from genwright.codecs.smooth import Smooth
 from genwright.codecs.values import values_of
@@ -27,12 +27,12 @@ KINDS: Mapping[str, Callable[..., ScalarCoder]] = {
 }
 NONE = np.empty(0)
 LARGEST = 1e100  # beyond that sums and slopes overflow
-MOST_RARE = 0.05  # share of the rows that may hold levels told apart by their counts alone
-MOST_FEATURES = 32  # columns that very many levels are grouped by
-MOST_INDICATORS = 3  # of these, for one category
+MAX_RARE = 0.05  # share of the rows that may hold levels told apart by their counts alone
+MAX_FEATURES = 32  # columns that very many levels are grouped by
+MAX_INDICATORS = 3  # of these, for one category
 
 ALWAYS_ATOMS = 100  # up to this many distinct numbers are kept as atoms ...
-SPARSE_SHARE = 0.1  # ... and up to MOST_LEVELS where they fill less than this share of their grid
+SPARSE_SHARE = 0.1  # ... and up to MAX_LEVELS where they fill less than this share of their grid
 SURE = 14.0  # nats: k values lie on a grid that is `step` times coarser by chance in exp(-k log step) of cases
 ROWS_PER_ATOM = 10  # with fewer rows per distinct value, atoms would be copies of single rows
 
@@ -48,14 +48,14 @@ def fit_coders(
     known = {name: coder for name, coder in coders.items() if not _crowded(coder, len(columns[name]))}
     for field in fields:
         if field.name in coders and field.name not in known:
-            features = islice(_features(fields, known, columns, rng), MOST_FEATURES)
+            features = islice(_features(fields, known, columns, rng), MAX_FEATURES)
             coders[field.name] = Grouped.fit(columns[field.name], features)
     return tuple(coders.get(f.name) for f in fields)
 
 
 def _crowded(coder: ScalarCoder, rows: int) -> bool:
     """Whether too many rows would share the bucket of rare levels, in which nothing tells them apart."""
-    return isinstance(coder, Levels) and sum(coder.rare_counts) > MOST_RARE * rows
+    return isinstance(coder, Levels) and sum(coder.rare_counts) > MAX_RARE * rows
 
 
 def _features(
@@ -71,7 +71,7 @@ def _features(
             if isinstance(column, Continuous) or column.ordered:
                 yield x[:, j]
             else:  # levels are numbered by falling frequency; of two levels, one says it all
-                for level in range(min(column.levels - 1, MOST_INDICATORS)):
+                for level in range(min(column.levels - 1, MAX_INDICATORS)):
                     yield (x[:, j] == level).astype(np.float32)
 
 
@@ -103,7 +103,7 @@ def fit_number(
     if len(distinct) <= 2 or (len(distinct) <= ALWAYS_ATOMS and not crowded):
         return Atoms.fit(values)
     cells = 1 + (distinct[-1] - distinct[0]) / step if step else np.inf
-    if len(distinct) < MOST_LEVELS and not crowded and len(distinct) < SPARSE_SHARE * cells:
+    if len(distinct) < MAX_LEVELS and not crowded and len(distinct) < SPARSE_SHARE * cells:
         return Atoms.fit(values)
     return Smooth.fit(values, step=step, rng=rng, apart=apart)
 

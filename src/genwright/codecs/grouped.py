@@ -12,7 +12,7 @@ from jaxtyping import Float, Int
 from torch import Tensor
 
 from genwright.codecs.grouping import alike
-from genwright.codecs.scalars import MOST_LEVELS, MOST_ROWS, ScalarCoder, state_numbers, uniform
+from genwright.codecs.scalars import MAX_LEVELS, MAX_ROWS, ScalarCoder, state_numbers, uniform
 from genwright.codecs.value_sets import ValueSet
 from genwright.spaces import Continuous, Discrete
 from genwright.typed import require
@@ -25,7 +25,7 @@ ROWS_PER_GROUP = 100  # with fewer rows there are fewer groups
 class Grouped(ScalarCoder):
     """Categories as a group number and a member number, the members of each group by falling frequency.
 
-    `levels` come group by group, `sizes` levels each, `counts` rows each. A group of more than MOST_LEVELS levels has
+    `levels` come group by group, `sizes` levels each, `counts` rows each. A group of more than MAX_LEVELS levels has
     a member number for the most frequent ones; all others share the last and are told apart on decode by their counts.
     Member numbers that a group does not use stand for any of its levels, by their counts. A missing value is one group
     more, the last.
@@ -38,7 +38,7 @@ class Grouped(ScalarCoder):
 
     def __post_init__(self) -> None:
         require(0 < len(set(self.levels)) == len(self.levels) == len(self.counts), "no levels, or one twice")
-        require(all(0 < count < MOST_ROWS for count in self.counts), "impossible counts of levels")
+        require(all(0 < count < MAX_ROWS for count in self.counts), "impossible counts of levels")
         require(min(self.sizes, default=0) > 0 and sum(self.sizes) == len(self.levels), "impossible sizes of groups")
 
     @classmethod
@@ -47,7 +47,7 @@ class Grouped(ScalarCoder):
         codes, found = pd.factorize(values)
         counts = np.bincount(codes[codes >= 0], minlength=len(found))
         missing = bool((codes < 0).any())
-        groups = min(MOST_LEVELS - missing, max(2, len(values) // ROWS_PER_GROUP))
+        groups = min(MAX_LEVELS - missing, max(2, len(values) // ROWS_PER_GROUP))
         group = alike(codes, features, counts=counts, groups=groups)
         order = np.lexsort((found.astype(str), -counts, group))
         sizes = np.unique(group, return_counts=True)[1]
@@ -78,7 +78,7 @@ class Grouped(ScalarCoder):
 
     @property
     def _members(self) -> int:
-        return min(MOST_LEVELS, max(self.sizes))
+        return min(MAX_LEVELS, max(self.sizes))
 
     def columns(self, name: str, first: int) -> tuple[Discrete | Continuous, ...]:
         return (

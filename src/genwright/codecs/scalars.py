@@ -23,8 +23,8 @@ from genwright.codecs.value_sets import ValueSet
 from genwright.spaces import Continuous, Discrete
 from genwright.typed import require
 
-MOST_LEVELS = 256  # states of one discrete column
-MOST_ROWS = 2**40  # of a table
+MAX_LEVELS = 256  # states of one discrete column
+MAX_ROWS = 2**40  # of a table
 
 
 class ScalarCoder(abc.ABC):
@@ -134,7 +134,7 @@ class Levels(ScalarCoder):
         require(bool(self.known) or self.missing, "no levels")
         require(len(set(self.known)) == len(self.known), "a level twice")
         require(len(self.rare) == len(self.rare_counts), "other numbers of rare levels and their counts")
-        require(all(0 < count < MOST_ROWS for count in self.rare_counts), "impossible counts of rare levels")
+        require(all(0 < count < MAX_ROWS for count in self.rare_counts), "impossible counts of rare levels")
 
     @classmethod
     def fit(cls, values: np.ndarray) -> Self:
@@ -142,7 +142,7 @@ class Levels(ScalarCoder):
         counts = np.bincount(codes[codes >= 0], minlength=len(found))
         ranked = sorted(zip(found.tolist(), counts.tolist(), strict=True), key=lambda pair: (-pair[1], pair[0]))
         missing = bool((codes < 0).any())
-        room = MOST_LEVELS - missing
+        room = MAX_LEVELS - missing
         cut = len(ranked) if len(ranked) <= room else room - 1
         names, rare = tuple(level for level, _ in ranked), ranked[cut:]
         return cls(names[:cut], names[cut:], tuple(count for _, count in rare), missing)

@@ -32,9 +32,9 @@ F = TypeVar("F", bound=Field)
 NAMES = {kind: name for name, kind in KINDS.items()}
 READS: dict[str, Callable[[str], float]] = {"int": int, "float": float}
 CHANNELS = {"1": 1, "L": 1, "LA": 2, "RGB": 3, "RGBA": 4}  # of Pillow's modes
-MOST_PIXELS = 2**14  # of a side of an image
-MOST_WRITTEN = 400  # decimals of a number; float64 has no more
-MOST_DECIMALS = 15  # beyond that a float64 has no exact decimal grid: full precision is kept instead
+MAX_PIXELS = 2**14  # of a side of an image
+MAX_WRITTEN = 400  # decimals of a number; float64 has no more
+MAX_DECIMALS = 15  # beyond that a float64 has no exact decimal grid: full precision is kept instead
 
 
 def field_to_json(field: Field) -> dict[str, Any]:
@@ -75,7 +75,7 @@ def _fault(field: Field) -> str:
         return "held as no type that there is"
     match field:
         case Number(decimals=decimals, min_decimals=least):
-            possible = 0 <= (decimals or 0) <= MOST_WRITTEN and 0 <= least <= MOST_WRITTEN and field.low <= field.high
+            possible = 0 <= (decimals or 0) <= MAX_WRITTEN and 0 <= least <= MAX_WRITTEN and field.low <= field.high
             return "" if possible and is_form(field.form) else "no such number of decimals, range or form"
         case Category(levels=levels, dtype=dtype):
             return "" if all(is_of(dtype, level) for level in levels) else f"levels that are not {dtype}"
@@ -84,7 +84,7 @@ def _fault(field: Field) -> str:
         case Identifier():
             return key_fault(field)
         case Image(shape=shape, mode=mode, levels=levels):
-            sized = shape is None or (all(0 < n <= MOST_PIXELS for n in shape) and shape[2] == CHANNELS.get(mode))
+            sized = shape is None or (all(0 < n <= MAX_PIXELS for n in shape) and shape[2] == CHANNELS.get(mode))
             return "" if sized and mode in CHANNELS and 2 <= levels <= 256 else "no such images"
     return ""
 
@@ -156,7 +156,7 @@ def grid_scale(field: Number | Time) -> float | None:
     """What makes values whole: 10 ** decimals, 1 for units of time; None where they can lie anywhere."""
     if isinstance(field, Time):
         return 1.0
-    return None if field.decimals is None or field.decimals > MOST_DECIMALS else 10.0**field.decimals
+    return None if field.decimals is None or field.decimals > MAX_DECIMALS else 10.0**field.decimals
 
 
 def show(field: Field, value: Any) -> str:

@@ -1,6 +1,6 @@
 """Numbers with many distinct values, made smooth and standard normal.
 
-Missing marks and spikes are split off as states, since no smooth law has them.
+Missing marks and spikes are split off as states, since no smooth distribution has them.
 """
 
 from dataclasses import dataclass
@@ -24,10 +24,10 @@ from genwright.typed import require
 SPIKE_SHARE = 0.005  # a spike holds more than this share of the rows,
 SPIKE_ROWS = 30  # at least this many rows (in small tables, round numbers are often that common by chance),
 NONE = np.empty(0)
-MOST_VALUE = 1e120  # tables have numbers up to 1e100
+MAX_VALUE = 1e120  # tables have numbers up to 1e100
 FEW_ROWS = 3  # that hold the same value, farther from others than nine tenths of the rows from each other
 SPIKE_RATIO = 3.0  # and so many times the mean count of its two neighbours on each side
-MOST_KNOTS = 960  # evenly spaced quantiles; with the tails' extra ones a table stays below 1000
+MAX_KNOTS = 960  # evenly spaced quantiles; with the tails' extra ones a table stays below 1000
 SMALL_ROWS = 2000  # with fewer, quantiles are smoothed
 COARSE_SHARE = 0.6  # of the values that lie on a coarse grid, at least; by chance a tenth do
 ROUNDINGS = 8  # doublings of the float32 step by which the bounds of a range of scores may be off
@@ -64,7 +64,7 @@ class Smooth(ScalarCoder):
 
     def __post_init__(self) -> None:
         numbers = (self.step, self.coarse, self.low, self.high, *self.knots, *self.scores)
-        require(all(abs(number) <= MOST_VALUE for number in numbers), "infinite or huge numbers")
+        require(all(abs(number) <= MAX_VALUE for number in numbers), "infinite or huge numbers")
         require(self.step >= 0 and self.coarse >= 0 and self.low <= self.high, "no such range or grid")
         require(len(self.knots) == len(self.scores) > 0, "other numbers of knots and scores, or none")
         require(all(a <= b for each in (self.knots, self.scores) for a, b in pairwise(each)), "knots that do not rise")
@@ -254,7 +254,7 @@ def _ends(z: Float[np.ndarray, " n"]) -> tuple[Float[np.ndarray, " n"], Float[np
 def coarse_step(values: Float[np.ndarray, " n"], step: float) -> float:
     """A grid ten or a hundred times as coarse as that of `step` that most values lie on, but not all; else 0.
 
-    Whole numbers among halves or thirds, for instance: a smooth law would lose them.
+    Whole numbers among halves or thirds, for instance: a smooth distribution would lose them.
 
     >>> coarse_step(np.array([30.0, 40.0, 80.0, 35.0, 50.0]), 1.0)
     10.0
@@ -305,7 +305,7 @@ def _shares(n: int) -> Float[np.ndarray, " k"]:
     """Quantile levels from 0 to 1: clip(n / 30, 10, 960) evenly spaced, and towards each end halving further while
     some rows are left outside: heavy tails need their own knots.
     """
-    even = np.linspace(0, 1, int(np.clip(n // 30, 10, MOST_KNOTS)))
+    even = np.linspace(0, 1, int(np.clip(n // 30, 10, MAX_KNOTS)))
     halves = even[1] / 2.0 ** np.arange(1, 20)
     tail = halves[halves * n >= TAIL_ROWS]
     return np.unique(np.concatenate([even, tail, 1 - tail]))

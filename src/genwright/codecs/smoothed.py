@@ -13,7 +13,7 @@ POWERS = (-8.0, 4.0)  # of Yeo-Johnson transformations
 GRID = 512  # points at which the estimate is evaluated
 KNOTS = 61
 WIDTHS = (0.02, 0.1, 0.25, 0.5)  # quantiles of the distances from an origin within which a scale stays about linear
-LEAST_SPREAD = 0.1  # standard deviations that the middle half of the values is taken to spread, at least
+MIN_SPREAD = 0.1  # standard deviations that the middle half of the values is taken to spread, at least
 GAIN = 5.0  # nats of likelihood that a logarithmic scale has to gain,
 FEWEST = 20  # values at least: of fewer, some are always close together
 
@@ -61,7 +61,7 @@ def smoothed_map(
     knots = np.unique(np.concatenate([scale.even(*edges), among]))
     at, x = scale(knots), scale(values)
     at, x = (at - x.mean()) / x.std(), (x - x.mean()) / x.std()
-    spread = np.clip(np.subtract(*np.quantile(x, [0.75, 0.25])) / 1.349, LEAST_SPREAD, 1.0)
+    spread = np.clip(np.subtract(*np.quantile(x, [0.75, 0.25])) / 1.349, MIN_SPREAD, 1.0)
     width = BANDWIDTH * 1.06 * spread * len(x) ** -0.2
     shrink = 1.0 / np.sqrt(1.0 + width**2)
     below = ndtr((at[:, None] - shrink * x) / (width * shrink)).mean(axis=1)

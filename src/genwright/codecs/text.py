@@ -25,8 +25,8 @@ from genwright.typed import entry, typed, wrong
 END = 256  # bytes are 0 .. 255
 RUNNING_LENGTH = 256
 LONGEST_RECORD = 512
-MOST_BYTES = 2**13  # of a record that a saved codec may have
-LEAST_WINDOWS = 8  # a running text is at least so many windows long, so that held-out parts hold one too
+MAX_BYTES = 2**13  # of a record that a saved codec may have
+MIN_WINDOWS = 8  # a running text is at least so many windows long, so that held-out parts hold one too
 CONTINUATION = bytes(range(0x80, 0xC0))  # UTF-8 bytes that no character begins with
 
 
@@ -69,7 +69,7 @@ class TextCodec(Codec):
         if sizes.sum() == 0:
             raise DataError("there is no text to fit to", where=text.name, hint="every row is empty")
         if text.running:
-            fitting = max(int(sizes.sum()) // LEAST_WINDOWS, 1)
+            fitting = max(int(sizes.sum()) // MIN_WINDOWS, 1)
             lost = [f.name for f in data.fields if f is not text]
             notes = tuple(f"{name}: not modelled beside running text, and left out of samples" for name in lost)
             beside = ColumnsCodec((), (), data.name)
@@ -168,7 +168,7 @@ class TextCodec(Codec):
         others = Others.from_json(told.get("others"), where=f"{where}, others")
         check_order(order, text, beside, others, where=where)
         length = entry(told, "length", int, where=where)
-        if not 1 <= length <= MOST_BYTES:
+        if not 1 <= length <= MAX_BYTES:
             raise wrong(f"records of {length} bytes", where)
         return cls(text, length, beside, order, notes, others)
 

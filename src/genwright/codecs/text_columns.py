@@ -22,9 +22,9 @@ from genwright.typed import entry, typed, wrong
 
 BETWEEN = 255  # the byte between two texts of a row; UTF-8 has no such byte
 UNKNOWN = b"?"  # stands for characters that were not met
-MOST_WORDS = 2000
+MAX_WORDS = 2000
 WORD_ROWS = 5  # a word that fewer rows hold is spelled, so that no rare one is kept by name
-MOST_TOKENS = 256  # of a row's texts
+MAX_TOKENS = 256  # of a row's texts
 PIECE = re.compile(r" ?\w+|\W")
 
 
@@ -61,11 +61,11 @@ class TextColumnsCodec(Codec):
         common = [piece for piece, n in rows.most_common() if n >= WORD_ROWS and len(piece.encode()) > 1]
         met = set(UNKNOWN).union(*(text.encode("utf-8", "replace") for column in texts for text in column))
         alphabet = tuple(sorted(met | ({BETWEEN} if len(names) > 1 else set())))
-        codec = cls(names, alphabet, tuple(common[:MOST_WORDS]), MOST_TOKENS, ColumnsCodec.fit(data, rng=rng))
+        codec = cls(names, alphabet, tuple(common[:MAX_WORDS]), MAX_TOKENS, ColumnsCodec.fit(data, rng=rng))
         sizes = np.array([len(tokens) for tokens in codec._tokens(data)])
-        cut = int((sizes > MOST_TOKENS).sum())
-        notes = (f"{', '.join(names)}: {cut} of {len(data)} texts are cut after {MOST_TOKENS} tokens",) if cut else ()
-        return replace(codec, length=min(int(sizes.max()), MOST_TOKENS), notes=notes)
+        cut = int((sizes > MAX_TOKENS).sum())
+        notes = (f"{', '.join(names)}: {cut} of {len(data)} texts are cut after {MAX_TOKENS} tokens",) if cut else ()
+        return replace(codec, length=min(int(sizes.max()), MAX_TOKENS), notes=notes)
 
     @property
     def fields(self) -> tuple[Text, ...]:  # type: ignore[override]
@@ -137,7 +137,7 @@ class TextColumnsCodec(Codec):
         alphabet = entry(told, "alphabet", tuple[int, ...], where=where)
         length = entry(told, "length", int, where=where)
         bytes_met = set(alphabet) <= set(range(256)) and set(UNKNOWN) <= set(alphabet)
-        if not names or not bytes_met or len(set(alphabet)) < len(alphabet) or not 1 <= length <= MOST_TOKENS:
+        if not names or not bytes_met or len(set(alphabet)) < len(alphabet) or not 1 <= length <= MAX_TOKENS:
             raise wrong("no such alphabet, columns or length", where)
         beside = ColumnsCodec.from_json(told.get("beside"), where=f"{where}, beside")
         return cls(names, alphabet, words, length, beside, notes)

@@ -21,7 +21,7 @@ from genwright.errors import ArgumentError
 
 LISTS = (Sequence, np.ndarray, pd.Series, pd.Index, pd.api.extensions.ExtensionArray, Tensor)
 DAY_OF_CLOCKS = datetime.date(1900, 1, 1)  # that times of day are held on
-MOST_COMPARED = 10_000  # names that a misspelt one is held against
+MAX_COMPARED = 10_000  # names that a misspelt one is held against
 
 
 def unknown_field(name: str, known: Iterable[str], *, where: str) -> ArgumentError:
@@ -32,7 +32,7 @@ def unknown_field(name: str, known: Iterable[str], *, where: str) -> ArgumentErr
 
 def did_you_mean(text: str, known: Sequence[str]) -> str:
     """A hint with the closest of `known`, or the first of them."""
-    close = difflib.get_close_matches(text, known[:MOST_COMPARED], n=3, cutoff=0.6)
+    close = difflib.get_close_matches(text, known[:MAX_COMPARED], n=3, cutoff=0.6)
     if close:
         return f"did you mean {' or '.join(map(repr, close))}?"
     shown = ", ".join(map(repr, known[:20])) + (f" and {len(known) - 20} more" if len(known) > 20 else "")

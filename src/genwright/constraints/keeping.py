@@ -23,8 +23,8 @@ from genwright.errors import ArgumentError, GenwrightError
 from genwright.train.progress import Listener, Progress, silent
 from genwright.typed import entry, require, typed, wrong
 
-MOST_TURNS = 40
-MOST_DRAWS = 10  # rows drawn for each row that is asked for, on average, ...
+MAX_TURNS = 40
+MAX_DRAWS = 10  # rows drawn for each row that is asked for, on average, ...
 SPARE_DRAWS = 4096  # ... and so many more, for when few are asked for
 TURN_ROWS = 65_536  # rows drawn in one turn, unless more are missing
 SURPLUS = 1.5  # rows drawn for each that is expected to be needed
@@ -100,8 +100,8 @@ class Constraints:
         good = self._unrepeated(rows, fine)
         again, drawn, met = ~good, n, int(fine.sum())
         distance = wished.distance(rows, np.arange(n))
-        for turn in range(1, MOST_TURNS):
-            room = MOST_DRAWS * n + SPARE_DRAWS - drawn
+        for turn in range(1, MAX_TURNS):
+            room = MAX_DRAWS * n + SPARE_DRAWS - drawn
             if good.all() or room <= 0:
                 break
             slots = _slots(np.flatnonzero(~good), share=max(met, 1) / drawn, room=room)

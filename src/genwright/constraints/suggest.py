@@ -13,13 +13,13 @@ from genwright.constraints.rules import FixedCombinations, Formula, OneHot, Orde
 from genwright.data.dataset import Category, Constant, Dataset, Field, Number, Time
 
 CHANCE = 1e-6  # the probability, over all rules looked at, below which a rule that always holds is no accident
-FEWEST_ROWS = 30
-MOST_ROWS = 20_000  # looked at for candidates; what is suggested is checked on all rows
-MOST_COLUMNS = 60  # numbers and times, beyond which the search for relations is left out
-MOST_LEVELS = 1000  # of a category in fixed combinations
-MOST_NUMBERS = 50  # of a whole number there
+MIN_ROWS = 30
+MAX_ROWS = 20_000  # looked at for candidates; what is suggested is checked on all rows
+MAX_COLUMNS = 60  # numbers and times, beyond which the search for relations is left out
+MAX_LEVELS = 1000  # of a category in fixed combinations
+MAX_NUMBERS = 50  # of a whole number there
 CODES = 9  # different numbers, up to which they look like codes rather than amounts that have an order
-MOST_TERMS = 4  # of a linear formula
+MAX_TERMS = 4  # of a linear formula
 EXACT = 1e-7  # relative residual of a linear relation in float64
 DECIMALS = 6  # of its coefficients, at most
 
@@ -36,9 +36,9 @@ def suggest(data: Dataset) -> tuple[Rule, ...]:
     ...     print(rule)
     Sum('gross', ['net', 'tax'])
     """
-    if data.media is not None or len(data) < FEWEST_ROWS:
+    if data.media is not None or len(data) < MIN_ROWS:
         return ()
-    step = -(-len(data) // MOST_ROWS)
+    step = -(-len(data) // MAX_ROWS)
     some = data.take(np.random.default_rng(0).permutation(len(data))[:: max(1, step)])
     groups = _one_hot(some)
     taken = {name for group in groups for name in group.columns}
@@ -78,11 +78,11 @@ def _linear(data: Dataset) -> list[Sum | Formula]:
     fields = [f for f in data.fields if isinstance(f, Number | Time)]
     table = operands(data, tuple(f.name for f in fields))
     names = [f.name for f in fields if np.isfinite(table[f.name]).mean() > 0.5 and np.nanstd(table[f.name]) > 0]
-    if not 2 <= len(names) <= MOST_COLUMNS:
+    if not 2 <= len(names) <= MAX_COLUMNS:
         return []
     values = np.stack([table[name] for name in names], axis=1)
     values = values[np.isfinite(values).all(axis=1)]
-    if len(values) < max(FEWEST_ROWS, 2 * len(names)):
+    if len(values) < max(MIN_ROWS, 2 * len(names)):
         return []
     basis, found = list[str](), list[Sum | Formula]()
     columns = dict(zip(names, values.T, strict=True))
@@ -127,7 +127,7 @@ def _written(data: Dataset, name: str, terms: dict[str, float], constant: float)
             alone = [n for n, s in signs.items() if s == sign]
             if len(alone) == 1:
                 return Sum(alone[0], [f.name for f in data.fields if f.name in signs and f.name != alone[0]])
-    if not isinstance(data.field(name), Number) or not 1 <= len(terms) <= MOST_TERMS:
+    if not isinstance(data.field(name), Number) or not 1 <= len(terms) <= MAX_TERMS:
         return None
     text = " + ".join(f"{_quoted(n)}" if w == 1 else f"{w:.12g} * {_quoted(n)}" for n, w in terms.items())
     if constant:
@@ -163,7 +163,7 @@ def _below(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " n"], chance: float
     """Whether a <= b in every row, and would be by chance with less than this probability were they independent."""
     both = ~(np.isnan(a) | np.isnan(b))
     a, b = a[both], b[both]
-    if len(a) < FEWEST_ROWS or (a > b).any() or (a == b).all():
+    if len(a) < MIN_ROWS or (a > b).any() or (a == b).all():
         return False
     share = np.searchsorted(np.sort(a), b, side="right").mean() / len(a)  # P(a <= b) of independent draws
     return bool(len(a) * np.log(max(share, 1e-300)) < np.log(chance))
@@ -191,7 +191,7 @@ def _combinations(data: Dataset, known: Sequence[Rule]) -> list[FixedCombination
         whole = isinstance(field, Number) and field.decimals == 0
         if (whole or isinstance(field, Category)) and field.name not in computed:
             code, levels = pd.factorize(data.columns[field.name])
-            if 3 <= len(levels) <= (MOST_NUMBERS if whole else MOST_LEVELS):
+            if 3 <= len(levels) <= (MAX_NUMBERS if whole else MAX_LEVELS):
                 codes[field.name] = np.where(code < 0, len(levels), code)
     groups: list[set[str]] = []
     for a, b in itertools.combinations(codes, 2):

@@ -4,7 +4,7 @@ import re
 from collections.abc import Callable, Sequence
 
 MOSTLY = 0.95  # of codes of a kind have valid check digits, typing errors aside
-MOST_READ = 5000  # codes that are looked at
+MAX_READ = 5000  # codes that are looked at
 FEWEST = 10  # codes with valid check digits, below which that may be chance
 
 
@@ -82,7 +82,7 @@ def is_valid(text: str, check: str) -> bool:
 
 def check_of(texts: Sequence[str]) -> str:
     """The kind of check digits that nearly all of `texts`, all different, have; "" for none."""
-    texts = texts[:: 1 + len(texts) // MOST_READ]
+    texts = texts[:: 1 + len(texts) // MAX_READ]
     few = texts[:FEWEST]
     for check in CHECKS:
         if check == "modulus_11" and any(t.endswith("X") for t in texts):

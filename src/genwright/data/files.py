@@ -17,7 +17,7 @@ from typing import BinaryIO
 from genwright.errors import DataError, NoRowsError
 
 MAX_BYTES = 4 << 30  # of one file after decompression that is read at once; tables are streamed
-SPARE_BYTES, MOST_EXPANSION = 1 << 26, 100  # that may come out of a compressed file, and for each byte of it
+SPARE_BYTES, MAX_EXPANSION = 1 << 26, 100  # that may come out of a compressed file, and for each byte of it
 BLOCK = 1 << 20  # bytes of a stream decoded at a time
 GZIP_MAGIC = b"\x1f\x8b"
 UTF8_FLAG = 0x800  # of a zip member: its name is in UTF-8
@@ -234,13 +234,13 @@ class Stream:
 
 def _most(packed: int) -> int:
     """How many bytes may come out of so many that are compressed."""
-    return min(MAX_BYTES, SPARE_BYTES + MOST_EXPANSION * packed)
+    return min(MAX_BYTES, SPARE_BYTES + MAX_EXPANSION * packed)
 
 
 def _too_large(most: int, where: str) -> DataError:
     if most == MAX_BYTES:
         return DataError(f"larger than {most >> 30} GiB", where=where, hint="give a sample of the data")
-    what = f"larger than {most / 2**20:,.1f} MiB, {MOST_EXPANSION} times as large as it is compressed"
+    what = f"larger than {most / 2**20:,.1f} MiB, {MAX_EXPANSION} times as large as it is compressed"
     return DataError(what, where=where, hint="if that is what it should be, unpack it and give the result")
 
 

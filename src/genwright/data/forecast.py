@@ -10,7 +10,7 @@ from genwright.data.dataset import MEDIA, Dataset
 from genwright.data.media import KINDS
 
 MIB = 1 << 20
-FEWEST_COMPARED = 10  # records, below which families cannot be held against each other
+MIN_COMPARED = 10  # records, below which families cannot be held against each other
 PROGRAM = 300 * MIB  # Python with torch, numpy, pandas and pyarrow loaded
 TRAINING = 150 * MIB  # kernels, optimiser and the buffers of training
 PER_VALUE = 65  # bytes: a table's value as text, as a number, encoded, and in the parts of the split
@@ -41,8 +41,8 @@ def obstacles(data: Dataset) -> list[str]:
     counted = f"1 {records} is" if len(data) == 1 else f"{len(data)} {records}s are"
     if len(data.split.train) < 2:
         found.append(f"{counted} too few to fit: at least 10 are needed, better some hundred")
-    elif len(data) < FEWEST_COMPARED and not data.running:
-        found.append(f"{counted} too few to compare families by: at least {FEWEST_COMPARED} are needed")
+    elif len(data) < MIN_COMPARED and not data.running:
+        found.append(f"{counted} too few to compare families by: at least {MIN_COMPARED} are needed")
     found += [] if data.media is None else kind.obstacles(data.columns[data.media.name])
     needed, here = fit_memory(data), machine_memory()
     if needed > here:

@@ -13,19 +13,19 @@ from typing import NamedTuple
 
 import numpy as np
 
-from genwright.data.checks import CHECKS, MOST_READ, check_of, without_check
+from genwright.data.checks import CHECKS, MAX_READ, check_of, without_check
 from genwright.data.dataset import Identifier
 from genwright.data.regex import Node, parse
 from genwright.errors import ArgumentError
 
-MOST_SHAPES, CODES_PER_SHAPE = 40, 5  # layouts of digits, letters and marks that the codes of one column have
+MAX_SHAPES, CODES_PER_SHAPE = 40, 5  # layouts of digits, letters and marks that the codes of one column have
 MOSTLY = 0.9  # of codes have one of these layouts
 WORDS = 2  # that make an address or a sentence of a text
 WORD = re.compile("(?<![0-9A-Za-z])(?![a-f]+\\b)[A-Z]?[a-z]{2,}(?![0-9A-Za-z])")  # no part of a hexadecimal number
 SURE = 1e-3  # probability that random codes show so few of the characters that could stand in a place
 ROOM = 20  # there are at least so many times as many codes as rows, that new ones are hardly ever known ones
 EXACT_DIGITS = 15  # of running numbers
-MOST_NUMBER, MOST_CODES = 2**63 - 1, 10**8  # of a key made before: integer keys of databases have 64 bits
+MAX_NUMBER, MAX_CODES = 2**63 - 1, 10**8  # of a key made before: integer keys of databases have 64 bits
 PLAIN = re.compile(r"[ -~]{1,64}")
 NUMBERED = re.compile(r"([^0-9{}]*)([0-9]+)([^0-9{}]*)")
 ADDRESS = re.compile(r"(?:(?:25[0-5]|2[0-4]\d|1\d\d|[1-9]?\d)(?:\.(?!$)|$)){4}")  # of internet protocol 4
@@ -65,7 +65,7 @@ def as_numbered(name: str, texts: Sequence[str]) -> Identifier | None:
 
 def codes_of(texts: Sequence[str]) -> Codes | None:
     """What `texts`, all different, have in common where they are codes: few layouts of fixed length; None if not."""
-    texts = texts[:: 1 + len(texts) // MOST_READ]
+    texts = texts[:: 1 + len(texts) // MAX_READ]
     if all(ADDRESS.fullmatch(t) for t in texts):
         parts = zip(*(t.split(".") for t in texts), strict=True)
         return Codes((r"\.".join(_bytes(part) for part in parts),), (len(texts),), "")
@@ -84,7 +84,7 @@ def _groups(texts: Sequence[str], check: str) -> list[list[str]]:
     spelt = 2 * with_digit < len(texts) and any(t != t.upper() for t in texts)
     if wordy or spelt or not all(map(PLAIN.fullmatch, texts)):
         return []
-    most = min(MOST_SHAPES, len(texts) // CODES_PER_SHAPE) or 1
+    most = min(MAX_SHAPES, len(texts) // CODES_PER_SHAPE) or 1
     for layout in _LAYOUTS:
         groups: dict[str, list[str]] = {}
         for text in texts:
@@ -152,7 +152,7 @@ def _bytes(part: Sequence[str]) -> str:
 
 def key_fault(field: Identifier) -> str:
     """What makes an identifier impossible that was read from a file; "" if nothing does."""
-    most = MOST_NUMBER if not field.codes else MOST_CODES
+    most = MAX_NUMBER if not field.codes else MAX_CODES
     lowest = 0 if field.codes else -most
     if not (lowest <= field.start <= most and 0 <= field.digits <= EXACT_DIGITS):
         return "no such running numbers"

@@ -21,7 +21,7 @@ POWER = re.compile("[0-9]+[eE][0-9]+")
 PADDED = re.compile(r"0[0-9]+\.[0-9]+")
 FEW_CODES = 20  # with valid check digits, below which numbers may have them by chance
 EXACT_DIGITS = 15  # decimal digits that a float64 always keeps
-MOST_DIGITS = 17  # decimal digits that a float64 keeps at all
+MAX_DIGITS = 17  # decimal digits that a float64 keeps at all
 INFINITE = re.compile(r"[+-]?inf(inity)?", re.IGNORECASE)
 WHOLE = re.compile(r"-?[0-9]{1,18}")  # fits 64 bits
 CODE = re.compile(r"[+-]?0[0-9]+")  # leading zeros: a code such as a postcode, not an amount
@@ -60,9 +60,9 @@ def as_number(raw: RawColumn, *, mark: str = "", likely: str = "", found: Readin
     decimals = max(map(_decimals, plain))
     digits = len(f"{max(abs(low), abs(high)):.0f}") + decimals
     exact = decimals if digits <= EXACT_DIGITS and "[" not in form else None  # multiples have significant digits
-    longest = max((_significant(t) for t in plain if len(t) > MOST_DIGITS), default=0)
-    if longest > MOST_DIGITS:
-        notes += (f"has up to {longest} digits, of which numbers keep {MOST_DIGITS}",)
+    longest = max((_significant(t) for t in plain if len(t) > MAX_DIGITS), default=0)
+    if longest > MAX_DIGITS:
+        notes += (f"has up to {longest} digits, of which numbers keep {MAX_DIGITS}",)
     return Typed(Number(raw.name, exact, low, high, _min_decimals(plain, exact), form), column, notes)
 
 

@@ -13,7 +13,7 @@ from genwright.data.checks import is_valid, luhn
 from genwright.data.dataset import MEDIA, Category, Constant, Dataset, Field, Identifier, Number, Time
 from genwright.data.schema import FULL_NAME
 
-MOST_VALUES = 1000  # distinct values looked at in each column
+MAX_VALUES = 1000  # distinct values looked at in each column
 MOSTLY = 0.8  # a column of which at least this share of values has a form is taken to hold such
 FEW_VALUES = 5  # distinct ones, below which a form says little
 SPIKE = 0.001  # of the rows at least hold a suspicious value ...
@@ -65,8 +65,8 @@ def personal_data(data: Dataset) -> tuple[Finding, ...]:
 
 
 def _distinct(field: Field, column: np.ndarray) -> list[str]:
-    """Up to MOST_VALUES different values as text."""
-    some = pd.unique(column[:50_000])[:MOST_VALUES]
+    """Up to MAX_VALUES different values as text."""
+    some = pd.unique(column[:50_000])[:MAX_VALUES]
     return [re.sub(r"\.0+$", "", t) for t in cells(field, np.asarray(some, dtype=column.dtype)) if t]
 
 
@@ -144,7 +144,7 @@ def _treatment(field: Field) -> str:
             return f'modelled: words and phrases may come up in samples, unless schema={{{field.name!r}: "drop"}}'
         case Constant():
             return f'the one value stands in every sample, unless schema={{{field.name!r}: "drop"}}'
-    return "modelled: new values of the same law"
+    return "modelled: new values of the same distribution"
 
 
 def suspicious_values(data: Dataset) -> tuple[Finding, ...]:

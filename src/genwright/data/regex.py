@@ -19,8 +19,8 @@ import pyarrow.compute
 from genwright.errors import ArgumentError
 
 EXTRA = 8
-MOST_REPEATS = 1000
-MOST_CHARS = 10_000  # of a string
+MAX_REPEATS = 1000
+MAX_CHARS = 10_000  # of a string
 PRINTABLE = "".join(chr(c) for c in range(32, 127))
 SETS = {"d": string.digits, "w": string.ascii_letters + string.digits + "_", "s": " "}
 ESCAPED = re.compile(r"[^A-Za-z0-9]")  # what a backslash makes literal
@@ -227,7 +227,7 @@ class _Reader:
         if self.place < len(self.text) and self.text[self.place] in "?+*":
             raise self.unknown(match[0] + self.text[self.place])
         least, most = _times(match)
-        if most > MOST_REPEATS or most * node.longest > MOST_CHARS:
+        if most > MAX_REPEATS or most * node.longest > MAX_CHARS:
             raise self.unknown(match[0])
         options = tuple(Chain((node,) * count) for count in range(least, most + 1))
         return options[0] if len(options) == 1 else Choice(options)

@@ -17,7 +17,7 @@ LARGEST_COPY = 0.02  # of all rows; a content with more (and more than 3) is sha
 WHOLE = (SMALL - 1, 3, 1, 1, 1, 1)  # rows of the largest content kept whole, in one attempt after the other
 DESIGN_EFFECT = 1.1  # factor on variances up to which contents kept whole need no check
 STRAIN = 3.0  # standard errors by which a share may deviate, or more where many are looked at
-MOST_CELLS = 40_000_000  # contents times pairs of columns that are looked at
+MAX_CELLS = 40_000_000  # contents times pairs of columns that are looked at
 
 
 @dataclass(frozen=True)
@@ -231,7 +231,7 @@ def _strain(part: Int8[np.ndarray, "n"], contents: _Contents, levels: Sequence[I
     rows = np.bincount(contents.of_row * 3 + part, minlength=3 * len(contents.counts)).reshape(-1, 3)
     share = np.bincount(part, minlength=3) / n
     pairs = list(itertools.combinations(levels, 2))
-    step = 1 + len(pairs) * len(rows) // MOST_CELLS
+    step = 1 + len(pairs) * len(rows) // MAX_CELLS
     for cells in itertools.chain(levels, (pd.factorize(a * (b.max() + 1) + b)[0] for a, b in pairs[::step])):
         found = np.stack([np.bincount(cells, weights=rows[:, k]) for k in range(3)], axis=1)
         total = found.sum(axis=1, keepdims=True)

@@ -11,7 +11,7 @@ import pyarrow as pa
 from genwright.data.arrow import JSON, MISFITS, UUIDS, arrow_type, is_nested, type_name, values_of_texts
 from genwright.data.dataset import Field, Storage
 
-MOST_DIGITS = 76  # of Arrow's decimals
+MAX_DIGITS = 76  # of Arrow's decimals
 ITEMS = ("bool", "int16", "int32", "int64", "float", "double", "string")  # of arrays that JSON holds exactly
 
 
@@ -93,7 +93,7 @@ def _decimals(kind: Any, texts: Sequence[str]) -> str:
     digits, scale = kind.precision, kind.scale or 0
     if digits is None:
         digits, scale = 38, max((len(text.partition(".")[2]) for text in texts), default=0)
-    return f"decimal{128 if digits <= 38 else 256}({digits}, {scale})" if digits <= MOST_DIGITS else ""
+    return f"decimal{128 if digits <= 38 else 256}({digits}, {scale})" if digits <= MAX_DIGITS else ""
 
 
 def stored_type(field: Field, dialect: Any) -> Any:

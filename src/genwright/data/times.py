@@ -46,7 +46,7 @@ PADDED_DAY, PADDED_HOUR = re.compile("%([dm])"), re.compile("%([HI])")
 OWN = re.compile("%(-[dmHI]|:z|3f|24H|Y|q)")  # directives that strftime has on no system or not on all
 PERIOD = {"%Y": r"(?P<year>\d{4})", "%q": "(?P<quarter>[1-4])", "%G": r"(?P<year>\d{4})", "%V": r"(?P<week>\d\d)"}
 FAR_DAYS, FAR_RANGES = 50 * 365.25, 5.0  # a time is far beyond others by so many days and lengths of their range
-MOST_FORMAT = 200  # characters
+MAX_FORMAT = 200  # characters
 OTHERWISE = re.compile("otherwise: ([^;]+)")  # in a note, the format that fits as well
 EACH_OFFSET = "%:z"  # each moment's own offset, as +01:00
 
@@ -312,7 +312,7 @@ def _values(texts: Sequence[str], form: str) -> np.ndarray | None:
 
 def is_format(form: str) -> bool:
     """Whether `format_times` knows a format; others could be of any length."""
-    return len(form) <= MOST_FORMAT and not re.search("%(?!-?[A-Za-z%]|:z|3f|24H)", form) and form.isprintable()
+    return len(form) <= MAX_FORMAT and not re.search("%(?!-?[A-Za-z%]|:z|3f|24H)", form) and form.isprintable()
 
 
 def format_times(values: np.ndarray, form: str) -> list[str]:

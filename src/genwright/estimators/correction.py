@@ -13,7 +13,7 @@ from torch import Tensor
 from genwright.spaces import Columns, Discrete, Reals
 
 LEAST = -10.0  # log-odds of the density are cut there and at their negative, so that single rows cannot rule
-MOST_STEPS = 500
+MAX_STEPS = 500
 
 
 @dataclass(frozen=True, eq=False)
@@ -49,7 +49,7 @@ class Correction:
         centre = np.nansum(plain, axis=0) / known
         spread = np.sqrt(np.nansum((plain - centre) ** 2, axis=0) / known)
         scale = np.where(_one_hot(space) | (spread < 1e-9), 1.0, spread)
-        model = LogisticRegression(C=strength, max_iter=MOST_STEPS)
+        model = LogisticRegression(C=strength, max_iter=MAX_STEPS)
         made = cls(space, centre, scale, model)
         numbers: Int[np.ndarray, " m"] = codes[labelled].astype(np.int64)
         model.fit(made._inputs(rows[torch.from_numpy(labelled)], log_joint), numbers)

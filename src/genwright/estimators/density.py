@@ -22,7 +22,7 @@ PASSES = 200  # of an algorithm of its own, unless told otherwise; most stop ear
 STEPS = 400  # of gradients, unless told otherwise
 NUMBERS_AT_ONCE = 2**18  # in rows that are scored together
 ROWS = Columns(())  # of a table, as far as capabilities depend on it
-MOST_COMPARED = 1000  # held-out rows that others are held against
+MAX_COMPARED = 1000  # held-out rows that others are held against
 
 
 @dataclass(frozen=True, eq=False)
@@ -120,7 +120,7 @@ class Yardstick:
     def of(cls, rows: Float[Tensor, "n w"], held_out: Bool[np.ndarray, " n"]) -> Self:
         """Held-out rows, or all where there are none; some of them where there are many."""
         kept = rows[torch.from_numpy(held_out)] if held_out.any() else rows
-        return cls(kept[:: -(-len(kept) // MOST_COMPARED)])
+        return cls(kept[:: -(-len(kept) // MAX_COMPARED)])
 
     def p_values(
         self,

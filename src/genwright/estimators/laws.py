@@ -1,4 +1,4 @@
-"""Laws of a numeric target, one per row, over the cells that its range is cut into."""
+"""Distributions of a numeric target, one per row, over the cells that its range is cut into."""
 
 from dataclasses import dataclass
 

@@ -6,7 +6,10 @@ from typing import Self, final
 import numpy as np
 from jaxtyping import Float, Int
 
-CENTRAL = 0.02, 0.98  # quantiles that wild values lie outside of: 4.1 standard deviations of a normal law apart
+CENTRAL = (
+    0.02,
+    0.98,
+)  # quantiles that wild values lie outside of: 4.1 standard deviations of a normal one apart
 WILD = 10.0  # standard deviations, by these, from the median, beyond which a value is wild
 GAP = 2.0  # standard deviations between the others and wild ones, so that their densities do not run into each other
 

@@ -1,4 +1,4 @@
-"""Regression by a density: the law of y given x, from one joint density p(x, y)."""
+"""Regression by a density: the distribution of y given x, from one joint density p(x, y)."""
 
 from collections.abc import Collection, Sequence
 from typing import Any, Self
@@ -28,16 +28,16 @@ from genwright.randomness import checked_seed
 from genwright.spaces import Columns, Reals
 from genwright.train.limits import checked_count
 
-ROWS_AT_ONCE = 500  # whose laws are found together
+ROWS_AT_ONCE = 500  # whose distributions are found together
 
 
 class Regressor(RegressorMixin, FamilyParameters):
     """A regressor from any family with a density: p(y | x) is proportional to p(x, y) over all values y can take.
 
-    `predict` is the mean of that law; `predict_quantiles`, `predict_std`, `sample` and `log_prob` say the rest. `X` is
-    a matrix of numbers or a DataFrame of any columns that tables have; missing entries are marginalised, except in
-    `keep_missing` columns, where they are a value of their own. Rows whose target is NaN teach what x looks like.
-    `family` is a Gaussian mixture where all features are complete numbers and all targets are known, else a
+    `predict` is the mean of that distribution; `predict_quantiles`, `predict_std`, `sample` and `log_prob` say the
+    rest. `X` is a matrix of numbers or a DataFrame of any columns that tables have; missing entries are marginalised,
+    except in `keep_missing` columns, where they are a value of their own. Rows whose target is NaN teach what x looks
+    like. `family` is a Gaussian mixture where all features are complete numbers and all targets are known, else a
     TreeMixture, unless given. `minutes` or `steps` bound the work.
 
     >>> from sklearn.datasets import load_diabetes
@@ -102,7 +102,7 @@ class Regressor(RegressorMixin, FamilyParameters):
         return laws.quantiles(np.tile(np.array(levels, dtype=float), (len(laws.probability), 1)))
 
     def sample(self, X: Any, n: int = 1, *, seed: int = 0) -> Float[np.ndarray, "m n"]:
-        """n targets for every row, from the law of y given x."""
+        """n targets for every row, from the distribution of y given x."""
         n, rng = checked_count(n, "n", "sample"), np.random.default_rng(checked_seed(seed, where="sample"))
         laws = self._laws(X)
         chances = rng.uniform(size=(len(laws.probability), n))
@@ -172,7 +172,7 @@ class Regressor(RegressorMixin, FamilyParameters):
         return -coded.strange * np.log(self.n_fitted_ + 1)
 
     def _laws(self, X: Any) -> Laws:
-        """The law of y given each row of X."""
+        """The distribution of y given each row of X."""
         rows = self._encode(X).rows
         return Laws.of(self.cells_, self._log_joint(rows))
 

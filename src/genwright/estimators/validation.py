@@ -14,7 +14,7 @@ from genwright.data.numerals import Reading, Unclear, read_numerals
 from genwright.errors import ArgumentError
 
 TIMES = ("datetime", "datetime64", "date", "time", "timedelta", "timedelta64", "period")  # as pandas calls them
-MOST_REPEATS = 10  # times that whole weights may lengthen the data
+MAX_REPEATS = 10  # times that whole weights may lengthen the data
 
 
 def table_of(estimator: BaseEstimator, X: Any, *, reset: bool) -> pd.DataFrame:
@@ -118,7 +118,7 @@ def weighted_rows(frame: pd.DataFrame, weight: Any, *, seed: int) -> Int[np.ndar
         what = "Sample weights must contain at least one non-zero number"  # as scikit-learn says it
         raise ArgumentError(what, where="sample_weight", hint="give some rows a weight above 0")
     weights = _check_sample_weight(weight, frame, dtype=np.float64, ensure_non_negative=True)
-    if (weights == np.rint(weights)).all() and weights.sum() <= MOST_REPEATS * len(weights):
+    if (weights == np.rint(weights)).all() and weights.sum() <= MAX_REPEATS * len(weights):
         return np.repeat(np.arange(len(weights)), weights.astype(np.int64))
     upto = np.cumsum(weights / weights.sum() * len(weights))
     marks = np.floor(upto - upto[-1] + len(weights) + np.random.default_rng(seed).random())

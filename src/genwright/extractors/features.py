@@ -30,7 +30,7 @@ BATCH = 128
 CHUNK = 512  # images embedded at once
 WIDTHS = (24, 48, 96)  # channels of the three strided convolutions
 DIMENSIONS = (4, 64)  # fewest and most features, unless told otherwise
-MOST_FEATURES = 512
+MAX_FEATURES = 512
 SCHEMA = 1
 Kind = Literal["learned", "pca", "random"]
 
@@ -113,7 +113,7 @@ def load_extractor(folder: str | Path) -> Extractor:
         raise StorageError("weights differ from their hash", where=str(weights), hint="fit the extractor again")
     about = {f.name: entry(told, f.name, f.type, where=str(path)) for f in fields(Extractor) if f.name != "net"}
     shape, levels, dimension = about["shape"], about["levels"], about["dimension"]
-    if not (0 < dimension <= MOST_FEATURES and 2 <= levels <= 256 and all(0 < side <= SIDE for side in shape)):
+    if not (0 < dimension <= MAX_FEATURES and 2 <= levels <= 256 and all(0 < side <= SIDE for side in shape)):
         raise wrong("no such images or features", str(path))
     net = filled(
         lambda: _Net(shape, dimension, len(about["labels"]), about["kind"]),
@@ -127,12 +127,12 @@ def fit_extractor(data: Dataset, *, dimension: int, kind: Kind = "learned", seed
     """An extractor fitted to the images of `data`, which must be disjoint from the images to be compared.
 
     "learned": three convolutions whose features must suffice to rebuild a coarse image, to tell how the image was
-    spoilt (noise, blur, shuffled patches, not at all), and to name the label where there is one. "pca": principal
+    damaged (noise, blur, shuffled patches, not at all), and to name the label where there is one. "pca": principal
     components of the pixels, and "random": the same net with random weights, controls that know nothing of content. At
     most 8192 images are used.
     """
-    if not 1 <= dimension <= MOST_FEATURES:
-        raise ArgumentError(f"{dimension} features", where="dimension", hint=f"between 1 and {MOST_FEATURES}")
+    if not 1 <= dimension <= MAX_FEATURES:
+        raise ArgumentError(f"{dimension} features", where="dimension", hint=f"between 1 and {MAX_FEATURES}")
     if len(data) < 2 * dimension:
         raise DataError(
             f"{len(data)} images are too few to fit {dimension} features", where=data.name, hint="use fewer features"
@@ -196,7 +196,7 @@ def _classes(data: Dataset, rows: np.ndarray) -> tuple[tuple[str, ...], Int[Tens
 
 
 COARSE = 8  # side of the coarse image that features must rebuild
-SPOILT = 4  # ways in which an image is spoilt: not at all, noise, blur, shuffled patches
+SPOILT = 4  # ways in which an image is damaged: not at all, noise, blur, shuffled patches
 
 
 class _Net(nn.Module):
@@ -256,7 +256,7 @@ def _train(net: _Net, x: Tensor, classes: Tensor | None, *, levels: int, rng: to
 
 
 def _loss(net: _Net, clean: Tensor, classes: Tensor | None, rng: torch.Generator) -> Float[Tensor, ""]:
-    """Rebuild, tell how it was spoilt, and (of unspoilt images) name."""
+    """Rebuild, tell how it was damaged, and (of unspoilt images) name."""
     how = (torch.randint(2 * SPOILT, (len(clean),), generator=rng) - SPOILT).clamp(min=0)  # five of eight left alone
     trunk = net.trunk(_spoil(clean, how, rng))
     features = F.batch_norm(net.project(trunk), None, None, training=True)

@@ -53,7 +53,7 @@ def _too_many_values(space: Reals) -> str | None:
 
 @dataclass(frozen=True, kw_only=True)
 class Autoregressive(GradientFamily):
-    """One value after the other, each from its exact conditional law given those before it.
+    """One value after the other, each from its exact conditional distribution given those before it.
 
     Tokens: a causal transformer; prompts are continued. Columns: any column given any others, so any columns can be
     given. Arrays of at most 256 levels and 1,024 values: pixel by pixel in raster order; the first rows can be given.

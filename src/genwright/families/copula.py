@@ -31,7 +31,7 @@ from genwright.spaces import Columns, Conditions, Encoded, Given, Space
 
 ROWS_PER_CELL = 30  # at least, in every cell,
 ROWS_PER_COLUMN = 2  # and at least so many times the number of continuous columns
-MOST_CELLS = 16
+MAX_CELLS = 16
 BETWEEN = 3.0  # times the share of variance that chance puts between cells, for a column to make cells
 POOLED_ROWS = (10.0, 30.0, 100.0, 300.0)  # rows like all that each cell's scatter is given; chosen by cross-validation,
 DEGREES = (8, 12, 16, 24, 48, 128)  # as are the degrees of freedom,
@@ -48,17 +48,18 @@ SCORED_AT_ONCE = 4_096
 
 @dataclass(frozen=True, kw_only=True)
 class Copula(ClosedFormFamily):
-    """A multivariate t law of normal scores, in each cell of the table: a Student copula, its noise shrunk away.
+    """A multivariate t distribution of normal scores, in each cell of the table: a Student copula, its noise shrunk
+    away.
 
     Cells are the combinations of discrete columns that tell the continuous ones apart, such as a class, while each has
     30 rows or more, and two for each continuous column (at most `cells`). In a cell other discrete columns are
-    independent, continuous ones follow a t law (Demarta & McNeil 2005, "The t Copula", sec. 2) after each was bent by a
-    power, since normal scores of all rows are skewed within a class (Yeo & Johnson 2000). Its scatter is that of the
-    cell's rows and of some rows like all, with eigenvalues shrunk (Ledoit & Wolf 2020). How far columns are bent, how
-    many rows like all are taken and how heavy the tails are is chosen by cross-validated likelihood. Meant for some
-    hundred rows of numbers; with many rows or many categories other families have more to go by. Missing values are
-    filled in by the law itself while fitting (Celeux & Diebolt 1985, stochastic EM). `cells=1` leaves all discrete
-    columns independent.
+    independent, continuous ones follow a t distribution (Demarta & McNeil 2005, "The t Copula", sec. 2) after each was
+    bent by a power, since normal scores of all rows are skewed within a class (Yeo & Johnson 2000). Its scatter is that
+    of the cell's rows and of some rows like all, with eigenvalues shrunk (Ledoit & Wolf 2020). How far columns are
+    bent, how many rows like all are taken and how heavy the tails are is chosen by cross-validated likelihood. Meant
+    for some hundred rows of numbers; with many rows or many categories other families have more to go by. Missing
+    values are filled in by the distribution itself while fitting (Celeux & Diebolt 1985, stochastic EM). `cells=1`
+    leaves all discrete columns independent.
 
     Rows drawn together are balanced, see `Sampling`: their shares, means and correlations are off by less than those of
     independent rows, which shows in a table of some hundred rows. Sample with `balanced=False` where rows must be
@@ -87,7 +88,7 @@ class Copula(ClosedFormFamily):
 
     def sized(self, space: Space, work: Work) -> Self:
         """As many cells as there are rows for."""
-        return replace(self, cells=self.cells or max(1, min(MOST_CELLS, work.rows // ROWS_PER_CELL)))
+        return replace(self, cells=self.cells or max(1, min(MAX_CELLS, work.rows // ROWS_PER_CELL)))
 
     def build(self, space: Space, conditions: Conditions | None) -> nn.Module:
         assert self.cells, "size the family before building"
@@ -128,7 +129,7 @@ class Copula(ClosedFormFamily):
     def sample(
         self, net: nn.Module, n: int, *, given: Given = ANYTHING, how: Sampling = DEFAULT, rng: torch.Generator
     ) -> Tensor:
-        """n rows from the exact conditional law."""
+        """n rows from the exact conditional distribution."""
         assert isinstance(net, StudentCells)
         partial = given.x
         if partial is None:

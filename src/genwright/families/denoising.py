@@ -25,7 +25,7 @@ GRIDS_AT_ONCE = 256  # when sampling: bounds memory
 VECTORS_AT_ONCE = 8192
 PARTIAL_GRIDS = 0.1  # share of training images and other grids of which a random part is given
 PARTIAL_ROWS = 0.5  # the same for vectors and rows, where given columns are the usual condition
-MOST_STEPS = 64  # of rows
+MAX_STEPS = 64  # of rows
 GUIDANCE = 1.5  # unless the request says otherwise
 GUIDED = (0.1, 0.9)  # shares of noise, sigma / (alpha + sigma), between which guidance acts
 
@@ -63,7 +63,7 @@ def default_steps(space: Space, of_arrays: int) -> int:
     """Sampling steps: for rows enough that few columns, if any, become visible together."""
     if not isinstance(space, Columns):
         return of_arrays
-    return max(of_arrays if space.continuous else 1, min(MOST_STEPS, len(space.columns)))
+    return max(of_arrays if space.continuous else 1, min(MAX_STEPS, len(space.columns)))
 
 
 def adamw(module: nn.Module) -> list[torch.optim.Optimizer]:
@@ -74,7 +74,8 @@ def adamw(module: nn.Module) -> list[torch.optim.Optimizer]:
 
 
 def random_parts(space: Space, n: int, rng: torch.Generator) -> Bool[Tensor, "n *d"]:
-    """Which coordinates of a training batch are given, so that one net learns every conditional law of the parts.
+    """Which coordinates of a training batch are given, so that one net learns every conditional distribution of the
+    parts.
 
     In a share of the records: a random set of columns or entries, or the inside or outside of a box of a grid.
     """

@@ -178,7 +178,7 @@ def untrained(family: Family, space: Space, conditions: Conditions | None) -> nn
 
 
 class HasLatent(abc.ABC):
-    """A family whose records are decoded from a latent of simple known law, so that latents can be interpolated."""
+    """A family whose records are decoded from a latent of known distribution, so that latents can be interpolated."""
 
     @abc.abstractmethod
     def draw_latent(self, net: nn.Module, n: int, rng: torch.Generator) -> Float[Tensor, "n *z"]:

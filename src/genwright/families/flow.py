@@ -43,8 +43,8 @@ class FlowMatching(GradientFamily, Encodes):
     Some training records are shown in part, so that columns or pixels can be given when sampling.
     A `net` of one's own is a `FlowNet` from (x_t, t, context, known) to velocities; of tables it is a `MixedNet`.
 
-    The levels of tables are masked, one by one, and drawn from their laws given those that are visible: discrete flow
-    matching, see `genwright.families.mixed`.
+    The levels of tables are masked, one by one, and drawn from their distributions given those that are visible:
+    discrete flow matching, see `genwright.families.mixed`.
     """
 
     width: int | None = None

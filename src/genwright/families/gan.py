@@ -36,7 +36,7 @@ from genwright.nets.relaxation import draw_relaxed, harden, log_frequencies, log
 from genwright.spaces import Columns, Conditions, Encoded, Given, Reals, Space
 
 CHUNK = 1024  # records generated at once, which bounds memory
-MOST_TRIES = 200  # draws per record that partial records may cost on average
+MAX_TRIES = 200  # draws per record that partial records may cost on average
 MATCHING = 5.0  # weight of the moments beside the game
 COMPARED = 2048  # rows drawn at least to be held against held-out ones
 STEP = 0.01  # length of the finite difference, in units of encoded data (about 1)
@@ -262,7 +262,7 @@ def _sample_matching(
         )
     result, open_rows = torch.empty_like(x), torch.arange(len(x), device=x.device)
     drawn = 0
-    while len(open_rows) and drawn < MOST_TRIES * len(x) + CHUNK:
+    while len(open_rows) and drawn < MAX_TRIES * len(x) + CHUNK:
         tried = open_rows.repeat(max(1, CHUNK // len(open_rows)))
         fake = net.records(
             net.generate(_latents(net, len(tried), rng), None if context is None else context[tried], rng)
@@ -274,9 +274,9 @@ def _sample_matching(
     if len(open_rows):
         names = ", ".join(c.name for c, given in zip(space.columns, known.any(0).tolist(), strict=True) if given)
         raise UnsupportedError(
-            f"{MOST_TRIES} draws per record did not meet the given {names}: the GAN makes such records too rarely",
+            f"{MAX_TRIES} draws per record did not meet the given {names}: the GAN makes such records too rarely",
             where="given",
-            hint="Mixture and Autoregressive draw from the conditional law directly",
+            hint="Mixture and Autoregressive draw from the conditional distribution directly",
         )
     return result
 

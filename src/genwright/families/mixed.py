@@ -1,7 +1,7 @@
 """Rows of mixed columns under noise: Gaussian for values, masks for levels, both at one time; for diffusion and flow.
 
 Values go along the schedule of the family. Levels are masked one by one: at a *share* s of the way from data to noise
-each is masked with probability s, and the net's logits at that time are its law given all that is visible then
+each is masked with probability s, and the net's logits at that time are its distribution given all that is visible then
 (Shi et al. 2025, "TabDiff", arXiv:2410.20626, section 3; Sahoo et al. 2024, arXiv:2406.07524; with a straight path for
 values this is mixed discrete and continuous flow matching, Campbell et al. 2024, arXiv:2402.04997).
 """
@@ -26,9 +26,11 @@ AT_ONCE = 1e-4  # shares closer than this are the same
 
 @dataclass(frozen=True, kw_only=True)
 class MixedProcess(Process):
-    """Gaussian noise on the values of rows and masks on their levels; there is no guidance, which would bend the law.
+    """Gaussian noise on the values of rows and masks on their levels; there is no guidance, which would bend the
+    distribution.
 
-    A latent has one standard normal number per column: the noise of a value, the quantile of a level in its law.
+    A latent has one standard normal number per column: the noise of a value, the quantile of a level in its
+    distribution.
     """
 
     def losses(
@@ -90,7 +92,7 @@ class MixedProcess(Process):
         order: Float[Tensor, "n c"],
         rng: torch.Generator | None,
     ) -> Float[Tensor, "n c"]:
-        """Carry latents to rows: values by the sampler, each level when it is due by its cumulative law at Φ(z)."""
+        """Carry latents to rows: values by the sampler, each level when it is due, at quantile Φ(z)."""
         space = net.space
         x = space.with_states(partial)
         known = ~x.isnan()
@@ -212,13 +214,13 @@ def _masked_cross_entropy(
 
 
 def _level_at(logits: Float[Tensor, "n l"], z: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
-    """The level at quantile Φ(z) of each law."""
+    """The level at quantile Φ(z) of each distribution."""
     reached = logits.double().softmax(dim=1).cumsum(dim=1) <= torch.special.ndtr(z.double())[:, None]
     return reached.sum(dim=1).clamp(max=logits.shape[1] - 1).to(z.dtype)
 
 
 def _place_of(logits: Float[Tensor, "n l"], level: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
-    """A latent that `_level_at` takes to the level: the middle of its part of the law."""
+    """A latent that `_level_at` takes to the level: the middle of its part of the distribution."""
     chances = logits.double().softmax(dim=1)
     own = chances.gather(1, level.long()[:, None])[:, 0]
     middle = chances.cumsum(dim=1).gather(1, level.long()[:, None])[:, 0] - own / 2

@@ -42,7 +42,7 @@ LOOK_UPS_PER_SECOND = 1.5e8  # of which a pass takes rows * components * columns
 
 @dataclass(frozen=True, kw_only=True)
 class Mixture(ClosedFormFamily):
-    """K components, each a simple law: Gaussian for arrays, independent columns for tables ("latent class").
+    """K components, each a simple distribution: Gaussian for arrays, independent columns for tables ("latent class").
 
     Arrays: full covariance up to `rank` equal to the dimension, factor analysers below (Ghahramani & Hinton 1996), and
     at `rank=0` independent entries, so that a `Classifier` of one component per class is Gaussian naive Bayes.
@@ -143,7 +143,7 @@ class Mixture(ClosedFormFamily):
     def sample(
         self, net: nn.Module, n: int, *, given: Given = ANYTHING, how: Sampling = DEFAULT, rng: torch.Generator
     ) -> Tensor:
-        """n records that agree with `given`, from the exact conditional law."""
+        """n records that agree with `given`, from the exact conditional distribution."""
         assert isinstance(net, MixtureNet)
         step = _rows_per_draw(net)
         parts = [slice(at, min(n, at + step)) for at in range(0, n, step)]

@@ -29,7 +29,7 @@ from genwright.nets.latent_tree import LatentTree
 from genwright.spaces import Columns, Conditions, Encoded, Given, Space
 
 STATES_BY_MINUTES = ((0.25, 32), (0.75, 64), (3.0, 128), (8.0, 256))  # up to so many minutes, on two cores
-MOST_STATES = 512
+MAX_STATES = 512
 ROWS_PER_STATE = 64
 PREPARED_ROWS = 50_000  # that the tree and the marginals are found from
 
@@ -74,7 +74,7 @@ class TreeMixture(GradientFamily):
     def sized(self, space: Space, work: Work) -> Self:
         """States by rows and time, so that training sees each row some twenty times."""
         minutes = 1.0 if work.minutes is None else work.minutes
-        by_time = next((states for limit, states in STATES_BY_MINUTES if minutes <= limit), MOST_STATES)
+        by_time = next((states for limit, states in STATES_BY_MINUTES if minutes <= limit), MAX_STATES)
         states = self.states or max(2, min(by_time, work.rows // ROWS_PER_STATE))
         knots = self.knots or (16 if work.rows < 5000 else 32)
         return replace(self, states=states, knots=knots, batch=self.batch or min(512, max(32, work.rows // 8)))
@@ -108,7 +108,7 @@ class TreeMixture(GradientFamily):
     def sample(
         self, net: nn.Module, n: int, *, given: Given = ANYTHING, how: Sampling = DEFAULT, rng: torch.Generator
     ) -> Tensor:
-        """n rows from the exact conditional law."""
+        """n rows from the exact conditional distribution."""
         return cast(LatentTree, net).draw(n, given.x, given.context, given.allowed or {}, rng)
 
     @torch.no_grad()

@@ -254,7 +254,7 @@ def latent_given(
 
     Prior draws are resampled by their likelihood (Rubin 1987), which is exact in the limit of many `CANDIDATES`. Then
     `CORRECTIONS` Metropolis-within-Gibbs steps propose from the encoder (Mattei & Frellsen 2018, arXiv:1802.04826,
-    Algorithm 2), which reach laws that no prior draw came near.
+    Algorithm 2), which reach distributions that no prior draw came near.
     """
     n = len(x)
     wide = None if context is None else context.repeat_interleave(CANDIDATES, 0)

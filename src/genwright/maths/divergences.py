@@ -1,4 +1,4 @@
-"""Distances between probability laws: closed forms for Gaussians, and estimates from samples of both."""
+"""Distances between probability distributions: closed forms for Gaussians, and estimates from samples of both."""
 
 import torch
 from jaxtyping import Float
@@ -12,7 +12,8 @@ def gaussian_kl(
     other_mean: Float[Tensor, "*#n d"] | float = 0.0,
     other_log_scale: Float[Tensor, "*#n d"] | float = 0.0,
 ) -> Float[Tensor, "*n d"]:
-    """KL(N(mean, scale²) ‖ N(other_mean, other_scale²)) in nats, per coordinate; the other law is N(0, 1) by default.
+    """KL(N(mean, scale²) ‖ N(other_mean, other_scale²)) in nats, per coordinate; the other distribution is N(0, 1) by
+    default.
 
     Kingma & Welling 2014, arXiv:1312.6114, appendix B.
 
@@ -25,7 +26,7 @@ def gaussian_kl(
 
 
 def energy_distance(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> Float[Tensor, ""]:
-    """2 E‖X - Y‖ - E‖X - X'‖ - E‖Y - Y'‖: zero if and only if the two laws agree; unbiased, in the units of x.
+    """2 E‖X - Y‖ - E‖X - X'‖ - E‖Y - Y'‖: zero if and only if the two distributions agree; unbiased, in the units of x.
 
     Székely & Rizzo 2013, eq. 2.5.
     """
@@ -37,7 +38,8 @@ def energy_distance(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> Float[T
 def energy_score(x: Float[Tensor, "n d"], y: Float[Tensor, "m d"]) -> Float[Tensor, ""]:
     """2 E‖X - Y‖ - E‖Y - Y'‖: the energy distance less its part that depends on X alone, so n = 1 will do.
 
-    As a loss of the law of Y it is lowest where that is the law of X (Gneiting & Raftery 2007, eq. 21, doubled).
+    As a loss of the distribution of Y it is lowest where that is the distribution of X (Gneiting & Raftery 2007, eq.
+    21, doubled).
     """
     m = len(y)
     assert m > 1, "the unbiased estimate needs two rows of y"

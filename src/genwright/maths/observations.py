@@ -1,4 +1,5 @@
-"""Observation models: the law of a record given what a net puts out, written once for every likelihood-based family.
+"""Observation models: the distribution of a record given what a net puts out, written once for every likelihood-based
+family.
 
 A space fixes the model of its entries, which are independent given the parameters:
 
@@ -109,7 +110,8 @@ def gaussian(x: Float[Tensor, "*s"], mean: Float[Tensor, "*s"], log_scale: Float
 def discretised_logistic(
     x: Float[Tensor, "*s"], mean: Float[Tensor, "*s"], log_scale: Float[Tensor, "*s"], *, levels: int
 ) -> Float[Tensor, "*s"]:
-    """Log-probability of the level x in [-1, 1] under a logistic law rounded to `levels` equally spaced values.
+    """Log-probability of the level x in [-1, 1] under a logistic distribution rounded to `levels` equally spaced
+    values.
 
     Salimans et al. 2017, arXiv:1701.05517, eq. 2: σ(b) - σ(a) at the edges a < b of the bin, the outermost bins being
     open. As σ(b) - σ(a) = σ(b) σ(-a) (1 - e^(a - b)), no difference of nearly equal numbers is ever taken.
@@ -167,7 +169,7 @@ def _draw_reals(space: Reals, params: Tensor, rng: torch.Generator, temperature:
 
 
 def _draw_level(logits: Float[Tensor, "*n k"], rng: torch.Generator, temperature: float) -> Float[Tensor, "*n"]:
-    """Gumbel-max: argmax(logits + temperature · Gumbel noise) has law softmax(logits / temperature)."""
+    """Gumbel-max: argmax(logits + temperature · Gumbel noise) has distribution softmax(logits / temperature)."""
     uniform = torch.rand(logits.shape, generator=rng, device=logits.device).clamp_(1e-20, 1 - 6e-8)
     return (logits - temperature * torch.log(-torch.log(uniform))).argmax(-1).to(logits.dtype)
 

@@ -81,7 +81,7 @@ def log_snr(schedule: Schedule, t: Float[Tensor, "*t"]) -> Float[Tensor, "*t"]:
 def logit_normal(n: int, rng: torch.Generator, *, mean: float = 0.0, scale: float = 1.0) -> Float[Tensor, "n"]:
     """n times in (0, 1) with normal logit: most weight on middle times, where the velocity is hardest to guess.
 
-    Stratified: one draw per n-th of the law, which lowers the variance of a batch's loss.
+    Stratified: one draw per n-th of the distribution, which lowers the variance of a batch's loss.
     Esser et al. 2024, arXiv:2403.03206, eq. 19.
     """
     return torch.sigmoid(mean + scale * torch.special.ndtri(uniform(n, rng).clamp(1e-6, 1 - 1e-6)))

@@ -7,12 +7,13 @@ from jaxtyping import Float
 from torch import Tensor
 
 SMALLEST = 1e-6  # eigenvalue of a correlation matrix; below, columns are functions of each other
-FEWEST_DEGREES = 12  # the kernel's reach, sqrt(5) n^(-1/3), must stay below 1
+MIN_DEGREES = 12  # the kernel's reach, sqrt(5) n^(-1/3), must stay below 1
 FAR = 100.0  # kernel widths
 
 
 def shrunk_covariance(covariance: Float[Tensor, "p p"], degrees: float) -> Float[Tensor, "p p"]:
-    """A sample covariance, its eigenvalues moved to where those of the law are expected, variances as they are.
+    """A sample covariance, its eigenvalues moved to where those of the distribution are expected, variances as they
+    are.
 
     `degrees` of freedom are the rows less one. In samples small eigenvalues come out too small and large ones too
     large; the neighbours of each show by how much. Ledoit & Wolf 2020, "Analytical Nonlinear Shrinkage of
@@ -21,12 +22,12 @@ def shrunk_covariance(covariance: Float[Tensor, "p p"], degrees: float) -> Float
 
     >>> sample = torch.randn(40, 20, generator=torch.Generator().manual_seed(0))
     >>> before, after = (c.logdet() for c in (torch.cov(sample.T), shrunk_covariance(torch.cov(sample.T), 39)))
-    >>> bool(before < -5), bool(after > -2)  # that of the law is 0
+    >>> bool(before < -5), bool(after > -2)  # that of the distribution is 0
     (True, True)
     """
     exact = covariance.double()
     spreads = exact.diagonal().clamp(min=1e-12).sqrt()
-    if degrees < FEWEST_DEGREES:
+    if degrees < MIN_DEGREES:
         return covariance.diagonal().diag()
     values, vectors = torch.linalg.eigh(exact / spreads / spreads[:, None])
     shrunk = (vectors * _expected(values.clamp(min=SMALLEST), degrees)) @ vectors.mT

@@ -12,7 +12,7 @@ from genwright.metrics.kind import MIN_ROWS
 from genwright.metrics.kinds import KINDS
 from genwright.metrics.text_scores import text_bytes
 
-LEAST_BYTES = 1000  # of running text, below which a system is not compared
+MIN_BYTES = 1000  # of running text, below which a system is not compared
 
 
 def equal_amounts(
@@ -49,7 +49,7 @@ def _enough(data: Dataset, real: Dataset) -> Dataset:
     """`data` as what `real` holds; DataError where that cannot be, or is too little."""
     read = aligned(data, shared(real, data)[0])
     if real.running:
-        if text_bytes(read) < LEAST_BYTES:
+        if text_bytes(read) < MIN_BYTES:
             raise DataError(f"{text_bytes(read):,} bytes of text are too few to compare", where=data.name)
     elif len(data) < MIN_ROWS:
         raise DataError(f"{len(data)} records are too few to compare", where=data.name)

@@ -23,7 +23,7 @@ PASSAGE = 8  # sentences
 MAX_PASSAGES = 400  # of each side
 EMBEDDED_PASSAGES = 200  # likewise, where each sentence costs a run of a network
 ENDS = re.compile(r"(?<=[.!?…])[\"'”’)\]]*\s+|(?<=[。！？।])|\n\s*\n")
-FEWEST_WORDS = 3  # of a sentence: less is an abbreviation, a number in a list, a heading
+MIN_WORDS = 3  # of a sentence: less is an abbreviation, a number in a list, a heading
 
 Vectors = Callable[[list[str]], Float[np.ndarray, "n d"]]
 
@@ -87,7 +87,7 @@ def split_sentences(text: str) -> list[str]:
     """
     words = rouge_tokenizer("unicode words")
     pieces = (" ".join(piece.split()) for piece in ENDS.split(text))
-    return [piece for piece in pieces if len(words(piece)) >= FEWEST_WORDS]
+    return [piece for piece in pieces if len(words(piece)) >= MIN_WORDS]
 
 
 class _Sample:

@@ -26,7 +26,7 @@ ROUNDS, LEAVES = 100, 8  # of boosting: shallow trees, for there are few images 
 WIDTHS = (8, 16, 32)  # channels of the three convolutions
 BATCH = 64
 EPOCHS = 9
-LEAST_STEPS, MOST_STEPS = 60, 150  # of training the network
+MIN_STEPS, MAX_STEPS = 60, 150  # of training the network
 
 
 def image_looks(real: Dataset, fake: Dataset, *, seed: int = 0) -> list[Look]:
@@ -130,7 +130,7 @@ class _Net(nn.Module):
 def _trained(x: Float[Tensor, "n c h w"], y: Float[Tensor, "n"], *, seed: int) -> _Net:
     """The network after a fixed number of steps, which depends on the number of images only."""
     batch = min(BATCH, len(x))
-    steps = int(np.clip(EPOCHS * len(x) // batch, LEAST_STEPS, MOST_STEPS))
+    steps = int(np.clip(EPOCHS * len(x) // batch, MIN_STEPS, MAX_STEPS))
     order = torch.Generator().manual_seed(seed)
     with seeded(seed):  # initial weights and dropout draw from torch's default generator
         net = _Net(x.shape[1], min(x.shape[2:]))

@@ -15,7 +15,7 @@ def kernel_distance(real: Features, fake: Features, *, features: str, seed: int 
     """Squared maximum mean discrepancy with k(x, y) = (x.y / d + 1)**3, as the unbiased U-statistic over all records.
 
     Binkowski et al. 2018, arXiv:1801.01401, eq. 4 and sec. 3.1 (KID). Slightly negative values are valid: on average
-    it is 0 for equal laws, at any n. Interval: delete-a-group jackknife, from sums of the kernel over blocks.
+    it is 0 for equal distributions, at any n. Interval: delete-a-group jackknife, from sums of the kernel over blocks.
     """
     real, fake = checked(real, fake, fewest=4)
     group = jackknife_groups(len(real), seed), jackknife_groups(len(fake), seed + 1)

@@ -1,4 +1,5 @@
-"""MAUVE: the area under the divergence curve between the laws of real and generated texts, as clustered features.
+"""MAUVE: the area under the divergence curve between the distributions of real and generated texts, as clustered
+features.
 
 Written from Pillutla et al. 2021, arXiv:2102.01454, and Pillutla et al. 2023, JMLR 24(356).
 """
@@ -86,7 +87,7 @@ def mauve_of_features(
 def mauve_of_histograms(
     p: Real[np.ndarray, "k"], q: Real[np.ndarray, "k"], *, estimator: Estimator = "plug-in"
 ) -> float:
-    """MAUVE of two laws over the same cells, given as counts: the area under their divergence curve.
+    """MAUVE of two distributions over the same cells, given as counts: the area under their divergence curve.
 
     >>> p, q = np.array([3, 5, 0]), np.array([3, 0, 5])
     >>> mauve_of_histograms(p, p) == 1.0, round(mauve_of_histograms(p, q), 3)

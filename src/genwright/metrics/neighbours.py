@@ -50,7 +50,7 @@ def density_coverage(
     with a generated one within reach.
 
     Naeem et al. 2020, arXiv:2002.09797, eq. 3-4; unlike precision and recall robust to outliers. Density is about 1
-    for equal laws and may exceed it. Intervals: delete-a-group jackknife over both sets.
+    for equal distributions and may exceed it. Intervals: delete-a-group jackknife over both sets.
     """
     found = _scores(real, fake, features=features, ks=(None, k), boundary=boundary, seed=seed)
     return found[0], found[1]

@@ -23,7 +23,7 @@ from genwright.scores.kinks import (
 from genwright.scores.score import Score, signature
 
 BINS = 10  # equal-width bins of a number that is crossed with another column
-MOST_PAIRED = 100  # columns of which all pairs are looked at: 4,950; of wider tables so many are drawn
+MAX_PAIRED = 100  # columns of which all pairs are looked at: 4,950; of wider tables so many are drawn
 CURVE_CELLS = 2000  # most cells of a cumulative curve when estimating its error (the value itself is exact)
 
 
@@ -108,10 +108,10 @@ def paired_columns(real: Dataset, seed: int) -> tuple[tuple[Field, ...], str]:
     fields = compared_columns(real)
     if len(fields) < 2:
         raise DataError("pairs need two columns", where=real.name, hint="use the shape error")
-    if len(fields) <= MOST_PAIRED:
+    if len(fields) <= MAX_PAIRED:
         return fields, "all pairs"
-    some = np.sort(np.random.default_rng(seed).permutation(len(fields))[:MOST_PAIRED])
-    return tuple(fields[i] for i in some), f"all pairs of {MOST_PAIRED} of {len(fields):,} columns"
+    some = np.sort(np.random.default_rng(seed).permutation(len(fields))[:MAX_PAIRED])
+    return tuple(fields[i] for i in some), f"all pairs of {MAX_PAIRED} of {len(fields):,} columns"
 
 
 Groups = tuple[Int[np.ndarray, "n"], Int[np.ndarray, "m"]]

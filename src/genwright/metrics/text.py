@@ -80,7 +80,7 @@ def _distinct(texts: Sequence[str], n: int) -> Float[np.ndarray, "windows"]:
 
 
 def ngram_divergence(real: Sequence[str], fake: Sequence[str], *, n: int = 4, seed: int = 0) -> Score:
-    """Jensen-Shannon divergence in bits between the laws of byte n-grams, 0 (equal) to 1 (disjoint).
+    """Jensen-Shannon divergence in bits between the distributions of byte n-grams, 0 (equal) to 1 (disjoint).
 
     n-grams stay within records. Biased upwards for short texts: read it beside a floor with texts of the same sizes;
     `evaluate` gives both sides equally many bytes. Interval: delete-a-group jackknife over records. Lin 1991, eq. 4.1.
@@ -112,7 +112,7 @@ def ngram_divergence(real: Sequence[str], fake: Sequence[str], *, n: int = 4, se
 
 
 def jensen_shannon(p: Real[np.ndarray, "c"], q: Real[np.ndarray, "c"]) -> float:
-    """Jensen-Shannon divergence in bits between two laws given as counts.
+    """Jensen-Shannon divergence in bits between two distributions given as counts.
 
     >>> jensen_shannon(np.array([1, 0]), np.array([0, 3]))
     1.0

@@ -18,9 +18,9 @@ from genwright.metrics.text import ngram_divergence
 from genwright.scores.intervals import share_interval
 from genwright.scores.score import Score, signature
 
-MOST_TEXTS = 10_000  # of each table that are compared
+MAX_TEXTS = 10_000  # of each table that are compared
 CLASSES = 4  # that a number or time is cut into, as many rows in each
-MOST_CLASSES = 50  # levels of a column that texts are held against
+MAX_CLASSES = 50  # levels of a column that texts are held against
 HASHED = 2**15  # features of a text: its words and pairs of words
 
 
@@ -97,7 +97,7 @@ def _classes(field: Field, *tables: Dataset) -> list[Int[np.ndarray, " n"]] | No
             cuts = np.nanquantile(columns[0], np.linspace(0, 1, CLASSES + 1)[1:-1])
             columns = [np.where(np.isnan(c), -1, np.searchsorted(cuts, c, side="right")) for c in columns]
     codes, levels = pd.factorize(np.concatenate(columns), use_na_sentinel=False)
-    if not 2 <= len(levels) <= MOST_CLASSES:
+    if not 2 <= len(levels) <= MAX_CLASSES:
         return None
     return np.split(codes, np.cumsum([len(c) for c in columns])[:-1])
 
@@ -119,5 +119,5 @@ def _divergence(column: str, seed: int, real: list[str], fake: list[str]) -> Sco
 
 
 def _some(data: Dataset, column: str, seed: int) -> list[str]:
-    rows = np.sort(np.random.default_rng(seed).permutation(len(data))[:MOST_TEXTS])
+    rows = np.sort(np.random.default_rng(seed).permutation(len(data))[:MAX_TEXTS])
     return [text for text in data.columns[column][rows] if text]

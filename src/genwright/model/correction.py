@@ -14,16 +14,16 @@ from torch import Tensor, nn
 
 from genwright.families.family import Family, Work
 from genwright.model.part import RowSampler, Saved
-from genwright.nets.oblivious import MOST_TREES, ObliviousTrees
+from genwright.nets.oblivious import MAX_TREES, ObliviousTrees
 from genwright.spaces import Columns, Encoded, Given
 from genwright.typed import wrong
 
-SHARE = 0.2  # of the minutes of a fit, at most MOST_SECONDS
-MOST_SECONDS = 120.0
-FEWEST_ROWS = 2_000  # below, trees learn the rows rather than what sets them apart
-MOST_ROWS = 100_000  # real rows that it is learned from
+SHARE = 0.2  # of the minutes of a fit, at most MAX_SECONDS
+MAX_SECONDS = 120.0
+MIN_ROWS = 2_000  # below, trees learn the rows rather than what sets them apart
+MAX_ROWS = 100_000  # real rows that it is learned from
 FAKES = 4  # generated rows for each real one, time allowing
-LEAST_DRAWN, MOST_DRAWN = 64, 4096  # rows at once: few at first, for a family that draws slowly
+MIN_DRAWN, MAX_DRAWN = 64, 4096  # rows at once: few at first, for a family that draws slowly
 RATE = 0.1  # of boosting
 SUBSAMPLE = 0.5  # share of the rows that each tree is grown from
 LOOK_EVERY = 5  # trees
@@ -36,13 +36,14 @@ ROUNDS = 24  # after which whatever was drawn last is kept, as where all rows th
 class Correction(nn.Module):
     """Draws are kept with probability min(w, CAP) / CAP, w the odds by which boosted trees take them for real.
 
-    The generator's law becomes proportional to p(x) min(w(x), CAP): rejection sampling on the density ratio that a
-    classifier estimates. Azadi et al. 2019, "Discriminator rejection sampling", arXiv:1810.06758; Sugiyama et al. 2012.
+    The generator's distribution becomes proportional to p(x) min(w(x), CAP): rejection sampling on the density ratio
+    that a classifier estimates. Azadi et al. 2019, "Discriminator rejection sampling", arXiv:1810.06758; Sugiyama et
+    al. 2012.
     """
 
     log_kept: Tensor
 
-    def __init__(self, space: Columns, trees: int = MOST_TREES) -> None:
+    def __init__(self, space: Columns, trees: int = MAX_TREES) -> None:
         super().__init__()
         self.trees = ObliviousTrees(space, trees)
         self.register_buffer("log_kept", torch.zeros(()))
@@ -68,7 +69,7 @@ class Correction(nn.Module):
         if not tensors or not isinstance(space, Columns):
             return None
         trees = tensors["trees.values"].shape[:1] if "trees.values" in tensors else (0,)
-        correction = Correction(space, min(*trees, MOST_TREES))
+        correction = Correction(space, min(*trees, MAX_TREES))
         own = correction.state_dict()
         alike = own.keys() == tensors.keys() and all(own[name].shape == t.shape for name, t in tensors.items())
         if not alike or not bool((tensors["trees.columns"] < len(space.columns)).all()):
@@ -103,9 +104,9 @@ class Correction(nn.Module):
 
 def reserved_seconds(space: object, rows: int, minutes: float | None) -> float:
     """How much of a fit's time is kept for its correction; none where it would not help or time is not the limit."""
-    if minutes is None or not isinstance(space, Columns) or rows < FEWEST_ROWS:
+    if minutes is None or not isinstance(space, Columns) or rows < MIN_ROWS:
         return 0.0
-    return min(MOST_SECONDS, SHARE * 60.0 * minutes)
+    return min(MAX_SECONDS, SHARE * 60.0 * minutes)
 
 
 def less_reserved(work: Work, space: object) -> Work:
@@ -125,8 +126,8 @@ def learn_correction(
     """
     device = next(chain(net.parameters(), net.buffers())).device
     rng = torch.Generator(device).manual_seed(seed)
-    some = torch.randperm(len(train), generator=rng, device=device)[:MOST_ROWS].to(train.x.device)
-    real, unseen = (space.unpack(x).to(device) for x in (train.x[some], valid.x[:MOST_ROWS]))
+    some = torch.randperm(len(train), generator=rng, device=device)[:MAX_ROWS].to(train.x.device)
+    real, unseen = (space.unpack(x).to(device) for x in (train.x[some], valid.x[:MAX_ROWS]))
     fake, control = (_drawn(family, net, FAKES * len(rows), deadline, rng) for rows in (real, unseen))
     correction = Correction(space).to(device)
     correction.trees.prepare(real, fake)
@@ -141,12 +142,12 @@ def _drawn(family: Family, net: nn.Module, n: int, deadline: float, rng: torch.G
     """n generated rows, or as many as a quarter of the time that is left allows."""
     until = time.monotonic() + 0.25 * (deadline - time.monotonic())
     parts: list[Tensor] = []
-    size = LEAST_DRAWN
+    size = MIN_DRAWN
     while (left := n - sum(map(len, parts))) > 0 and (not parts or time.monotonic() < until):
         before = time.monotonic()
         parts.append(family.sample(net, min(size, left), rng=rng))
         now = time.monotonic()
-        size = min(2 * size, MOST_DRAWN) if 2 * (now - before) < until - now else size
+        size = min(2 * size, MAX_DRAWN) if 2 * (now - before) < until - now else size
     return torch.cat(parts)
 
 
@@ -162,7 +163,7 @@ def _boost(
     test_bins, test_label, test_weight = _labelled(trees, *valid)
     score, test_score = torch.zeros_like(label), torch.zeros_like(test_label)
     best, best_count, gain, error = math.inf, 0, 0.0, 0.0
-    for tree in range(MOST_TREES):
+    for tree in range(MAX_TREES):
         some = torch.rand(len(label), generator=rng, device=label.device) < SUBSAMPLE
         p = score[some].sigmoid()
         gradient, curvature = weight[some] * (p - label[some]), weight[some] * p * (1.0 - p)

@@ -17,9 +17,9 @@ from genwright.data.dataset import Constant, Dataset, Identifier
 from genwright.errors import ArgumentError, UnsupportedError
 from genwright.spaces import Encoded, Given
 
-MOST_ROUNDS = 30  # redraws of rows that left their sets, before values are mended
-MOST_TRIES = 50  # draws per row that a family without `restricts` may take on average,
-LEAST_TRIES = 20_000  # or in all
+MAX_ROUNDS = 30  # redraws of rows that left their sets, before values are mended
+MAX_TRIES = 50  # draws per row that a family without `restricts` may take on average,
+MIN_TRIES = 20_000  # or in all
 CHUNK = 2048  # rows tried at once, at least
 
 Conditions = Mapping[str, Any] | pd.DataFrame | pd.Series | Dataset
@@ -29,7 +29,7 @@ Draw = Callable[[Given, int], Encoded]  # so many records that agree with what i
 @dataclass(frozen=True)
 class Drawer:
     """A fitted model as far as conditions need it: `restricts` says that `draw` follows `Given.allowed`, `conditions`
-    that what is free in a row of a table is drawn from its exact law given all that is not.
+    that what is free in a row of a table is drawn from its exact distribution given all that is not.
     """
 
     codec: Codec
@@ -119,15 +119,16 @@ def _decoded(drawer: Drawer, partial: Given, n: int) -> Dataset:
 
 
 def _draw_restricted(drawer: Drawer, fixed: Mapping[str, Any], limits: Mapping[str, ValueSet], n: int) -> Dataset:
-    """Draws from the exact law within sets of columns; what these cannot tell apart is drawn again, then mended.
+    """Draws from the exact distribution within sets of columns; what these cannot tell apart is drawn again, then
+    mended.
 
     That is values between those of a set of numbers, levels that share a bucket with others, and pairs of group and
-    member that make up a level outside of the set: the rows that are kept have the exact law all the same.
+    member that make up a level outside of the set: the rows that are kept have the exact distribution all the same.
     """
     scalars = drawer.codec.scalars
     partial = drawer.codec.given(fixed, n, rng=drawer.rng)
     data = scalars.settle(_decoded(drawer, partial, n), limits, rng=drawer.rng)
-    for _ in range(MOST_ROUNDS):
+    for _ in range(MAX_ROUNDS):
         wrong = np.flatnonzero(~scalars.meets(data, limits))
         if not len(wrong):
             break
@@ -137,7 +138,7 @@ def _draw_restricted(drawer: Drawer, fixed: Mapping[str, Any], limits: Mapping[s
 
 
 def _draw_rejecting(drawer: Drawer, fixed: Mapping[str, Any], limits: Mapping[str, ValueSet], n: int) -> Dataset:
-    """Draws until rows meet the conditions, MOST_TRIES per row on average; rows still open take the restricted fields
+    """Draws until rows meet the conditions, MAX_TRIES per row on average; rows still open take the restricted fields
     of rows that did, and are drawn given these.
     """
     scalars = drawer.codec.scalars
@@ -145,7 +146,7 @@ def _draw_rejecting(drawer: Drawer, fixed: Mapping[str, Any], limits: Mapping[st
     partial = drawer.codec.given(plain, n, rng=drawer.rng)
     data, tried = _decoded(drawer, partial, n), n
     open_rows = np.flatnonzero(~scalars.meets(data, limits))
-    while len(open_rows) and tried < max(LEAST_TRIES, MOST_TRIES * n):
+    while len(open_rows) and tried < max(MIN_TRIES, MAX_TRIES * n):
         rows = np.repeat(open_rows, max(1, CHUNK // len(open_rows)))
         fresh = _decoded(drawer, partial.rows(torch.from_numpy(rows)), len(rows))
         met = np.flatnonzero(scalars.meets(fresh, limits))

@@ -199,7 +199,7 @@ def _fit_rows(
 
 
 def _fit_texts(data: Dataset, course: _Course) -> TextColumns:
-    """The law of the text columns given the others."""
+    """The distribution of the text columns given the others."""
     course.listener(Progress("encoding"))
     rng = torch.Generator().manual_seed(course.seed)
     train_rows, valid_rows = data.train, data.valid if len(data.valid) else data.train

@@ -11,7 +11,7 @@ import torch
 
 from genwright.codecs.columns import ColumnsCodec
 from genwright.codecs.conditions import Between
-from genwright.codecs.schema import MOST_DECIMALS, from_numbers, to_numbers
+from genwright.codecs.schema import MAX_DECIMALS, from_numbers, to_numbers
 from genwright.codecs.values import unknown_field
 from genwright.constraints import Constraints
 from genwright.data.dataset import Constant, Dataset, Field, Identifier, Number, Time
@@ -29,7 +29,7 @@ from genwright.train.progress import silent
 if TYPE_CHECKING:
     from genwright.model.generator import Generator
 
-MOST_TRIES = 1000  # draws of a row that is not to be missing anything, by families that cannot rule that out
+MAX_TRIES = 1000  # draws of a row that is not to be missing anything, by families that cannot rule that out
 
 
 def completed(model: "Generator", source: Source, n: int, *, keep_missing: Collection[str], seed: int) -> Dataset:
@@ -56,7 +56,7 @@ def impute(drawer: Drawer, source: Source, *, n: int, keep_missing: Collection[s
 
     Missing values are drawn jointly, given all values of the row; those of fields in `keep_missing` stay missing.
     Values that the model cannot hold are conditioned on as the nearest that it can, with a warning. Raises
-    UnsupportedError for families that do not draw from exact conditional laws.
+    UnsupportedError for families that do not draw from exact conditional distributions.
     """
     codec = _codec(drawer)
     data = read_partial(source, codec.fields)
@@ -81,14 +81,14 @@ def _drawn(drawer: Drawer, partial: Given, n: int, wanted: Sequence[str]) -> Dat
     """n decoded rows, none of them missing a field in `wanted`: families that cannot rule that out draw again."""
     given = partial if drawer.restricts else replace(partial, allowed=None)
     data = drawer.codec.decode(drawer.draw(given, n), rng=drawer.rng)
-    for _ in range(MOST_TRIES):
+    for _ in range(MAX_TRIES):
         gaps = [pd.isna(data.columns[name]) for name in wanted]
         lacking = np.flatnonzero(np.any(gaps, axis=0)) if wanted else np.arange(0)
         if not len(lacking):
             return data
         fresh = drawer.draw(given.rows(torch.from_numpy(lacking)), len(lacking))
         data = put(data, lacking, drawer.codec.decode(fresh, rng=drawer.rng))
-    what = f"{drawer.family} drew {len(lacking)} rows without {' or '.join(wanted)} {MOST_TRIES:,} times"
+    what = f"{drawer.family} drew {len(lacking)} rows without {' or '.join(wanted)} {MAX_TRIES:,} times"
     raise UnsupportedError(what, where="impute", hint="fit a TreeMixture, Mixture or Autoregressive")
 
 
@@ -151,7 +151,7 @@ def _codec(drawer: Drawer) -> ColumnsCodec:
         raise UnsupportedError("only rows of tables are imputed", where="impute", hint=hint)
     if not drawer.conditions:
         hint = "fit a TreeMixture, Mixture, Copula or Autoregressive"
-        raise UnsupportedError(f"{drawer.family} has no exact conditional laws", where="impute", hint=hint)
+        raise UnsupportedError(f"{drawer.family} has no exact conditional distributions", where="impute", hint=hint)
     return drawer.codec
 
 
@@ -164,7 +164,7 @@ def _filled(own: np.ndarray, drawn: np.ndarray, gap: np.ndarray) -> np.ndarray:
 def _widened(field: Field, column: np.ndarray) -> Field:
     """The field with as much precision as the column's values need to be written as they are."""
     if isinstance(field, Number) and field.decimals is not None:
-        for decimals in range(field.decimals, MOST_DECIMALS + 1):
+        for decimals in range(field.decimals, MAX_DECIMALS + 1):
             wider = replace(field, decimals=decimals)
             if np.array_equal(from_numbers(wider, to_numbers(wider, column)), column, equal_nan=True):
                 return wider

@@ -14,7 +14,7 @@ from genwright.nets.relaxation import log_frequencies
 from genwright.spaces import Columns, Conditions, Continuous, Discrete
 
 NATURAL_SHARE = 0.5  # of training rows use the order that unconditional sampling uses; the others a random one
-MOST_ROUNDS = 24  # of proposals for columns that are restricted to sets
+MAX_ROUNDS = 24  # of proposals for columns that are restricted to sets
 FARTHEST = 4.0  # standard deviations that a value may be from the middle to count as it is
 CHUNK = 2048  # rows drawn or scored at once
 
@@ -24,10 +24,10 @@ class AnyOrderColumns(nn.Module):
 
     Every known entry adds its embedding to a running sum; each column reads the sum of the columns before it through a
     perceptron of its own, all of them evaluated together by batched products. A discrete column has a categorical
-    law, a continuous one a `QuantileDensity`. A continuous value is embedded on the line between its neighbouring
-    quantiles, which hardly tell values in the tails apart, and as a multiple of its column's slope. A value comes after
-    its state column, and is skipped where the state says that there is none. Known context columns come first; unknown
-    ones (NaN) are left out of the sum.
+    distribution, a continuous one a `QuantileDensity`. A continuous value is embedded on the line between its
+    neighbouring quantiles, which hardly tell values in the tails apart, and as a multiple of its column's slope. A
+    value comes after its state column, and is skipped where the state says that there is none. Known context columns
+    come first; unknown ones (NaN) are left out of the sum.
 
     The shared running sum is that of NADE (Uria et al. 2016, arXiv:1605.02226, eq. 9), trained over orders as in their
     section 6.
@@ -123,10 +123,10 @@ class AnyOrderColumns(nn.Module):
     def _draw_within(
         self, partial: Tensor, context: Tensor | None, allowed: Mapping[int, Tensor], rng: torch.Generator
     ) -> Float[Tensor, "n c"]:
-        """`partial` with its restricted columns drawn from their joint law within the `allowed` sets.
+        """`partial` with its restricted columns drawn from their joint distribution within the `allowed` sets.
 
         Each is drawn within its set given those before it; the product of the chances that the later ones had of being
-        in their sets is how far this proposal is off. Rows are accepted in proportion to it, and after MOST_ROUNDS
+        in their sets is how far this proposal is off. Rows are accepted in proportion to it, and after MAX_ROUNDS
         rounds taken from all that was proposed for them in proportion to it (Rubin 1987's importance resampling).
         """
         columns = set(allowed) | {self._state_of(j) for j in allowed}
@@ -134,7 +134,7 @@ class AnyOrderColumns(nn.Module):
         result, rows = partial.clone(), torch.arange(len(partial), device=partial.device)
         seen = torch.full((len(partial),), -math.inf, dtype=torch.float64, device=partial.device)
         bound = None
-        for _ in range(MOST_ROUNDS):
+        for _ in range(MAX_ROUNDS):
             beside = None if context is None else context[rows]
             x, weight = self._propose(partial[rows], beside, order, allowed, rng)
             bound = weight.max() if bound is None else bound

@@ -1,4 +1,4 @@
-"""Draws that vary less together than independent ones do, while each has exactly the law asked for."""
+"""Draws that vary less together than independent ones do, while each has exactly the distribution asked for."""
 
 from collections.abc import Callable
 
@@ -33,12 +33,13 @@ def even_chances(group: Int[Tensor, "n"], rng: torch.Generator) -> Float[Tensor,
 
 
 def balanced_t(n: int, size: int, df: int, rng: torch.Generator) -> Float[Tensor, "n size"]:
-    """Draws of the standard multivariate t law that together are centred, even in their norms and nearly uncorrelated.
+    """Draws of the standard multivariate t distribution that together are centred, even in their norms and nearly
+    uncorrelated.
 
     Normal rows are centred and whitened, where there are enough (the quadratic resampling of Barraquand 1995,
     "Numerical Valuation of High Dimensional Multivariate European Securities"). That leaves the direction of each row
-    uniform whatever the norms are, so that norms may be replaced in their order by even ones of the right law: squares
-    over `size` follow F(size, df). Hence each row has the t law exactly.
+    uniform whatever the norms are, so that norms may be replaced in their order by even ones of the right distribution:
+    squares over `size` follow F(size, df). Hence each row has the t distribution exactly.
 
     >>> x = balanced_t(100, 3, 1000, torch.Generator().manual_seed(0))
     >>> bool(((torch.cov(x.T) - torch.eye(3)).abs() < 0.1).all())
@@ -55,7 +56,7 @@ def balanced_t(n: int, size: int, df: int, rng: torch.Generator) -> Float[Tensor
 
 
 def independent_t(n: int, size: int, df: int, rng: torch.Generator) -> Float[Tensor, "n size"]:
-    """Independent draws of the standard multivariate t law."""
+    """Independent draws of the standard multivariate t distribution."""
     rows = torch.randn(n, size, generator=rng, dtype=torch.float64, device=rng.device)
     chi_square = torch.randn(n, df, generator=rng, dtype=torch.float64, device=rng.device).square().sum(dim=1)
     return rows * (df / chi_square).sqrt()[:, None]

@@ -1,4 +1,4 @@
-"""K laws over mixed-type columns under which the columns are independent: the components of a latent-class mixture."""
+"""K distributions of mixed-type columns, independent under each: the components of a latent-class mixture."""
 
 import math
 from collections.abc import Mapping
@@ -11,12 +11,12 @@ from torch import Tensor, nn
 from genwright.nets.inverse import draw_rows
 from genwright.spaces import Columns, Continuous, Discrete
 
-LEAST_LOG = -700.0  # log of the share of a tail that a range too narrow to tell still has
+MIN_LOG = -700.0  # log of the share of a tail that a range too narrow to tell still has
 VARIANCE_FLOOR = 1e-4  # of an encoded value, whose variance is about 1
 
 
 class ColumnComponents(nn.Module):
-    """A categorical law per discrete column and a Gaussian per continuous column, for each of `components`.
+    """A categorical distribution per discrete column and a Gaussian per continuous column, for each of `components`.
 
     Entries that are NaN or carry no value are left out (marginalised). Lazarsfeld & Henry 1968's latent-class model
     with Gaussian columns added; with one component the columns are independent.
@@ -61,7 +61,7 @@ class ColumnComponents(nn.Module):
                 self.centre[i], self.spread[i] = values.mean(), values.var().clamp(min=VARIANCE_FLOOR)
 
     def seed(self, rows: Float[Tensor, "k c"]) -> None:
-        """Centre component k on row k: half its own law, half that of all rows."""
+        """Centre component k on row k: half its own distribution, half that of all rows."""
         known = self._known(rows)
         counts = self._count(self._rows(rows, known), torch.eye(len(rows), dtype=torch.float64))[:-1]
         law = 0.5 * counts + (1.0 - 0.5 * self._per_column(counts)) * self.share[:, None]
@@ -97,7 +97,7 @@ class ColumnComponents(nn.Module):
         return counts, share.T @ here, share.T @ value, share.T @ value.square()
 
     def maximise(self, statistics: tuple[Tensor, ...], smoothing: float, levels_share: float = 1.0) -> None:
-        """The M-step: the most likely laws after `smoothing` further rows that look like all data.
+        """The M-step: the most likely distributions after `smoothing` further rows that look like all data.
 
         Discrete columns are given only `levels_share` of these.
         """
@@ -125,7 +125,7 @@ class ColumnComponents(nn.Module):
                 here = x[:, j].isnan()
                 free.append(here if column.state is None else here & (x[:, column.state] == 0))
                 masses.append(self._log_range(i, allowed[j]))
-        return torch.stack(free, dim=1).double() @ torch.stack(masses).clamp(min=LEAST_LOG)
+        return torch.stack(free, dim=1).double() @ torch.stack(masses).clamp(min=MIN_LOG)
 
     def draw(
         self,
@@ -177,7 +177,7 @@ class ColumnComponents(nn.Module):
         mirrored = low > 0  # where the upper tail is meant, take the lower one: there differences keep their digits
         low, high = torch.where(mirrored, -high, low), torch.where(mirrored, -low, high)
         above, below = torch.special.log_ndtr(high), torch.special.log_ndtr(low)
-        return above + torch.log1p(-(below - above).exp()).clamp(min=LEAST_LOG)
+        return above + torch.log1p(-(below - above).exp()).clamp(min=MIN_LOG)
 
     def _noise_within(
         self, i: int, which: Int[Tensor, "n"], limits: Float[Tensor, "2"], rng: torch.Generator

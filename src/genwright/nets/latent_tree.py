@@ -77,7 +77,8 @@ class LatentTree(nn.Module):
         allowed: Allowed,
         rng: torch.Generator,
     ) -> Float[Tensor, "n c"]:
-        """n rows that agree with `partial` (NaN = free) and lie in the `allowed` sets, from the exact conditional law.
+        """n rows that agree with `partial` (NaN = free) and lie in the `allowed` sets, from the exact conditional
+        distribution.
 
         Rows that condition on the same share the work: their states are looked up in one table per column.
         """

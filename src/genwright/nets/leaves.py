@@ -1,4 +1,4 @@
-"""What K hidden states say about each column of a row: a categorical law, or a piecewise linear density."""
+"""What K hidden states say about each column of a row: a categorical distribution, or a piecewise linear density."""
 
 import math
 
@@ -17,8 +17,9 @@ NARROWEST = 1e-9  # tail beyond which no value is drawn: six standard deviations
 class Leaves(nn.Module):
     """p(column | state) for every column of `space` and each of `states` states.
 
-    Discrete columns: a categorical law. Continuous ones: z = ndtri(u) with u spread as a mixture of `knots` triangular
-    densities ("hats") whose peaks stand evenly on [0, 1], so that densities are continuous and piecewise linear in u.
+    Discrete columns: a categorical distribution. Continuous ones: z = ndtri(u) with u spread as a mixture of `knots`
+    triangular densities ("hats") whose peaks stand evenly on [0, 1], so that densities are continuous and piecewise
+    linear in u.
     """
 
     starts: Tensor

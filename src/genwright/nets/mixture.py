@@ -55,7 +55,7 @@ class MixtureNet(nn.Module):
     def draw(self, n: int, given: Given, rng: torch.Generator) -> Tensor:
         """n records that agree with `given`: a component from its posterior, then the free entries from it.
 
-        Allowed sets multiply the evidence of each component by its mass in them, so that the law stays exact.
+        Allowed sets multiply the evidence of each component by its mass in them, so that the distribution stays exact.
         """
         partial = torch.full((n, *self.space.shape), torch.nan) if given.x is None else given.x
         some, which_row = _distinct(given, n)

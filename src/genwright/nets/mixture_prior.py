@@ -1,4 +1,4 @@
-"""A Gaussian-mixture law of latents, fitted after training to where a trained encoder puts them."""
+"""A Gaussian-mixture distribution of latents, fitted after training to where a trained encoder puts them."""
 
 import math
 
@@ -77,7 +77,7 @@ class MixturePrior(nn.Module):
         return share.log()
 
     def _maximise(self, z: Tensor, context: Tensor | None, share: Float[Tensor, "n k"]) -> None:
-        """The M-step: weights, means and shrunk covariances, and each component's law of the context."""
+        """The M-step: weights, means and shrunk covariances, and each component's distribution of the context."""
         n, d = z.shape
         count = share.sum(0)
         used = count > 1e-3

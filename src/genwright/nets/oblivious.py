@@ -8,7 +8,7 @@ from genwright.spaces import Columns, Discrete
 
 BINS = 64  # of a column
 DEPTH = 5  # every leaf of a tree is told by the same DEPTH comparisons
-MOST_TREES = 800
+MAX_TREES = 800
 RIDGE = 5.0  # added to the curvature of each leaf: Chen & Guestrin 2016, eq. 5
 ROWS_AT_ONCE = 1024  # what is held of them for all trees then stays within reach of a processor's cache
 
@@ -26,7 +26,7 @@ class ObliviousTrees(nn.Module):
     thresholds: Tensor
     values: Tensor
 
-    def __init__(self, space: Columns, trees: int = MOST_TREES) -> None:
+    def __init__(self, space: Columns, trees: int = MAX_TREES) -> None:
         super().__init__()
         self.space = space
         levels = [c.levels if isinstance(c, Discrete) else 0 for c in space.columns]

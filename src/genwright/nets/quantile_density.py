@@ -12,7 +12,7 @@ from genwright.maths import decoding
 
 NORMAL_SHARE = 1e-3  # least weight of the standard normal: keeps every bin's mass, and so every logarithm, finite
 NARROWEST = 1e-3  # least scale of a bump, in standard deviations of the column
-LEAST_MASS = 1e-200  # of a part of the mixture in a range too far out or too narrow to tell
+MIN_MASS = 1e-200  # of a part of the mixture in a range too far out or too narrow to tell
 EDGE = 8.0  # values further out than this many standard deviations are drawn at it
 
 
@@ -58,7 +58,7 @@ class QuantileDensity:
     def sample(
         self, head: Float[Tensor, "n p"], rng: torch.Generator, low: float = -math.inf, high: float = math.inf
     ) -> Float[Tensor, "n"]:
-        """One value from `low` to `high` per row: a bin, a part of the mixture in it, its truncated inverse law."""
+        """One value from `low` to `high` per row: a bin, a part of the mixture in it, its truncated inverse."""
         steps, weights, places, scales = self._split(head)
         masses = self._masses(weights, places, scales, low, high)
         index = decoding.draw(steps + masses.sum(dim=1).log(), rng)
@@ -98,7 +98,7 @@ class QuantileDensity:
             edges = self._edges(weights.device, low, high)
             normal = _between(torch.special.ndtr, edges).expand(len(weights), 1, -1)
             bumps = _between(torch.sigmoid, (edges - places[..., None].double()) / scales[..., None].double())
-            return (weights[..., None] * torch.cat([normal, bumps], dim=1)).clamp(min=LEAST_MASS)
+            return (weights[..., None] * torch.cat([normal, bumps], dim=1)).clamp(min=MIN_MASS)
         normal = torch.full((len(weights), 1, self.bins), 1.0 / self.bins, device=weights.device)
         below = torch.sigmoid((self.edges.to(weights.device) - places[..., None]) / scales[..., None])
         bumps = F.pad(F.pad(below, (1, 0)), (0, 1), value=1.0).diff(dim=2).clamp(min=0.0)
@@ -109,6 +109,6 @@ class QuantileDensity:
 
 
 def _between(cdf: Callable[[Tensor], Tensor], edges: Float[Tensor, "*m e"]) -> Float[Tensor, "*m b"]:
-    """Mass between neighbouring edges under a symmetric law, precise in both of its tails."""
+    """Mass between neighbouring edges under a symmetric distribution, precise in both of its tails."""
     low, high = edges[..., :-1], edges[..., 1:]
     return torch.where(low > 0, cdf(-low) - cdf(-high), cdf(high) - cdf(low))

@@ -1,4 +1,4 @@
-"""Cells of a table, each with a multivariate t law of its continuous columns: closed forms for any part of a row."""
+"""Cells of a table, each with a multivariate t distribution of its numbers: closed forms for any part of a row."""
 
 import math
 
@@ -19,10 +19,10 @@ class StudentCells(nn.Module):
 
     In a cell discrete columns are independent of each other and of the continuous ones. Each of these is bent by a
     power of its own, after `centres` are taken off and `spreads` divided out; then together they follow a multivariate
-    t law with `df` degrees of freedom. Marginals and conditionals of it are t laws again (Kotz & Nadarajah 2004,
-    "Multivariate t Distributions and Their Applications", sec. 1.10 and 1.11), so that every part of a row can be
-    scored, and drawn given any other. Condition columns are columns like all others. Balanced rows drawn together
-    each have the exact law, but vary less as a whole than independent ones do.
+    t distribution with `df` degrees of freedom. Marginals and conditionals of it are t distributions again (Kotz &
+    Nadarajah 2004, "Multivariate t Distributions and Their Applications", sec. 1.10 and 1.11), so that every part of a
+    row can be scored, and drawn given any other. Condition columns are columns like all others. Balanced rows drawn
+    together each have the exact distribution, but vary less as a whole than independent ones do.
     """
 
     log_weights: Tensor
@@ -87,7 +87,7 @@ class StudentCells(nn.Module):
         *,
         balanced: bool = True,
     ) -> Float[Tensor, "n c"]:
-        """Rows with their free entries (NaN) drawn given all others, from the exact conditional law."""
+        """Rows with their free entries (NaN) drawn given all others, from the exact conditional distribution."""
         rows = self.completed(self.joined(partial, context), rng, balanced=balanced)
         rows[~self.joint.active(rows)] = 0.0
         return rows[:, : self.targets].float()
@@ -120,7 +120,7 @@ class StudentCells(nn.Module):
         return values, ~values.isnan() & self.joint.active(rows)[:, columns]
 
     def _log_t(self, values: Float[Tensor, "n o"], pattern: Bool[Tensor, "v"]) -> Float[Tensor, "n k"]:
-        """Log-density of the known values under each cell's marginal law."""
+        """Log-density of the known values under each cell's marginal distribution."""
         size, df = values.shape[1], self.df.double()
         factor = torch.linalg.cholesky(self.scatters[:, pattern][:, :, pattern])
         straight = (values[None] - self.centres[:, None, pattern]) / self.spreads[pattern]
@@ -135,7 +135,7 @@ class StudentCells(nn.Module):
     def _completed(
         self, values: Float[Tensor, "m v"], known: Bool[Tensor, "v"], cell: int, rng: torch.Generator, t: Noise
     ) -> Float[Tensor, "m v"]:
-        """Rows of one cell with the same values known, the others drawn from their conditional law."""
+        """Rows of one cell with the same values known, the others drawn from their conditional distribution."""
         if bool(known.all()) or not len(values):
             return values
         mean, scatter, df = self.means[cell], self.scatters[cell], int(self.df)

@@ -13,7 +13,7 @@ from genwright.codecs.scalars import Atoms, Levels
 from genwright.codecs.smooth import Smooth
 
 KNOTS = 16  # cells of a continuous column, each nearest to one of so many evenly spaced quantiles
-MOST_COARSE = 24  # cells of a field in tables of pairs
+MAX_COARSE = 24  # cells of a field in tables of pairs
 
 
 @final
@@ -77,22 +77,22 @@ def field_cells(codec: ColumnsCodec) -> list[FieldCells]:
 
 
 def coarsened(cells: FieldCells, shares: Float[np.ndarray, " k"]) -> Int[np.ndarray, " k"]:
-    """The coarse cell of each fine one, given the shares of the fine ones: at most MOST_COARSE, and one for missing.
+    """The coarse cell of each fine one, given the shares of the fine ones: at most MAX_COARSE, and one for missing.
 
     Neighbours of an ordered field come together so that coarse cells have alike sums of square roots of shares, which
     leaves common values alone and tails resolved; of other fields the rarest levels come together.
     """
-    if cells.size <= MOST_COARSE:
+    if cells.size <= MAX_COARSE:
         return np.arange(cells.size)
     here = np.arange(cells.size) != (-1 if cells.missing is None else cells.missing)
     coarse = np.empty(cells.size, dtype=np.int64)
     if cells.ordered:
         weight = np.sqrt(np.maximum(shares[here], 0.0)) + 1e-9
         middle = (np.cumsum(weight) - weight / 2) / weight.sum()
-        coarse[here] = (middle * MOST_COARSE).astype(np.int64).clip(0, MOST_COARSE - 1)
+        coarse[here] = (middle * MAX_COARSE).astype(np.int64).clip(0, MAX_COARSE - 1)
     else:
         rank = np.empty(int(here.sum()), dtype=np.int64)
         rank[np.argsort(-shares[here], kind="stable")] = np.arange(len(rank))
-        coarse[here] = np.minimum(rank, MOST_COARSE - 1)
-    coarse[~here] = MOST_COARSE
+        coarse[here] = np.minimum(rank, MAX_COARSE - 1)
+    coarse[~here] = MAX_COARSE
     return np.unique(coarse, return_inverse=True)[1]

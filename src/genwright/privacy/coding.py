@@ -11,7 +11,7 @@ from scipy.special import ndtri
 
 from genwright.codecs.columns import ColumnsCodec
 from genwright.codecs.conditions import Between, OneOf
-from genwright.codecs.scalars import MOST_LEVELS, Atoms, Levels, ScalarCoder
+from genwright.codecs.scalars import MAX_LEVELS, Atoms, Levels, ScalarCoder
 from genwright.codecs.schema import from_numbers, grid_scale
 from genwright.codecs.smooth import Smooth
 from genwright.codecs.values import values_of
@@ -24,15 +24,15 @@ from genwright.privacy.public import Known, known_of
 NAMES_SHARE, RANGES_SHARE, QUANTILES_SHARE = 0.1, 0.04, 0.06  # of the budget
 SHOWN = 2.0  # standard deviations of the noise that the rows at the ends of a range have to show
 SURE = 3.0  # standard deviations of the noise that a missing mark or a rest of values has to show
-LEAST_REST = 0.01  # share of the rows in values without a name of their own that is worth a density
-MOST_NAMED = MOST_LEVELS - 56  # values of a number that are states of their own
+MIN_REST = 0.01  # share of the rows in values without a name of their own that is worth a density
+MAX_NAMED = MAX_LEVELS - 56  # values of a number that are states of their own
 OCTAVE_CELLS = 4  # cells of the wide grid between a power of two and the next
 LARGEST_EXPONENT = 60
 SMALLEST_EXPONENT = -40
-MOST_CELLS, FEWEST_CELLS = 256, 16  # evenly spaced over a range once that is known,
+MAX_CELLS, MIN_CELLS = 256, 16  # evenly spaced over a range once that is known,
 ROWS_OVER_NOISE = 4.0  # that hold this many standard deviations of the noise on average, if rows are few;
 CELLS_PER_HALVING = 16  # so many cells allow for a tail of half the length, told apart by cells of the wide grid
-MOST_KNOTS = 128
+MAX_KNOTS = 128
 BLOCKS = (1, 4, 16, 64)  # cells of the wide grid that are looked at together
 GROWTH = (16, 4, 1)  # cells by which a range grows
 FALSE_RANGES = 1e-3  # chance that noise alone makes a range longer, which would leave it with few useful cells
@@ -104,7 +104,7 @@ def _names(columns: Mapping[str, np.ndarray], known: Mapping[str, Known], budget
         return named
     noisy, scale, threshold = budget.named_counts("levels and common values", tables, share=NAMES_SHARE)
     for (name, keys), counts in zip(found.items(), noisy, strict=True):
-        order = np.argsort(-counts[1:], kind="stable")[:MOST_NAMED]
+        order = np.argsort(-counts[1:], kind="stable")[:MAX_NAMED]
         order = order[counts[1:][order] > threshold]
         rest = len(columns[name]) - counts[0] - counts[1:][order].sum()
         unsure = SURE * scale * np.sqrt(len(order) + 1)
@@ -112,7 +112,7 @@ def _names(columns: Mapping[str, np.ndarray], known: Mapping[str, Known], budget
             tuple(np.asarray(keys)[order].tolist()),
             tuple(counts[1:][order].tolist()),
             bool(counts[0] > SURE * scale),
-            bool(rest > max(unsure, LEAST_REST * len(columns[name])) or not len(order)),
+            bool(rest > max(unsure, MIN_REST * len(columns[name])) or not len(order)),
         )
     return named
 
@@ -221,7 +221,7 @@ def _densities(
     if not fields:
         return {}
     scale = budget.scale(len(fields), share=QUANTILES_SHARE)
-    cells = int(np.clip(rows / (ROWS_OVER_NOISE * scale), FEWEST_CELLS, MOST_CELLS))
+    cells = int(np.clip(rows / (ROWS_OVER_NOISE * scale), MIN_CELLS, MAX_CELLS))
     edges = {f.name: _fine_edges(*ranges[f.name], cells, grid=_on_grid(f)) for f in fields}
     tables = [histogram(rest[f.name], edges[f.name]) for f in fields]
     noisy, _ = budget.counts("quantiles", tables, share=QUANTILES_SHARE)
@@ -272,7 +272,7 @@ def _quantile_map(
     shares = nearest_shares(counts)
     below = np.concatenate([[0.0], np.cumsum(shares)])
     below[-1] = 1.0
-    levels = np.linspace(0, 1, MOST_KNOTS + 1)
+    levels = np.linspace(0, 1, MAX_KNOTS + 1)
     knots = np.interp(levels, below, edges)
     knots[0], knots[-1] = edges[0], edges[-1]
     outermost = min(0.5 / rows, levels[1] / 4)

@@ -24,8 +24,8 @@ from genwright.train.progress import Listener, Progress
 WIDTH, DEPTH = 32, 1  # small nets learn more through the noise
 BINS, BUMPS = 8, 4
 ROWS_PER_STEP = 1024  # expected, of tables that are long enough
-LEAST_STEPS_PER_PASS = 8
-MOST_PASSES = 30  # over the rows
+MIN_STEPS_PER_PASS = 8
+MAX_PASSES = 30  # over the rows
 CLIP = 1.0  # L2 norm that the gradient of a row, of its negative log-likelihood in nats, is cut to
 LEARNING_RATE = 0.01
 KEPT = 0.98  # of the running average of the weights at each step
@@ -84,7 +84,7 @@ def fit_by_gradients(
 
 def _sized(family: Autoregressive, space: Columns, work: Work) -> Autoregressive:
     """The family with what was left open filled in for a private fit."""
-    batch = family.batch or min(ROWS_PER_STEP, max(1, work.rows // LEAST_STEPS_PER_PASS))
+    batch = family.batch or min(ROWS_PER_STEP, max(1, work.rows // MIN_STEPS_PER_PASS))
     width, depth = family.width or WIDTH, family.depth or DEPTH
     small = replace(family, width=width, depth=depth, bins=family.bins or BINS, bumps=family.bumps or BUMPS)
     return replace(small, batch=batch).sized(space, work)
@@ -146,7 +146,7 @@ def _planned_steps(
     sum_gradients: Callable[[Parameters, Tensor], Parameters], net: nn.Module, x: Tensor, batch: int, work: Work
 ) -> int:
     """Steps in the time there is; the time a step takes is measured on rows of zeros."""
-    most = max(1, MOST_PASSES * len(x) // batch)
+    most = max(1, MAX_PASSES * len(x) // batch)
     if work.minutes is None:
         return work.steps or most
     blank = torch.zeros(min(ROWS_AT_ONCE, len(x)), x.shape[1])

@@ -17,7 +17,7 @@ POINTS = 64  # per cell, that moments of a normal score are found from
 
 
 def column_laws(space: Columns, cells: list[FieldCells], products: Products) -> list[Float[Tensor, "k _"]]:
-    """The law of each encoded column in each component: of its levels, or of its KNOTS quantile cells."""
+    """The distribution of each encoded column in each component: of its levels, or of its KNOTS quantile cells."""
     laws: list[Tensor] = [torch.zeros(0)] * len(space.columns)
     for each, law in zip(cells, products.laws, strict=True):
         if each.continuous is None:

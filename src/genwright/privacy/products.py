@@ -1,4 +1,4 @@
-"""A mixture of product laws whose marginals come near to noisy ones; uses no row, and so spends nothing."""
+"""A mixture of product distributions whose marginals come near to noisy ones; uses no row, and so spends nothing."""
 
 import math
 import time
@@ -17,13 +17,13 @@ STEPS = 1500
 TIMED_STEPS = 20  # after each of which the number of steps that the time allows is found anew
 LEARNING_RATE = 0.1
 SPREAD = 0.5  # of the components' first logits
-LEAST_SHARE = 1e-6
+MIN_SHARE = 1e-6
 
 
 @final
 @dataclass(frozen=True)
 class Products:
-    """K components: their `weights` (K,), and for each field the law of its fine cells in each of them (K, cells)."""
+    """K components: their `weights` (K,), and for each field the shares of its fine cells in each (K, cells)."""
 
     weights: Float[Tensor, "k"]
     laws: list[Float[Tensor, "k _"]]
@@ -46,7 +46,7 @@ def fit_products(
     """
     in_coarse = [np.bincount(coarse, weights=each) for each, coarse in zip(singles.shares, pairs.coarse, strict=True)]
     single = torch.from_numpy(np.concatenate(in_coarse)).float()
-    start = single.clamp(min=LEAST_SHARE).log()
+    start = single.clamp(min=MIN_SHARE).log()
     logits = (start + SPREAD * torch.randn(components, len(single), generator=rng)).requires_grad_()
     weights = torch.zeros(components, requires_grad=True)
     optimizer = torch.optim.Adam([logits, weights], lr=LEARNING_RATE)
@@ -77,12 +77,12 @@ def fit_products(
 
 
 def _laws(logits: Float[Tensor, "k l"], sizes: list[int]) -> Float[Tensor, "k l"]:
-    """The law of each field's coarse cells in each component."""
+    """The distribution of each field's coarse cells in each component."""
     return torch.cat([part.softmax(dim=1) for part in logits.split(sizes, dim=1)], dim=1)
 
 
 def _refined(law: Float[Tensor, "k c"], coarse: np.ndarray, shares: Float[np.ndarray, " f"]) -> Float[Tensor, "k f"]:
-    """The law of fine cells."""
-    inside = torch.from_numpy(np.maximum(shares, LEAST_SHARE * 1e-3)).float()
+    """The distribution of fine cells."""
+    inside = torch.from_numpy(np.maximum(shares, MIN_SHARE * 1e-3)).float()
     groups = torch.from_numpy(coarse)
     return law[:, groups] * (inside / torch.zeros(law.shape[1]).index_add(0, groups, inside)[groups])

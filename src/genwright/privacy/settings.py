@@ -8,7 +8,7 @@ from genwright.codecs.conditions import Between, OneOf
 from genwright.errors import ArgumentError, DataError
 
 DELTA_POWER = 1.1  # the default delta is n to minus this
-FEWEST_ROWS = 100  # below which no noise that hides a row leaves anything to learn
+MIN_ROWS = 100  # below which no noise that hides a row leaves anything to learn
 
 
 @final
@@ -44,11 +44,9 @@ class Privacy:
 
     def delta_for(self, rows: int) -> float:
         """`delta`, or its default for so many rows; raises DataError where there are too few to hide one among them."""
-        if rows < FEWEST_ROWS:
+        if rows < MIN_ROWS:
             what = f"{rows} rows are too few for a private fit"
-            raise DataError(
-                what, where="privacy", hint=f"give at least {FEWEST_ROWS}; below some thousand expect noise"
-            )
+            raise DataError(what, where="privacy", hint=f"give at least {MIN_ROWS}; below some thousand expect noise")
         delta = rows**-DELTA_POWER if self.delta is None else self.delta
         if delta >= 1 / rows:
             what = f"delta={delta:g} allows a row out of {rows:,} to be published"

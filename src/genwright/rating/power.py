@@ -14,7 +14,7 @@ from scipy.stats import t as student
 from genwright.errors import ArgumentError
 from genwright.scores.intervals import Z95
 
-MOST_RATERS = 1_000_000
+MAX_RATERS = 1_000_000
 LARGEST_GAP = 2.4  # of log-strengths: the easiest to find
 QUANTILES = 1000  # of the estimated error, to integrate power over
 
@@ -66,8 +66,8 @@ def half_width(n: int, *, share: float = 0.5, ties: float = 0.0) -> float:
 def win_rate_power(design: Design, win_rate: float) -> float:
     """Probability that a system with this win rate (ties count half) is told from its rival.
 
-    The test is the one the analysis makes: of a difference in strength, raters resampled as a whole, Student's law
-    with raters - 1 degrees of freedom.
+    The test is the one the analysis makes: of a difference in strength, raters resampled as a whole, Student's
+    distribution with raters - 1 degrees of freedom.
     """
     distance = _strength_distance(win_rate, design.ties)
     error = math.sqrt(_clustered(design, design.per_rater / (design.systems - 1)))
@@ -164,7 +164,8 @@ def _clustered(design: Design, answers: float) -> float:
 def _power(distance: float, design: Design, *, tests: int) -> float:
     """Power of a two-sided t-test at `distance` standard errors, raters being the clusters, at level / tests.
 
-    The error that Student's law divides by is integrated out over its quantiles: no distance is too far for that.
+    The error that Student's distribution divides by is integrated out over its quantiles: no distance is too far for
+    that.
     """
     degrees = design.raters - 1
     critical = float(student.ppf(1 - design.level / tests / 2, degrees))
@@ -181,9 +182,9 @@ def _fewest(power: Callable[[Design], float], design: Design, wanted: float, wha
     low, high = 1, 2
     while power(replace(design, raters=high)) < wanted:
         low, high = high, 2 * high
-        if high > MOST_RATERS:
+        if high > MAX_RATERS:
             hint = "look for a larger difference, or ask each rater more"
-            raise ArgumentError(f"more than {MOST_RATERS:,} raters would be needed", where=what, hint=hint)
+            raise ArgumentError(f"more than {MAX_RATERS:,} raters would be needed", where=what, hint=hint)
     while high - low > 1:
         middle = (low + high) // 2
         low, high = (low, middle) if power(replace(design, raters=middle)) >= wanted else (middle, high)

@@ -13,7 +13,7 @@ from genwright.typed import made, require, typed
 SCHEMA = 1  # of protocol.json
 QUESTIONS: tuple[Question, ...] = get_args(Question)
 OVERLAP = 3  # raters who judge each item, if there are so many raters
-MOST_TRIALS = 1_000_000  # of all raters
+MAX_TRIALS = 1_000_000  # of all raters
 CHECKS = 10  # there is one repeat and one attention check to so many items of a kind, and at least one of each
 CONSENT = """\
 You will be shown {things} and asked what you think of them. There are no right or wrong \
@@ -95,8 +95,8 @@ class Protocol:
             if getattr(self, name) < 1:
                 raise ArgumentError(f"{name} must be at least 1, got {getattr(self, name)}", where=name)
         trials = self.raters * self.per_question * len(self.questions)
-        if trials > MOST_TRIALS:
-            hint = f"at most {MOST_TRIALS:,}: fewer --raters, --trials or --questions"
+        if trials > MAX_TRIALS:
+            hint = f"at most {MAX_TRIALS:,}: fewer --raters, --trials or --questions"
             raise ArgumentError(f"{trials:,} trials in all", where="raters", hint=hint)
         require(self.seed >= 0, f"a seed of {self.seed}")
         require(1 <= self.blocks <= self.raters, f"{self.blocks} blocks for {self.raters} raters")

@@ -36,14 +36,14 @@ from genwright.train.progress import Listener, Progress, silent
 from genwright.train.stages import NOWHERE, Kept, Stages
 from genwright.typed import typed
 
-LEAST_SHARE = 0.1  # of an equal share of the time that each table has, however small it is
+MIN_SHARE = 0.1  # of an equal share of the time that each table has, however small it is
 FEW_ROWS, MANY_ROWS = 20_000, 100_000  # of a child table, between which its net grows
 DEFAULT_BATCH = 512  # of the autoregressive family for large tables
 PASSES = 30  # over the rows of a child table, after which it begins to be learned by heart, ...
-LEAST_STEPS = 300  # ... and at least so many steps
+MIN_STEPS = 300  # ... and at least so many steps
 PILOT_STEPS = 10  # taken to see how long one takes
 SAFETY = 0.5  # of the time may be planned for that; otherwise the fit goes by the clock, and ends on time
-LEAST_MINUTES = 0.02  # for a table where the time is up
+MIN_MINUTES = 0.02  # for a table where the time is up
 TRAIN, VALID, TEST = 0, 1, 2
 FEW_PARENTS = 100  # of which a tenth is too few for their children to be like the others
 
@@ -120,7 +120,7 @@ def _fit_tables(database: Database, family: Family | None, how: Effort) -> Datab
         how.listener(Progress("fitting", message=f"{table}: {len(database.tables[table]):,} rows"))
         left = None if how.minutes is None else how.minutes - (time.monotonic() - started) / 60
         share = shares[table] / sum(shares[x.table] for x in layouts[len(models) :])
-        minutes = None if left is None else max(LEAST_MINUTES, left * share)
+        minutes = None if left is None else max(MIN_MINUTES, left * share)
         mine = replace(how, minutes=_as_begun(folder, minutes), folder=folder)
         made = models[table] = _fit_table(database, layout, parts, family, mine)
         if made is not None and folder is not None:
@@ -186,7 +186,7 @@ def _sized(rows: int) -> Autoregressive:
 def _shares(database: Database, layouts: tuple[Layout, ...]) -> dict[str, float]:
     """The share of the time of each table, by the square root of its size: large ones need more."""
     sizes = np.array([float(len(database.tables[x.table]) * len(x.fields)) for x in layouts]) ** 0.5
-    shares = np.maximum(sizes / sizes.sum(), LEAST_SHARE / len(layouts))
+    shares = np.maximum(sizes / sizes.sum(), MIN_SHARE / len(layouts))
     return {x.table: float(share) for x, share in zip(layouts, shares / shares.sum(), strict=True)}
 
 
@@ -202,7 +202,7 @@ def _parts(database: Database, layout: Layout, parts: Mapping[str, np.ndarray]) 
 
 
 def _fit_children(database: Database, layout: Layout, parts: Mapping[str, np.ndarray], how: Effort) -> Generator:
-    """The law of one row given its parent and its earlier siblings."""
+    """The distribution of one row given its parent and its earlier siblings."""
     started = time.monotonic()
     codec, rows, held_out = _encoded(database, layout, parts, how.seed)
     family, target = _sized(len(rows)), choose_device(how.device)
@@ -231,7 +231,7 @@ def _fit_children(database: Database, layout: Layout, parts: Mapping[str, np.nda
         began = time.monotonic()
         train_for(Work(rows=len(rows), steps=PILOT_STEPS), silent, NOWHERE)
         now = time.monotonic()
-        wanted = max(LEAST_STEPS, PASSES * len(rows) // (family.batch or DEFAULT_BATCH))
+        wanted = max(MIN_STEPS, PASSES * len(rows) // (family.batch or DEFAULT_BATCH))
         fits = wanted * (now - began) / PILOT_STEPS < SAFETY * (60 * how.minutes - (now - started))
         return {}, {"steps": wanted} if fits else {}
 

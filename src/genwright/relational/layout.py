@@ -1,7 +1,7 @@
 """Layout: what is modelled of one table, and how: its own columns, counts of children, features of matched rows.
 
 Times of children are kept as what has passed: their first time column since the sibling before (the first sibling:
-since the parent's first time), further ones since the row's own. So gaps and orders keep their law.
+since the parent's first time), further ones since the row's own. So gaps and orders keep their distribution.
 """
 
 from collections.abc import Mapping, Sequence
@@ -21,7 +21,7 @@ from genwright.typed import entry, typed
 
 YES, NO = "yes", "no"
 ROOT_ROWS_PER_BIN = 8.0  # square root of the rows for one bin of what rows ask of others: 6 bins for 2,000 rows
-FEWEST_AND_MOST_BINS = (4, 64)
+MIN_AND_MOST_BINS = (4, 64)
 
 
 @dataclass(frozen=True)
@@ -155,7 +155,7 @@ def coarse(column: np.ndarray) -> np.ndarray:
     """
     present = ~pd.isna(column)
     values = column[present].astype(np.int64 if column.dtype.kind == "M" else np.float64)
-    bins = int(np.clip(np.sqrt(len(values)) / ROOT_ROWS_PER_BIN, *FEWEST_AND_MOST_BINS))
+    bins = int(np.clip(np.sqrt(len(values)) / ROOT_ROWS_PER_BIN, *MIN_AND_MOST_BINS))
     if len(np.unique(values)) <= bins:
         return column
     codes = np.searchsorted(np.quantile(values, np.arange(1, bins) / bins), values, side="right")

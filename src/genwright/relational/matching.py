@@ -11,7 +11,7 @@ from genwright.data.dataset import Category, Field
 
 CANDIDATES = 16  # nearest rows that each row may choose among in one round
 ROUNDS = 12  # of choosing among rows that have room left, before the rest is matched at random
-MOST_LEVELS = 32  # of a category, beyond which levels count as other
+MAX_LEVELS = 32  # of a category, beyond which levels count as other
 JITTER = 1e-3  # told-apart distance between rows that are alike, so that not all choose the same of them
 
 
@@ -83,7 +83,7 @@ def _feature(field: Field, wanted: np.ndarray, offered: np.ndarray) -> Float[np.
     if isinstance(field, Category):
         codes, levels = pd.factorize(column)
         counts = np.bincount(codes[~absent], minlength=len(levels))
-        common = np.argsort(-counts, kind="stable")[:MOST_LEVELS]
+        common = np.argsort(-counts, kind="stable")[:MAX_LEVELS]
         return (codes[:, None] == common).astype(np.float64)
     known = np.sort(offered[~pd.isna(offered)])
     ranks = (np.searchsorted(known, column, side="left") + np.searchsorted(known, column, side="right")) / 2

@@ -40,7 +40,7 @@ from genwright.train.progress import Listener, Progress
 from genwright.train.record import TOLD, checked, circumstances
 
 DECIDING = ("C2ST", "C2ST cross-entropy", "bits per byte")  # the judge, and likelihood where there is one
-FEWEST_STEPS = 10  # in which anything is learned
+MIN_STEPS = 10  # in which anything is learned
 EVERY_SCORE = 12  # times as long as the judge alone take all scores, about
 SCORED_BY = 0.8  # of the time that is left then, the winner is scored
 PROBE = 8  # records drawn to see how long one takes
@@ -267,7 +267,7 @@ class Arena:
     ) -> Generator:
         """A family trained in `folder` and saved there; if it is there already, that one.
 
-        Cut off after `most` seconds, or where its share is too short for FEWEST_STEPS.
+        Cut off after `most` seconds, or where its share is too short for MIN_STEPS.
         """
         if holds_generator(folder):
             generator = load(folder)
@@ -278,8 +278,8 @@ class Arena:
         def tell(progress: Progress) -> None:
             self.listener(replace(progress, stage=f"{family.name}: {progress.stage}"))
             took, told = time.monotonic() - began, clock(60 * minutes)
-            if np.isfinite(most) and progress.stage == "training" and 0 < progress.steps < FEWEST_STEPS:
-                enough = self.budget.minutes * FEWEST_STEPS / progress.steps
+            if np.isfinite(most) and progress.stage == "training" and 0 < progress.steps < MIN_STEPS:
+                enough = self.budget.minutes * MIN_STEPS / progress.steps
                 steps = "1 step" if progress.steps == 1 else f"{progress.steps} steps"
                 what = f"its share of {told} is too short: {steps}; from {enough:.2g} minutes in all it takes part"
                 raise TrainingError(what)

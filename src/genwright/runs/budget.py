@@ -9,7 +9,7 @@ from genwright.errors import ArgumentError
 from genwright.report.pages import clock
 
 COMPARISON_SHARE = 0.5  # of the training time is shared equally by all families; the winner gets the rest
-LEAST_LIMIT = 180.0  # seconds of wall time that a run may take in all, however short its training
+MIN_LIMIT = 180.0  # seconds of wall time that a run may take in all, however short its training
 TRAINED_BY = 0.4  # of that limit all families must be trained, and ...
 JUDGED_BY = 0.6  # ... compared
 
@@ -36,7 +36,7 @@ class Budget:
     @property
     def limit(self) -> float:
         """Seconds of wall time that the run may take."""
-        return max(120.0 * self.minutes, LEAST_LIMIT)
+        return max(120.0 * self.minutes, MIN_LIMIT)
 
     @property
     def told(self) -> str:

@@ -6,7 +6,7 @@ from dataclasses import replace
 import numpy as np
 
 from genwright.data.dataset import Dataset, Text
-from genwright.data.forecast import FEWEST_COMPARED
+from genwright.data.forecast import MIN_COMPARED
 from genwright.data.split import Split, row_keys
 from genwright.errors import DataError
 from genwright.metrics.kinds import KINDS
@@ -76,10 +76,10 @@ def fits_each(data: Dataset) -> int:
         characters = sum(map(len, data.columns[data.medium(Text).name]))
         what = f"{characters:,} characters of running text are too few to compare families"
         raise DataError(what, where=data.name, hint="some 20,000 are needed; fit takes less, or one record per line")
-    if len(data) < FEWEST_COMPARED:
+    if len(data) < MIN_COMPARED:
         what = f"{len(data)} records are too few to compare families"
-        raise DataError(what, where=data.name, hint=f"at least {FEWEST_COMPARED} are needed, better 200 or more")
-    return 1 if min(len(data.split.valid), len(data.split.test)) >= FEWEST_COMPARED else FOLDS
+        raise DataError(what, where=data.name, hint=f"at least {MIN_COMPARED} are needed, better 200 or more")
+    return 1 if min(len(data.split.valid), len(data.split.test)) >= MIN_COMPARED else FOLDS
 
 
 def folds(data: Dataset) -> list[Dataset]:

@@ -8,7 +8,7 @@ from jaxtyping import Bool, Float, Int
 from scipy.stats import rankdata
 from scipy.stats import t as student
 
-Z95 = 1.959963984540054  # the 97.5 % quantile of the standard normal law
+Z95 = 1.959963984540054  # the 97.5 % quantile of the standard normal distribution
 WIDEST = 50.0  # of a logarithm's interval to either side: beyond, nothing is known
 Skipped = tuple[int, ...]  # numbers of the groups that are left out
 GROUPS = 20  # of the delete-a-group jackknife: enough for a standard error, few enough to be cheap
@@ -54,7 +54,7 @@ class Replicates:
     def interval(
         self, value: float, *, low: float = -np.inf, high: float = np.inf, looks: int = 1
     ) -> tuple[float, float]:
-        """95 % confidence interval around `value` by Student's law, kept within what the quantity can be.
+        """95 % confidence interval around `value` by Student's distribution, kept within what the quantity can be.
 
         `looks`: how many such intervals are to hold at once (Bonferroni).
         """

@@ -69,8 +69,8 @@ def smoothed_highest(curves: Float[np.ndarray, "r k"]) -> Float[np.ndarray, "r"]
 def share_of_one_interval(value: float, replicates: Replicates) -> tuple[float, float]:
     """95 % interval of a mean of absolute differences that lies between 0 and 1, on the log-odds scale.
 
-    Such means are skewed and their errors grow with them. Student's law has the degrees of one side only, because
-    the slopes that the error rests on are estimated too.
+    Such means are skewed and their errors grow with them. Student's distribution has the degrees of one side only,
+    because the slopes that the error rests on are estimated too.
     """
     spread = value * (1 - value)
     if spread <= 0:

@@ -84,7 +84,7 @@ def difference(first: Score, second: Score) -> tuple[float, tuple[float, float],
 
 
 def student_test(value: float, *, error: float, degrees: float) -> tuple[float, tuple[float, float], float]:
-    """`value`, its 95 % interval and the p-value of zero, by Student's law."""
+    """`value`, its 95 % interval and the p-value of zero, by Student's distribution."""
     half = float(student.ppf(0.975, degrees)) * error
     p = float(2 * student.sf(abs(value) / error, degrees)) if error > 0 else float(value == 0)
     return value, (value - half, value + half), p

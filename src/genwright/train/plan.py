@@ -17,7 +17,7 @@ from genwright.train.step import evaluate, take_step
 
 EVALUATIONS = 24  # held-out evaluations in a run
 HELD_OUT_SHARE = 0.04  # of the time goes to them
-MOST_HELD_OUT_ROWS = 1024  # of each where steps are counted
+MAX_HELD_OUT_ROWS = 1024  # of each where steps are counted
 CALIBRATION_SHARE = 0.04  # of the time goes to calibration, at most CALIBRATION_SECONDS
 CALIBRATION_SECONDS = 6.0
 SAFETY = 0.985  # of the time is planned; the rest covers jitter
@@ -132,7 +132,7 @@ def _affordable_rows(steps: int, batch: int) -> int:
     (12, 128, 1024)
     """
     rows = int(3 * HELD_OUT_SHARE * steps * batch / EVALUATIONS)
-    return min(MOST_HELD_OUT_ROWS, max(min(64, 4 * batch), rows))
+    return min(MAX_HELD_OUT_ROWS, max(min(64, 4 * batch), rows))
 
 
 def _with_steps(plan: Plan, steps: int) -> Plan:

@@ -14,7 +14,7 @@ from genwright.train.plan import Clock
 
 ROUNDS = 4
 PER_DRAW = 16  # rows learned from for each row drawn in a round
-AT_ONCE, MOST_DRAWN = 256, 2048  # rows of a round: at least, and at most
+AT_ONCE, MAX_DRAWN = 256, 2048  # rows of a round: at least, and at most
 
 
 @torch.no_grad()
@@ -42,7 +42,7 @@ def match_shares(
     counts()
     affordable = clock.seconds_left / ROUNDS / max(1e-6, time.perf_counter() - began)
     learned = math.inf if clock.steps is None else clock.steps * (family.batch or 1)
-    drawn = min(MOST_DRAWN, max(AT_ONCE, learned / PER_DRAW))
+    drawn = min(MAX_DRAWN, max(AT_ONCE, learned / PER_DRAW))
     chunks = max(0, int(min(affordable, drawn // AT_ONCE)))
     for number in range(ROUNDS if chunks else 0):
         found = [sum(each) for each in zip(*(counts() for _ in range(chunks)), strict=True)]

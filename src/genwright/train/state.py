@@ -18,7 +18,7 @@ from genwright.train.start import moving
 from genwright.typed import made, require, wrong
 from genwright.weights import fill
 
-MOST_THREADS = 4096
+MAX_THREADS = 4096
 KEPT: dict[type[torch.optim.Optimizer], set[str]] = {  # for each parameter
     torch.optim.AdamW: {"step", "exp_avg", "exp_avg_sq"},
     Muon: {"momentum_buffer"},
@@ -44,7 +44,7 @@ class Plan:
 
     def __post_init__(self) -> None:
         counts = (self.steps, self.decay_start, self.evaluate_every - 1, self.held_out_rows - 1, self.most_steps or 0)
-        require(min(counts) >= 0 and 1 <= self.threads <= MOST_THREADS, "no such plan")
+        require(min(counts) >= 0 and 1 <= self.threads <= MAX_THREADS, "no such plan")
 
 
 @dataclass(frozen=True)
