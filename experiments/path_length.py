@@ -14,7 +14,7 @@ from genwright.metrics.perceptual import Images
 from genwright.scores.intervals import Replicates, jackknife_groups
 from genwright.scores.score import Score, signature
 
-FEWEST_PATHS = 100  # of which trimming drops the outermost two
+MIN_PATHS = 100  # of which trimming drops the outermost two
 PATHS_AT_ONCE = 32
 Distance = Callable[[Tensor, Tensor], Tensor]  # of each pair of images, squared in nature: it falls with epsilon**2
 Interpolation = Literal["lerp", "slerp"]
@@ -92,11 +92,11 @@ def path_lengths(
     """d / epsilon**2 on each path, none dropped."""
     start, end = (z.double() for z in ends)
     n = len(start)
-    if start.shape != end.shape or n < FEWEST_PATHS:
+    if start.shape != end.shape or n < MIN_PATHS:
         raise DataError(
             f"{n} starts and {len(end)} ends of paths",
             where="path length",
-            hint=f"at least {FEWEST_PATHS} of each are needed, of one shape",
+            hint=f"at least {MIN_PATHS} of each are needed, of one shape",
         )
     if not 0 < epsilon < 1:
         raise ArgumentError(f"a step of {epsilon:g}", where="epsilon", hint="1e-4 is usual")

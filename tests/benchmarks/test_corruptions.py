@@ -49,9 +49,9 @@ OF_SERIES = [
 
 
 @pytest.mark.parametrize("damaged", OF_IMAGES)
-def test_images_change_with_the_amount_and_stay_images(spoilt):
+def test_images_change_with_the_amount_and_stay_images(damaged):
     data = shown()
-    still, little, much = (spoilt(data, amount, rng=rng()) for amount in (0.0, 0.4, 1.0))
+    still, little, much = (damaged(data, amount, rng=rng()) for amount in (0.0, 0.4, 1.0))
     x = data.columns["image"]
     assert not changed(x, still.columns["image"]).any()
     apart = [np.abs(d.columns["image"].astype(float) - x).mean() for d in (little, much)]
@@ -74,13 +74,15 @@ def test_shuffled_labels_keep_their_counts():
 
 
 @pytest.mark.parametrize("damaged", OF_TABLES)
-def test_a_share_of_the_rows_changes(spoilt):
+def test_a_share_of_the_rows_changes(damaged):
     data = table(200)
-    assert not changed(spoilt(data, 0.0, rng=rng()).columns["x"], data.columns["x"]).any()
-    few = changed(spoilt(data, 0.3, rng=rng()).columns["x"], data.columns["x"])
-    more = changed(spoilt(data, 0.6, rng=rng()).columns["x"], data.columns["x"])
+    assert not changed(damaged(data, 0.0, rng=rng()).columns["x"], data.columns["x"]).any()
+    few = changed(damaged(data, 0.3, rng=rng()).columns["x"], data.columns["x"])
+    more = changed(damaged(data, 0.6, rng=rng()).columns["x"], data.columns["x"])
     assert 50 <= few.sum() <= 60 and 100 <= more.sum() <= 120
-    assert not (few & ~more).any() or spoilt is spoil.rows_shuffled  # a permutation of more rows may leave one in place
+    assert (
+        not (few & ~more).any() or damaged is spoil.rows_shuffled
+    )  # a permutation of more rows may leave one in place
 
 
 def test_breaking_dependence_keeps_every_column():
@@ -113,9 +115,9 @@ def test_modes_go_one_by_one():
 
 
 @pytest.mark.parametrize("damaged", OF_TEXTS)
-def test_texts_change_with_the_amount(spoilt):
-    assert spoilt(TEXTS, 0.0, rng=rng()) == TEXTS
-    assert sum(a != b for a, b in zip(spoilt(TEXTS, 0.8, rng=rng()), TEXTS, strict=True)) == len(TEXTS)
+def test_texts_change_with_the_amount(damaged):
+    assert damaged(TEXTS, 0.0, rng=rng()) == TEXTS
+    assert sum(a != b for a, b in zip(damaged(TEXTS, 0.8, rng=rng()), TEXTS, strict=True)) == len(TEXTS)
 
 
 def test_words_sentences_and_phrases():
@@ -130,9 +132,9 @@ def test_words_sentences_and_phrases():
 
 
 @pytest.mark.parametrize("damaged", OF_SERIES)
-def test_series_change_with_the_amount(spoilt):
+def test_series_change_with_the_amount(damaged):
     x = series()
-    still, little, much = (spoilt(x, amount, rng=rng()) for amount in (0.0, 0.4, 1.0))
+    still, little, much = (damaged(x, amount, rng=rng()) for amount in (0.0, 0.4, 1.0))
     assert np.allclose(still, x)
     assert 0 < np.abs(little - x).mean() < np.abs(much - x).mean()
 
@@ -145,6 +147,6 @@ def test_unlinked_channels_are_those_of_other_series():
 
 
 def test_amounts_beyond_one_are_refused():
-    for spoilt in (spoil.labels_shuffled, partial(spoil.records_copied, source=shown())):
+    for damaged in (spoil.labels_shuffled, partial(spoil.records_copied, source=shown())):
         with pytest.raises(ArgumentError, match=r"an amount of 1\.5"):
-            spoilt(shown(), 1.5, rng=rng())
+            damaged(shown(), 1.5, rng=rng())

@@ -53,6 +53,7 @@ KINDS = ByKind[Kind](
 def baselines(train: Dataset) -> Mapping[str, Baseline]:
     """By name, what draws n records from next to no knowledge of `train`, the strictest first.
 
+    >>> import numpy as np
     >>> import genwright as gw
     >>> wine = gw.read("wine")
     >>> [len(draw(wine, 5, np.random.default_rng(0))) for draw in baselines(wine).values()]
