@@ -295,14 +295,16 @@ class Encoded:
         return Encoded(space.pack(x if lengths is None else x.nan_to_num(0.0)), context, lengths)
 
     def _each(self, change: Callable[[Tensor], Tensor]) -> "Encoded":
-        parts = (self.x, self.context, self.lengths)
-        return Encoded(*(None if part is None else change(part) for part in parts))
+        beside = (None if part is None else change(part) for part in (self.context, self.lengths))
+        return Encoded(change(self.x), *beside)
 
     @staticmethod
     def joined(parts: "Sequence[Encoded]") -> "Encoded":
         """The rows of several, one after the other."""
-        columns = zip(*((part.x, part.context, part.lengths) for part in parts), strict=True)
-        return Encoded(*(None if column[0] is None else torch.cat(column) for column in columns))
+        contexts = [part.context for part in parts if part.context is not None]
+        lengths = [part.lengths for part in parts if part.lengths is not None]
+        beside = (torch.cat(each) if each else None for each in (contexts, lengths))
+        return Encoded(torch.cat([part.x for part in parts]), *beside)
 
 
 @dataclass(frozen=True)

@@ -80,6 +80,7 @@ def test_records_of_text():
         judged(texts(real), texts(fake[:9]))
 
 
+@pytest.mark.slow
 def test_running_text_is_not_told_by_its_subject():
     def running(values):
         rows = ["\n".join(values[i : i + 20]) + "\n" for i in range(0, len(values), 20)]

@@ -10,8 +10,9 @@ from benchmarks.verdicts import FAR, KINDS, UNUSABLE, Subject, allowed, digits
 import genwright as gw
 from genwright.metrics.comparison import compare
 
+QUICK = ("letters given the two before", "unseen real text", "unseen real images")  # of texts and images
 CASES = [
-    pytest.param(kind, name, marks=[pytest.mark.slow] * (kind == "images" and name != "unseen real images"))
+    pytest.param(kind, name, marks=[pytest.mark.slow] * (kind != "tables" and name not in QUICK))
     for kind, (_, cases) in KINDS.items()
     for name in cases
 ]

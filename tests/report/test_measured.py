@@ -66,7 +66,7 @@ def stories():
     return real, fake, train, gw.evaluate(fake, real=real, train=train)
 
 
-@pytest.mark.parametrize("kind", ["rows", "digits", "stories"])
+@pytest.mark.parametrize("kind", ["rows", pytest.param("digits", marks=pytest.mark.slow), "stories"])
 def test_every_score_that_evaluate_yields_has_a_meaning(kind, request):
     scores = request.getfixturevalue(kind)[3].scores
     assert len(scores) >= 8

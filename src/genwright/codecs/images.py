@@ -173,7 +173,7 @@ def join(codec: "ImageCodec | TextCodec", encoded: Encoded, column: np.ndarray, 
     """A decoded column and the fields beside it as one Dataset, with fields in the codec's order."""
     beside, conditions = codec.beside, codec.conditions
     context = torch.empty(len(encoded), 0) if encoded.context is None else encoded.context
-    columns = {codec.field: column}
+    columns: dict[Field, np.ndarray] = {codec.field: column}
     if conditions is not None:
         columns |= codec.others.decode(conditions, context, rng=rng)
     own = beside.decode_columns(context[:, : len(beside.space.columns)], rng=rng)

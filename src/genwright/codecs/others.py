@@ -139,7 +139,9 @@ class Others:
                 continue
             records = x.nan_to_num(0.0)
             drawn = codec.decode_field(codec.space.pack(records.long() if isinstance(codec.space, Tokens) else records))
-            found[codec.field] = drawn if known.all() else np.where(known, drawn, None)
+            if not known.all():
+                drawn[~known] = None
+            found[codec.field] = drawn
         return found
 
     def to_json(self) -> dict[str, Any]:

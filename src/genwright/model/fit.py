@@ -91,7 +91,8 @@ def fit(
     place = None if folder is None else Path(folder)
     course = _Course(minutes, steps, seed, device, place, listener, target, tuple(derived))
     if start is not None or trainable:
-        course, family = replace(course, start=_checked_start(start, trainable, data, family)), start and start.family
+        course = replace(course, start=_checked_start(start, trainable, data, family))
+        family = None if start is None else start.family
     with nullcontext() if course.folder is None else locked(course.folder):
         made = _fit(data, family, course, constraints, privacy)
     return replace(made, how=settled(made.family, made.codec.space, how, made.how))

@@ -1,6 +1,8 @@
 """The embeddings of conditions, one for each kind of space, shared by every net that can be conditioned."""
 
 import math
+from collections.abc import Callable
+from typing import Any
 
 import torch
 from jaxtyping import Float
@@ -105,7 +107,9 @@ class JointEmbedding(nn.Module):
         super().__init__()
         self.conditions = conditions
         self.columns = ContextEmbedding(conditions.columns, width) if conditions.columns.columns else None
-        self.others = nn.ModuleList(EMBEDDINGS[type(space)](space, width) for _, space in conditions.others)
+        self.others = nn.ModuleList()
+        for _, space in conditions.others:
+            self.others.append(EMBEDDINGS[type(space)](space, width))
 
     def forward(self, context: Float[Tensor, "n k"]) -> Float[Tensor, "n width"]:
         """Rows of conditions, see `Conditions`, to vectors."""
@@ -116,7 +120,7 @@ class JointEmbedding(nn.Module):
         return torch.stack(found).sum(dim=0)
 
 
-EMBEDDINGS: dict[type, type[TokensEmbedding] | type[ArrayEmbedding]] = {Tokens: TokensEmbedding, Reals: ArrayEmbedding}
+EMBEDDINGS: dict[type, Callable[[Any, int], nn.Module]] = {Tokens: TokensEmbedding, Reals: ArrayEmbedding}
 
 
 def embedding_of(conditions: Conditions, width: int) -> ContextEmbedding | JointEmbedding:

@@ -76,7 +76,9 @@ def depth_to_space(x: Float[Tensor, "n d *h"], patch: Size) -> Float[Tensor, "n 
 
 def cropped(x: Float[Tensor, "n c *g"], sides: Size) -> Float[Tensor, "n c *s"]:
     """The first places along every side."""
-    return x[(..., *(slice(side) for side in sides))]
+    for k, side in enumerate(sides):
+        x = x.narrow(2 + k, 0, side)
+    return x
 
 
 class ConvEncoder(nn.Module):
@@ -89,7 +91,7 @@ class ConvEncoder(nn.Module):
         self.patch = patch
         # single places see their neighbours, larger patches do not overlap
         kernel, padding = (patch, 0) if max(patch) > 1 else (3, 1)
-        self.patches = conv(space.channels, width, kernel, patch, padding=padding)
+        self.patches = conv(space.channels, width, kernel, patch, padding=padding)  # type: ignore[arg-type]
         self.grids, self.downs = nn.ModuleList(), nn.ModuleList()
         channels = width
         for i in range(len(sizes)):

@@ -27,6 +27,8 @@ class ConvFlowNet(FlowNet):
     and all other conditions (FiLM); its last convolution, and the net's, start at zero.
     """
 
+    space: Reals
+
     def __init__(self, space: Reals, conditions: Conditions | None, *, width: int) -> None:
         super().__init__()
         self.space, self.conditions = space, conditions
@@ -64,6 +66,7 @@ class ConvFlowNet(FlowNet):
         """`x` at times `t` in [0, 1]; where `known` (0 or 1) is 1, `x` holds given clean values."""
         embedded = self.time(t)
         if self.condition is not None and self.vector is not None and self.conditions is not None:
+            assert context is not None
             embedded = embedded + self.condition(self.conditions.part(self.vector, context))
         embedded = functional.silu(embedded)
         grids = [self.space.as_grid(each) for each in (x, torch.zeros_like(x) if known is None else known)]
