@@ -92,7 +92,6 @@ def fit(
     course = _Course(minutes, steps, seed, device, place, listener, target, tuple(derived))
     if start is not None or trainable:
         course = replace(course, start=_checked_start(start, trainable, data, family))
-        family = None if start is None else start.family
     with nullcontext() if course.folder is None else locked(course.folder):
         made = _fit(data, family, course, constraints, privacy)
     return replace(made, how=settled(made.family, made.codec.space, how, made.how))
@@ -182,6 +181,7 @@ def _fit_rows(
         hidden = private_fit(data, privacy, family=family, work=work, seed=seed, rules=constraints, listener=listener)
         return Generator(codec=hidden.codec, family=hidden.family, net=hidden.net.to(device), record=hidden.record)
     rules, codec, encoded, held_out = _encode(data, constraints, course)
+    family = course.start.family if course.start is not None else family
     family = family or default_family(codec.space, len(encoded))
     work = less_reserved(course.work(len(encoded)), codec.space)
     digest = None if course.start is None else course.start.net.digest()
@@ -268,6 +268,7 @@ def _encode(
 class _Start:
     """What a fit takes over from another."""
 
+    family: Family
     codec: Codec
     net: Start
 
@@ -286,7 +287,7 @@ def _checked_start(start: Generator | None, trainable: Sequence[str], data: Data
     if missing:
         what = f"the model has {', '.join(map(repr, missing))}, which the data lacks"
         raise ArgumentError(what, where="start", hint="rename its columns, or fit anew")
-    return _Start(start.codec, found)
+    return _Start(start.family, start.codec, found)
 
 
 def fingerprint(family: Family, codec: Codec, work: Work, seed: int, *, start: str | None = None) -> str:
