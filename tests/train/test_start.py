@@ -57,6 +57,8 @@ def test_what_cannot_be_gone_on_from_is_refused_by_name(first):
         gw.fit(table(60), start=first, family=gw.VAE(), steps=1)
     with pytest.raises(ArgumentError, match="without start"):
         gw.fit(table(60), trainable=["head.*"], steps=1)
+    with pytest.raises(UnsupportedError, match="begin anew"):
+        gw.fit(table(60), start=first, privacy=gw.Privacy(epsilon=3.0), steps=1)
     mixture = gw.fit(table(60), family=gw.Mixture(components=2), steps=2)
     with pytest.raises(UnsupportedError, match="begins anew"):
         gw.fit(table(60), start=mixture, steps=1)

@@ -177,6 +177,9 @@ def _fit_rows(
     course = replace(course, minutes=check_limits(data, course.minutes, course.steps))
     device, seed, listener = choose_device(course.device), course.seed, course.listener
     if privacy is not None:
+        if course.start is not None or course.target is not None or course.derived:
+            hint = "leave out start, target and derived"
+            raise UnsupportedError("private fits begin anew, with whole tables", where="privacy", hint=hint)
         work = course.work(len(data))
         hidden = private_fit(data, privacy, family=family, work=work, seed=seed, rules=constraints, listener=listener)
         return Generator(codec=hidden.codec, family=hidden.family, net=hidden.net.to(device), record=hidden.record)
