@@ -34,7 +34,7 @@ async def slow(scope, receive, send):
 @contextmanager
 def serving():
     bound = listening("127.0.0.1", 0)
-    config = uvicorn.Config(slow, http=PatientProtocol, lifespan="off", log_level="critical")
+    config = uvicorn.Config(slow, http=PatientProtocol, lifespan="off", log_level="critical", timeout_keep_alive=1)
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run, kwargs={"sockets": [bound]})
     thread.start()
@@ -47,7 +47,7 @@ def serving():
 
 
 def sent(address, raw: bytes) -> socket.socket:
-    connection = socket.create_connection(address, timeout=5)
+    connection = socket.create_connection(address, timeout=20)
     connection.sendall(raw)
     return connection
 
