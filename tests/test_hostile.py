@@ -115,6 +115,7 @@ def test_edited_folders_are_read_or_refused(saved, tmp_path, each, seconds):
         ("flow", "width", 12_000),
         ("vae", "depth", 10**5),
         ("vae", "latent", 10**9),
+        ("vae", "latent", 2000),
         ("autoregressive", "width", 10**6),
         ("autoregressive", "bins", 10**7),
         ("mixture", "components", 10**8),

@@ -55,6 +55,8 @@ def _numbers(func: Any, args: Any) -> int:
         return int(math.prod(sizes) if sizes is not None else max(whole, default=0) ** square)
     if func._schema.name.endswith("_") or func.is_view:
         return 0
+    if func._schema.name == "aten::repeat":
+        return tensors[0].numel() * math.prod(args[1])
     try:
         return math.prod(np.broadcast_shapes(*(tensor.shape for tensor in tensors)))
     except ValueError:  # matrices multiplied and the like
