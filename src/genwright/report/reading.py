@@ -96,6 +96,8 @@ def verdict(readings: Sequence[Reading], *, unseen: int) -> Verdict:
     sentences = [_headline(readings), _rest(by_grade)] if judged else ["Nothing could be compared with real data."]
     if unseen < FEW:
         sentences.append(f"Only {unseen} real records were there to compare with: smaller differences cannot be seen.")
+    elif looked := [r.score.n for r in readings if r.score.name == JUDGE and r.score.n < FEW]:
+        sentences.append(f"The classifier had time for {looked[0]} real records only: it may miss smaller differences.")
     return Verdict(" ".join(filter(None, sentences)), tuple(findings))
 
 
