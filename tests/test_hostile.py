@@ -110,6 +110,16 @@ def test_edited_folders_are_read_or_refused(saved, tmp_path, each, seconds):
 
 
 @pytest.mark.parametrize(
+    "how", [{"sampler": []}, {"sampler": "euler"}, {"steps": 10**9}, {"steps": 2.5}, {"top_k": 3}, []]
+)
+def test_settings_of_sampling_are_held_against_their_types_and_the_family(saved, tmp_path, how):
+    files = parts(saved["flow"])
+    files[RECIPE]["how"] = how
+    with pytest.raises(StorageError, match="how"):
+        gw.load(rewritten(saved["flow"], tmp_path / "flow", files), device="cpu")
+
+
+@pytest.mark.parametrize(
     ("name", "field", "value"),
     [
         ("flow", "width", 12_000),

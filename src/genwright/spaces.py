@@ -259,7 +259,7 @@ class Conditions:
 
 @dataclass(frozen=True)
 class Encoded:
-    """A data set as tensors: `x` stored compactly in its space, `context` the scalar fields beside a media field.
+    """A data set as tensors: `x` stored compactly in its space, `context` what it is conditioned on.
 
     `x` has shape (n, *space.shape); `context` (n, conditions.size) with NaN for "not known", see `Conditions`, or None
     where there is none; `lengths` those of the records, or None where all are full.

@@ -6,7 +6,8 @@ import pytest
 import torch
 
 import genwright as gw
-from genwright.errors import ArgumentError, UnsupportedError
+from genwright.constraints import FixedCombinations, Order
+from genwright.errors import ArgumentError, DataError, UnsupportedError
 
 
 def table(n, shift=0.0, seed=0):
@@ -59,6 +60,8 @@ def test_what_cannot_be_gone_on_from_is_refused_by_name(first):
         gw.fit(table(60), trainable=["head.*"], steps=1)
     with pytest.raises(UnsupportedError, match="begin anew"):
         gw.fit(table(60), start=first, privacy=gw.Privacy(epsilon=3.0), steps=1)
+    with pytest.raises(ArgumentError, match="target comes with the model"):
+        gw.fit(table(60), start=first, target="kind", steps=1)
     mixture = gw.fit(table(60), family=gw.Mixture(components=2), steps=2)
     with pytest.raises(UnsupportedError, match="begins anew"):
         gw.fit(table(60), start=mixture, steps=1)
@@ -79,3 +82,18 @@ def test_a_checkpoint_holds_only_what_moves_and_goes_on_bit_by_bit(first, tmp_pa
     again = gw.fit(table(60, seed=1), folder=tmp_path / "m", **options)
     for key, tensor in whole.net.state_dict().items():
         assert torch.equal(tensor, again.net.state_dict()[key]), key
+
+
+def test_rules_of_the_model_are_kept_and_asked_of_the_new_data():
+    rng = np.random.default_rng(0)
+    low = rng.integers(0, 9, 120)
+    frame = pd.DataFrame({"low": low, "high": low + rng.integers(0, 5, 120), "k": rng.choice(["x", "y"], 120)})
+    frame["m"] = frame["k"].map({"x": "p", "y": "q"})
+    rules = [Order(["low", "high"]), FixedCombinations(["k", "m"])]
+    first = gw.fit(gw.read(frame), family=gw.VAE(width=8), constraints=rules, steps=3)
+    drawn = gw.fit(gw.read(frame.head(60)), start=first, trainable="decoder.*", steps=3).sample(50, seed=0).frame
+    assert (drawn["low"] <= drawn["high"]).all() and set(zip(drawn["k"], drawn["m"])) <= {("x", "p"), ("y", "q")}
+    with pytest.raises(DataError, match="low"):
+        gw.fit(gw.read(frame.assign(high=frame["low"] - 1)), start=first, steps=3)
+    with pytest.raises(ArgumentError, match="constraints comes with the model"):
+        gw.fit(gw.read(frame), start=first, constraints=rules, steps=3)

@@ -117,7 +117,7 @@ def power(
     genwright ratings power --raters 12 --per-rater 40
 
     --correlation is 0 if raters differ by chance only, 0.1 if their tastes differ noticeably, more if strongly. With
-    several systems, pairs are controlled together, so that 5 % is the chance of any false finding.
+    several systems, pairs are controlled together, so that 5 % is the probability of any false finding.
     """
     from genwright.rating.power import Design
 

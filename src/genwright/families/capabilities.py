@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 
-from genwright.errors import UnsupportedError
+from genwright.errors import ArgumentError, UnsupportedError
 from genwright.families import FAMILIES
 from genwright.families.family import Capabilities, Family
 from genwright.families.sampling import Sampling
@@ -62,6 +62,9 @@ def without(space: Space, ability: Callable[[Capabilities], bool], *, what: str)
 
 def settled(family: Family, space: Space, how: Sampling, defaults: Sampling) -> Sampling:
     """The settings of a request over those of the model; UnsupportedError for those that the family does not have."""
+    if not isinstance(how, Sampling):
+        what = f"how is a {type(how).__name__}"
+        raise ArgumentError(what, where="how", hint="give gw.Sampling(temperature=0.7) or the like")
     known = family.can(space).how
     for name in how.told:
         if name not in known:

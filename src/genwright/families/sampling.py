@@ -3,13 +3,16 @@ share; a model keeps those that it was given as its defaults.
 """
 
 import dataclasses
+import math
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from numbers import Integral, Real
 from typing import Any, Self
 
 from genwright.errors import ArgumentError
 from genwright.maths import samplers
 from genwright.maths.samplers import Sampler
-from genwright.typed import made, typed, wrong
+from genwright.typed import entry, made, typed, wrong
 
 MAX_STEPS = 10_000  # of drawing one record
 SAMPLERS: dict[str, Sampler] = {name: getattr(samplers, name) for name in ("heun", "ddim", "dpmpp_2m", "ddpm")}
@@ -38,12 +41,12 @@ class Sampling:
     balanced: bool | None = None
 
     def __post_init__(self) -> None:
-        _require(self.temperature, lambda t: t >= 0, "temperature", "a number from 0 (always the likeliest) up")
-        _require(self.top_k, lambda k: k >= 1, "top_k", "a whole number from 1 up")
-        _require(self.top_p, lambda p: 0 < p <= 1, "top_p", "a number above 0, at most 1")
-        _require(self.min_p, lambda p: 0 <= p <= 1, "min_p", "a number from 0 to 1")
-        _require(self.steps, lambda n: 1 <= n <= MAX_STEPS, "steps", f"a whole number from 1 to {MAX_STEPS:,}")
-        _require(self.guidance, lambda g: g >= 0, "guidance", "a number from 0 (ignores the condition) up")
+        self._require("temperature", lambda t: 0 <= t < math.inf, "a number from 0 (always the likeliest) up")
+        self._require("top_k", lambda k: k >= 1, "a whole number from 1 up", kind=Integral)
+        self._require("top_p", lambda p: 0 < p <= 1, "a number above 0, at most 1")
+        self._require("min_p", lambda p: 0 <= p <= 1, "a number from 0 to 1")
+        self._require("steps", lambda n: 1 <= n <= MAX_STEPS, f"a whole number from 1 to {MAX_STEPS:,}", kind=Integral)
+        self._require("guidance", lambda g: 0 <= g < math.inf, "a number from 0 (ignores the condition) up")
         if self.sampler is not None and self.sampler not in SAMPLERS.values():
             hint = f"one of genwright.maths.samplers: {', '.join(SAMPLERS)}"
             raise ArgumentError(f"sampler {self.sampler!r:.60} is unknown", where="Sampling", hint=hint)
@@ -73,12 +76,14 @@ class Sampling:
         """The inverse of `to_json`; StorageError for anything else."""
         told = dict(typed(told, dict, where=where))
         if "sampler" in told:
-            if told["sampler"] not in SAMPLERS:
-                raise wrong(f"a sampler of unknown name {told['sampler']!r:.60}", where)
-            told["sampler"] = SAMPLERS[told["sampler"]]
+            name = entry(told, "sampler", str, where=where)
+            if name not in SAMPLERS:
+                raise wrong(f"a sampler of unknown name {name!r:.60}", where)
+            told["sampler"] = SAMPLERS[name]
         return made(cls, told, where=where)
 
-
-def _require(value: Any, holds: Any, name: str, allowed: str) -> None:
-    if value is not None and not holds(value):
-        raise ArgumentError(f"{name} must be {allowed}, not {value!r}", where="Sampling", hint="leave it out if unsure")
+    def _require(self, name: str, holds: Callable[[Any], bool], allowed: str, *, kind: type = Real) -> None:
+        value = getattr(self, name)
+        if value is not None and (isinstance(value, bool) or not isinstance(value, kind) or not holds(value)):
+            what = f"{name} must be {allowed}, not {value!r:.60}"
+            raise ArgumentError(what, where="Sampling", hint="leave it out if unsure")

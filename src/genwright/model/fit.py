@@ -15,7 +15,7 @@ from genwright.codecs import Codec, fit_codec
 from genwright.codecs.others import Derived
 from genwright.codecs.text import TextCodec
 from genwright.codecs.text_columns import TextColumnsCodec
-from genwright.constraints import Constraints, Rule
+from genwright.constraints import Constraints, Rule, check_rules
 from genwright.data.dataset import Dataset
 from genwright.errors import ArgumentError, UnsupportedError
 from genwright.families.autoregressive import Autoregressive
@@ -75,8 +75,8 @@ def fit(
     conditions, and so does what is `derived` from a field. Those not given when sampling are unknown to the model.
 
     `start` is a fitted model to go on from with this data: its family, codec and weights are taken over, so that new
-    data must have its fields. Of its net only the parameters that match a pattern in `trainable`, such as "head.*",
-    move; by default all do.
+    data must have its fields and keep its rules. Of its net only the parameters that match a pattern in `trainable`,
+    such as "head.*", move; by default all do.
 
     Free-text columns of a table get a model of tokens of their own, which writes them given the rest of the row, in
     TEXT_SHARE of the minutes, or as many steps again.
@@ -101,6 +101,8 @@ def _fit(
     data: Dataset, family: Family | None, course: "_Course", constraints: Sequence[Rule], privacy: Privacy | None
 ) -> Generator:
     """`fit` within the bounds of `course`, whose folder is nobody else's."""
+    if course.start is not None:
+        _check_no_more("start", constraints=constraints, target=course.target, derived=course.derived)
     if not data.texts or course.target is not None:
         return _fit_rows(data, family, course, constraints, privacy)
     if privacy is not None:
@@ -256,7 +258,7 @@ def _encode(
     """The rules, a codec fitted to the training part, and the training and the validation part (if any) encoded."""
     course.listener(Progress("encoding"))
     rng = torch.Generator().manual_seed(course.seed)
-    rules = Constraints.of(data, constraints) if constraints else None
+    rules = Constraints.of(data, constraints) if constraints else course.start and course.start.rules_for(data)
     train_rows, valid_rows = data.train, data.valid if len(data.valid) else data.train
     if rules is not None:
         train_rows, valid_rows = rules.inner(train_rows), rules.inner(valid_rows)
@@ -274,10 +276,29 @@ class _Start:
     family: Family
     codec: Codec
     net: Start
+    rules: Constraints | None
+
+    def rules_for(self, data: Dataset) -> Constraints | None:
+        """The rules of the model; DataError where rows of the new data break one."""
+        if self.rules is not None:
+            check_rules(data, self.rules.rules)
+        return self.rules
+
+
+def _check_no_more(chosen: str, **others: Any) -> None:
+    """Raise if anything is said beside `chosen` that it has brought with it."""
+    for name, value in others.items():
+        if value:
+            what = f"{name} comes with the model that is started from"
+            raise ArgumentError(what, where=chosen, hint=f"leave {name} out, or fit anew")
 
 
 def _checked_start(start: Generator | None, trainable: Sequence[str], data: Dataset, family: Family | None) -> _Start:
     """What is taken over from a model; raises where the data or the family are others than its own."""
+    if start is not None and not isinstance(start, Generator):
+        what = f"a model to start from, not a {type(start).__name__}"
+        raise ArgumentError(what, where="start", hint="load it first: start=gw.load(folder)")
+    trainable = (trainable,) if isinstance(trainable, str) else trainable
     found = as_start(None if start is None else start.net, trainable)
     assert start is not None and found is not None
     if family is not None and family.name != start.family.name:
@@ -290,7 +311,7 @@ def _checked_start(start: Generator | None, trainable: Sequence[str], data: Data
     if missing:
         what = f"the model has {', '.join(map(repr, missing))}, which the data lacks"
         raise ArgumentError(what, where="start", hint="rename its columns, or fit anew")
-    return _Start(start.family, start.codec, found)
+    return _Start(start.family, start.codec, found, start.part(Constraints))
 
 
 def fingerprint(family: Family, codec: Codec, work: Work, seed: int, *, start: str | None = None) -> str:

@@ -160,7 +160,7 @@ class ColumnComponents(nn.Module):
         return [i for i, c in enumerate(self.space.columns) if isinstance(c, Continuous) and c.state == state]
 
     def _allowed_law(self, i: int, allowed: Mapping[int, Tensor]) -> Float[Tensor, "l k"]:
-        """Log-chance of each allowed level of the i-th discrete column, times that of the allowed values it governs."""
+        """Log-probability of each allowed level of the i-th discrete column, times that of what it allows of values."""
         start, n, j = int(self.starts[i]), self.levels[i], self.discrete[i]
         law = self.log_levels[start : start + n]
         if j in allowed:
@@ -172,7 +172,7 @@ class ColumnComponents(nn.Module):
         return law
 
     def _log_range(self, i: int, limits: Float[Tensor, "2"]) -> Float[Tensor, "k"]:
-        """Log of the chance of the i-th continuous column's range in each component."""
+        """Log-probability of the i-th continuous column's range in each component."""
         low, high = ((limits[e].double() - self.mean[:, i]) / self.variance[:, i].double().sqrt() for e in (0, 1))
         mirrored = low > 0  # where the upper tail is meant, take the lower one: there differences keep their digits
         low, high = torch.where(mirrored, -high, low), torch.where(mirrored, -low, high)

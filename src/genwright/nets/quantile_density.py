@@ -49,7 +49,7 @@ class QuantileDensity:
         return log_f + (log_bins - mass.log()).gather(1, index[:, None])[:, 0]
 
     def log_mass(self, head: Float[Tensor, "n p"], low: float, high: float) -> Float[Tensor, "n"]:
-        """Log of the chance of a value from `low` to `high`, in nats."""
+        """Log-probability of a value from `low` to `high`, in nats."""
         steps, weights, places, scales = self._split(head)
         whole = self._masses(weights, places, scales).sum(dim=1).log()
         inside = self._masses(weights, places, scales, low, high).sum(dim=1).log()

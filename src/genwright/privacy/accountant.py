@@ -88,7 +88,7 @@ class Threshold:
     delta: float
 
     def rdp(self, orders: Float[np.ndarray, " a"]) -> Float[np.ndarray, " a"]:
-        """Nothing but the chance of failure."""
+        """Nothing but the probability of failure."""
         return np.zeros_like(orders)
 
 
@@ -98,8 +98,8 @@ Mechanism = Gaussian | SampledGaussian | Exponential | Threshold
 def spent(mechanisms: Sequence[Mechanism], *, delta: float) -> float:
     """The epsilon for which everything together is (epsilon, delta)-differentially private.
 
-    Infinite where thresholds alone may fail with a chance of delta or more. From RDP by Canonne, Kamath & Steinke 2020,
-    arXiv:2004.00010, proposition 12 (Balle et al. 2020, arXiv:1905.09982, theorem 21).
+    Infinite where thresholds alone may fail with a probability of delta or more. From RDP by Canonne, Kamath & Steinke
+    2020, arXiv:2004.00010, proposition 12 (Balle et al. 2020, arXiv:1905.09982, theorem 21).
 
     >>> round(spent([Gaussian("counts", noise=4.0)], delta=1e-5), 3)
     1.013

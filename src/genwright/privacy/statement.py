@@ -9,8 +9,8 @@ from genwright.privacy.budget import Budget
 NEIGHBOURS = "tables that differ in one row, there in one and blank in the other; the number of rows is public"
 PROTECTED = (
     "Any single row of the table: whether it was in the data, and what it said. Whatever is done with the model or its "
-    "samples, and whatever else is known, its presence changes the chance of no outcome by more than the factor "
-    "e^epsilon, but for a chance of delta."
+    "samples, and whatever else is known, its presence changes the probability of no outcome by more than the factor "
+    "e^epsilon, but for a probability of delta."
 )
 NOT_PROTECTED = (
     "names and kinds of columns, decimals and formats of times, what was declared public, and the number of rows",
@@ -94,4 +94,4 @@ def _mechanism(each: Mapping[str, Any]) -> str:
             return f"noise of {each['noise']:.4g} × the sensitivity, rows at {each['rate']:.4g}, {each['times']:,} ×"
         case "Exponential":
             return f"exponential mechanism with ε = {each['epsilon']:.4g}, {each['times']} ×"
-    return f"threshold that fails with a chance of {each['delta']:.2g}"
+    return f"threshold that fails with a probability of {each['delta']:.2g}"

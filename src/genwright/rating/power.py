@@ -25,7 +25,7 @@ class Design:
 
     `ties` is the share of comparisons that end in a tie. `correlation` is how alike two answers of one rater on the
     same systems are beyond what all raters share (intraclass correlation): 0 if raters only differ by chance, 0.1 if
-    tastes differ noticeably. `level` is the chance of a false "differs", over all pairs of systems together.
+    tastes differ noticeably. `level` is the probability of a false "differs", over all pairs of systems together.
     """
 
     raters: int
