@@ -81,7 +81,8 @@ def test_a_picture_follows_its_own_small_version():
     small = np.zeros((2, 2, 2, 1), dtype=np.uint8)
     small[0, :, 0], small[1, :, 1] = 128, 128
     fake = model.sample(2, given={SMALL.name: list(small)}, how=gw.Sampling(guidance=3.0), seed=0)
-    assert [f.name for f in fake.fields] == ["image"]
+    assert [f.name for f in fake.fields] == ["image"] == [f.name for f in model.fields]
+    assert len(gw.fit(data.take(slice(32)), start=model, steps=1).sample(1, given={SMALL.name: small[0]})) == 1
     right, shuffled = right_and_shuffled(model, data)
     assert right < 0.98 * shuffled
     left, other = fake.columns["image"][:, :, :4].mean((1, 2, 3)), fake.columns["image"][:, :, 4:].mean((1, 2, 3))

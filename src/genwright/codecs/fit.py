@@ -11,6 +11,7 @@ from genwright.codecs.codec import Codec
 from genwright.codecs.columns import ColumnsCodec
 from genwright.codecs.conditioned import ConditionedCodec
 from genwright.codecs.images import ImageCodec, expected_images
+from genwright.codecs.medium import MediumCodec
 from genwright.codecs.others import Derived, Others
 from genwright.codecs.text import END, RUNNING_LENGTH, TextCodec
 from genwright.codecs.text_columns import TextColumnsCodec
@@ -47,17 +48,17 @@ KINDS = ByKind[Kind](
 )
 
 
-def media_codec(data: Dataset, field: Image | Text, *, rng: torch.Generator) -> ImageCodec | TextCodec:
+def media_codec(data: Dataset, field: Image | Text, *, rng: torch.Generator) -> MediumCodec:
     """The codec of one image or text field alone."""
     return KINDS[type(field)].codec.fit(data, rng=rng, field=field)
 
 
-def media_codec_from_json(told: Any, *, where: str) -> ImageCodec | TextCodec:
+def media_codec_from_json(told: Any, *, where: str) -> MediumCodec:
     """The codec of an image or text field that `to_json` described."""
     codec = codec_from_json(told, where=where)
-    if type(codec) not in [KINDS[kind].codec for kind in MEDIA]:
+    if not isinstance(codec, MediumCodec):
         raise wrong("not the codec of a condition", where)
-    return codec  # type: ignore[return-value]
+    return codec
 
 
 def fit_codec(

@@ -10,22 +10,22 @@ import torch
 from jaxtyping import UInt8
 from torch import Tensor
 
-from genwright.codecs.codec import Codec
 from genwright.codecs.columns import ColumnsCodec
+from genwright.codecs.medium import MediumCodec, beside_from_json, left_out, order_of
 from genwright.codecs.others import ALONE, Others
 from genwright.codecs.schema import field_of, field_to_json
-from genwright.data.dataset import MEDIA, Dataset, Field, Image
+from genwright.data.dataset import Dataset, Image
 from genwright.errors import ArgumentError, DataError
-from genwright.spaces import Conditions, Encoded, Given, Reals
-from genwright.typed import entry, typed, wrong
+from genwright.spaces import Encoded, Given, Reals
+from genwright.typed import typed, wrong
 
 if TYPE_CHECKING:
-    from genwright.codecs.text import TextCodec
+    pass
 
 
 @final
 @dataclass(frozen=True)
-class ImageCodec(Codec):
+class ImageCodec(MediumCodec):
     """One image field <-> `Reals((channels, height, width), levels)`, stored as `uint8`.
 
     Scalar fields beside it become condition columns through `beside`. Texts (captions) and further images are
@@ -49,16 +49,6 @@ class ImageCodec(Codec):
         return cls(fitted, beside, order_of(data, image, others), left_out(data, image, others), others)
 
     @property
-    def scalars(self) -> ColumnsCodec:  # type: ignore[override]
-        """The codec of what is beside the target."""
-        return self.beside
-
-    @property
-    def fields(self) -> tuple[Field, ...]:  # type: ignore[override]
-        """What is beside the target, it, and its other conditions."""
-        return (*self.beside.fields, self.field, *(other.field for other in self.others.codecs))
-
-    @property
     def field(self) -> Image:
         """The target."""
         return self.image
@@ -74,10 +64,6 @@ class ImageCodec(Codec):
         height, width, channels = self.shape
         return Reals((channels, height, width), self.image.levels)
 
-    @property
-    def conditions(self) -> Conditions | None:  # type: ignore[override]
-        return self.others.conditions(self.beside)
-
     def encode(self, data: Dataset, *, rng: torch.Generator) -> Encoded:
         """All rows; pixels are copied only where channels must be moved."""
         pixels = _pixels(self.image, data)
@@ -86,10 +72,6 @@ class ImageCodec(Codec):
             raise DataError(what, where=self.image.name, hint=f"read them with size={self.shape[:2]}")
         x = torch.from_numpy(np.ascontiguousarray(np.moveaxis(pixels, 3, 1)))
         return Encoded(x, self.others.encode(self.beside, data, rng=rng))
-
-    def decode(self, encoded: Encoded, *, rng: torch.Generator) -> Dataset:
-        """Rows of the image field and the scalar, identifier and constant fields, in their order."""
-        return join(self, encoded, self.decode_field(encoded.x), rng=rng)
 
     def decode_field(self, x: Tensor) -> UInt8[np.ndarray, "n h w c"]:
         """The column of the target."""
@@ -104,27 +86,16 @@ class ImageCodec(Codec):
         return self.others.given(self.beside, x, scalars, n, rng=rng)
 
     def to_json(self) -> dict[str, Any]:
-        return {
-            "kind": "images",
-            "image": field_to_json(self.image),
-            "beside": self.beside.to_json(),
-            "order": list(self.order),
-            "notes": list(self.notes),
-            "others": self.others.to_json(),
-        }
+        return {"kind": "images", "image": field_to_json(self.image), **self.beside_to_json()}
 
     @classmethod
     def from_json(cls, told: Any, *, where: str = "codec.json") -> Self:
         """The inverse of `to_json`; StorageError for anything else."""
         told = typed(told, dict, where=where)
         image = field_of(told.get("image"), Image, where=f"{where}, image")
-        beside = ColumnsCodec.from_json(told.get("beside"), where=f"{where}, beside")
-        order, notes = (entry(told, name, tuple[str, ...], where=where) for name in ("order", "notes"))
         if image.shape is None:
             raise wrong("not the field of a codec of images", where)
-        others = Others.from_json(told.get("others"), where=f"{where}, others")
-        check_order(order, image, beside, others, where=where)
-        return cls(image, beside, order, notes, others)
+        return cls(image, **beside_from_json(told, image, where=where))
 
     def _partial(self, pixels: Any, n: int) -> Tensor:
         pixels = np.asarray(pixels, dtype=np.float32)
@@ -139,47 +110,10 @@ class ImageCodec(Codec):
         return self.space.unpack(torch.from_numpy(channels_first.copy()))  # broadcast views cannot be written to
 
 
-def order_of(data: Dataset, target: Field, others: Others) -> tuple[str, ...]:
-    """The fields of decoded records, in their order."""
-    known = {codec.field.name for codec in others.codecs} - {each.name for each in others.derived}
-    return tuple(f.name for f in data.fields if f.name == target.name or f.name in known or not isinstance(f, MEDIA))
-
-
 def expected_images(field: Image) -> Reals:
     """About the space that the codec of a field will have."""
     height, width, channels = field.shape or (1, 1, 1)
     return Reals((channels, height, width), field.levels)
-
-
-def left_out(data: Dataset, target: Field, others: Others) -> tuple[str, ...]:
-    """A note for each media field that is neither the target nor one of its conditions."""
-    kept = set(order_of(data, target, others)) | {each.name for each in others.derived}
-    return tuple(
-        f"{f.name}: not modelled beside {target.name}, and left out of samples"
-        for f in data.fields
-        if f.name not in kept
-    )
-
-
-def check_order(order: tuple[str, ...], media: Field, beside: ColumnsCodec, others: Others, *, where: str) -> None:
-    """Raise StorageError unless `order` names every decoded field once."""
-    derived = {each.name for each in others.derived}
-    more = [codec.field.name for codec in others.codecs if codec.field.name not in derived]
-    if sorted(order) != sorted([media.name, *more, *(f.name for f in beside.fields)]):
-        raise wrong("the order is not one of the fields", where)
-
-
-def join(codec: "ImageCodec | TextCodec", encoded: Encoded, column: np.ndarray, *, rng: torch.Generator) -> Dataset:
-    """A decoded column and the fields beside it as one Dataset, with fields in the codec's order."""
-    beside, conditions = codec.beside, codec.conditions
-    context = torch.empty(len(encoded), 0) if encoded.context is None else encoded.context
-    columns: dict[Field, np.ndarray] = {codec.field: column}
-    if conditions is not None:
-        columns |= codec.others.decode(conditions, context, rng=rng)
-    own = beside.decode_columns(context[:, : len(beside.space.columns)], rng=rng)
-    columns |= {field: own[field.name] for field in beside.fields}
-    ordered = sorted(columns, key=lambda field: codec.order.index(field.name))
-    return Dataset(tuple(ordered), {f.name: columns[f] for f in ordered}, name=beside.name, label=beside.label)
 
 
 def _pixels(image: Image, data: Dataset) -> UInt8[np.ndarray, "n h w c"]:

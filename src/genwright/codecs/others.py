@@ -19,8 +19,7 @@ from genwright.spaces import Conditions, Given, Tokens
 from genwright.typed import entry, typed, wrong
 
 if TYPE_CHECKING:
-    from genwright.codecs.images import ImageCodec
-    from genwright.codecs.text import TextCodec
+    from genwright.codecs.medium import MediumCodec
 
 SHRINK = 4  # of the sides of a picture in low resolution
 
@@ -81,7 +80,7 @@ class Derived:
 class Others:
     """Codecs of the fields, other than scalar ones, that a target is conditioned on; and which of them are derived."""
 
-    codecs: tuple["ImageCodec | TextCodec", ...] = ()
+    codecs: tuple["MediumCodec", ...] = ()
     derived: tuple[Derived, ...] = ()
 
     @classmethod
@@ -98,6 +97,12 @@ class Others:
         if not rows.space.columns and not self.codecs:
             return None
         return Conditions(rows.space, tuple((codec.field.name, codec.space) for codec in self.codecs))
+
+    @property
+    def shown(self) -> tuple["MediumCodec", ...]:
+        """Those that records have: all but derived ones."""
+        derived = {each.name for each in self.derived}
+        return tuple(codec for codec in self.codecs if codec.field.name not in derived)
 
     def completed(self, data: Dataset) -> Dataset:
         """The rows with derived fields beside them."""
@@ -131,11 +136,11 @@ class Others:
     def decode(self, conditions: Conditions, context: Tensor, *, rng: torch.Generator) -> dict[Field, np.ndarray]:
         """The fields that are known in every row, and texts that are known in some: None where they are not."""
         found: dict[Field, np.ndarray] = {}
-        parts, made = conditions.split(context), {each.name for each in self.derived}
-        for codec in self.codecs:
+        parts = conditions.split(context)
+        for codec in self.shown:
             x = parts[codec.field.name]
             known = ~x.flatten(1)[:, 0].isnan().cpu().numpy()
-            if codec.field.name in made or not known.any() or (isinstance(codec.field, ARRAYS) and not known.all()):
+            if not known.any() or (isinstance(codec.field, ARRAYS) and not known.all()):
                 continue
             records = x.nan_to_num(0.0)
             drawn = codec.decode_field(codec.space.pack(records.long() if isinstance(codec.space, Tokens) else records))
@@ -168,7 +173,7 @@ class Others:
 ALONE = Others()
 
 
-def whole_rows(codec: "ImageCodec | TextCodec", value: Any, n: int, *, rng: torch.Generator) -> Float[Tensor, "n d"]:
+def whole_rows(codec: "MediumCodec", value: Any, n: int, *, rng: torch.Generator) -> Float[Tensor, "n d"]:
     """Given texts or images of a condition, one for all or n of them, as rows of numbers; None is unknown."""
     column = np.empty(n, dtype=object)
     column[:] = entries(value, n, where=codec.field.name)

@@ -11,15 +11,14 @@ import torch
 from jaxtyping import Integer
 from torch import Tensor
 
-from genwright.codecs.codec import Codec
 from genwright.codecs.columns import ColumnsCodec
-from genwright.codecs.images import check_order, join, left_out, order_of
+from genwright.codecs.medium import MediumCodec, beside_from_json, left_out, order_of
 from genwright.codecs.others import ALONE, Others
 from genwright.codecs.schema import field_of, field_to_json
 from genwright.codecs.values import entries
-from genwright.data.dataset import Dataset, Field, Text
+from genwright.data.dataset import Dataset, Text
 from genwright.errors import ArgumentError, DataError
-from genwright.spaces import Conditions, Encoded, Given, Tokens
+from genwright.spaces import Encoded, Given, Tokens
 from genwright.typed import entry, typed, wrong
 
 END = 256  # bytes are 0 .. 255
@@ -32,7 +31,7 @@ CONTINUATION = bytes(range(0x80, 0xC0))  # UTF-8 bytes that no character begins 
 
 @final
 @dataclass(frozen=True)
-class TextCodec(Codec):
+class TextCodec(MediumCodec):
     """One text field <-> `Tokens(length, vocabulary=257, end=256)`: UTF-8 bytes and an end mark.
 
     Running text is a stream of bytes of which every window of `length` is a record. Other texts are a record each,
@@ -81,16 +80,6 @@ class TextCodec(Codec):
         return cls(text, length, beside, order_of(data, text, others), notes, others)
 
     @property
-    def scalars(self) -> ColumnsCodec:  # type: ignore[override]
-        """The codec of what is beside the target."""
-        return self.beside
-
-    @property
-    def fields(self) -> tuple[Field, ...]:  # type: ignore[override]
-        """What is beside the target, it, and its other conditions."""
-        return (*self.beside.fields, self.field, *(other.field for other in self.others.codecs))
-
-    @property
     def field(self) -> Text:
         """The target."""
         return self.text
@@ -98,10 +87,6 @@ class TextCodec(Codec):
     @property
     def space(self) -> Tokens:  # type: ignore[override]
         return Tokens(self.length, vocabulary=END + 1, end=END)
-
-    @property
-    def conditions(self) -> Conditions | None:  # type: ignore[override]
-        return self.others.conditions(self.beside)
 
     def encode(self, data: Dataset, *, rng: torch.Generator) -> Encoded:
         """Records: a row each. Running text: every window, as a view of one stream that takes no further memory."""
@@ -126,12 +111,8 @@ class TextCodec(Codec):
             return Encoded(torch.empty(0, self.length, dtype=torch.uint8))
         return Encoded(torch.from_numpy(stream).unfold(0, self.length, stride))
 
-    def decode(self, encoded: Encoded, *, rng: torch.Generator) -> Dataset:
-        """Each sequence up to its first end mark as text; bytes that are not UTF-8 become U+FFFD."""
-        return join(self, encoded, self.decode_field(encoded.x), rng=rng)
-
     def decode_field(self, x: Integer[Tensor, "n length"]) -> np.ndarray:
-        """The column of the target."""
+        """Each sequence up to its first end mark as text; bytes that are not UTF-8 become U+FFFD."""
         tokens = x.cpu().numpy()
         ends = np.where((tokens == END).any(axis=1), (tokens == END).argmax(axis=1), self.length)
         raw = tokens.astype(np.uint8)
@@ -152,10 +133,7 @@ class TextCodec(Codec):
             "kind": "text",
             "text": field_to_json(self.text),
             "length": self.length,
-            "beside": self.beside.to_json(),
-            "order": list(self.order),
-            "notes": list(self.notes),
-            "others": self.others.to_json(),
+            **self.beside_to_json(),
         }
 
     @classmethod
@@ -163,14 +141,10 @@ class TextCodec(Codec):
         """The inverse of `to_json`; StorageError for anything else."""
         told = typed(told, dict, where=where)
         text = field_of(told.get("text"), Text, where=f"{where}, text")
-        beside = ColumnsCodec.from_json(told.get("beside"), where=f"{where}, beside")
-        order, notes = (entry(told, name, tuple[str, ...], where=where) for name in ("order", "notes"))
-        others = Others.from_json(told.get("others"), where=f"{where}, others")
-        check_order(order, text, beside, others, where=where)
         length = entry(told, "length", int, where=where)
         if not 1 <= length <= MAX_BYTES:
             raise wrong(f"records of {length} bytes", where)
-        return cls(text, length, beside, order, notes, others)
+        return cls(text, length, **beside_from_json(told, text, where=where))
 
     def _prompts(self, prompts: list[Any]) -> Integer[Tensor, "n length"]:
         x = torch.full((len(prompts), self.length), -1, dtype=torch.int64)
