@@ -69,6 +69,9 @@ def test_texts_follow_texts(tmp_path, family):
     assert list(fake.columns["low"]) == ["ab"] * 4
     known = model.sample(2, given={"low": ["ba", None]}, seed=0)
     assert known.columns["low"][1] is None
+    for wrong in (3, "x" * 500):
+        with pytest.raises(ArgumentError, match="low"):
+            model.sample(2, given={"low": wrong})
     model.save(tmp_path / "m")
     assert list(gw.load(tmp_path / "m").sample(4, given={"low": "ab"}, seed=0).columns["high"]) == list(
         fake.columns["high"]
@@ -83,6 +86,10 @@ def test_a_picture_follows_its_own_small_version():
     fake = model.sample(2, given={SMALL.name: list(small)}, how=gw.Sampling(guidance=3.0), seed=0)
     assert [f.name for f in fake.fields] == ["image"] == [f.name for f in model.fields]
     assert len(gw.fit(data.take(slice(32)), start=model, steps=1).sample(1, given={SMALL.name: small[0]})) == 1
+    assert len(model.sample(3, given={SMALL.name: [small[0], None, small[1]]})) == 3
+    for wrong in (100.0 * small[0], np.zeros((3, 3, 1)), "a picture", [small[0], np.zeros((3, 3, 1))]):
+        with pytest.raises(ArgumentError, match="low resolution"):
+            model.sample(2, given={SMALL.name: wrong})
     right, shuffled = right_and_shuffled(model, data)
     assert right < 0.98 * shuffled
     left, other = fake.columns["image"][:, :, :4].mean((1, 2, 3)), fake.columns["image"][:, :, 4:].mean((1, 2, 3))

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
 import torch
-from jaxtyping import UInt8
+from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from genwright.codecs.columns import ColumnsCodec
@@ -97,9 +97,19 @@ class ImageCodec(MediumCodec):
             raise wrong("not the field of a codec of images", where)
         return cls(image, **beside_from_json(told, image, where=where))
 
+    def whole(self, value: Any, n: int) -> Float[Tensor, "n c h w"]:
+        free = np.full(self.shape, np.nan, dtype=np.float32)
+        if isinstance(value, (list, tuple)):
+            value = [free if each is None else each for each in value]
+        return self._partial(free if value is None else value, n)
+
     def _partial(self, pixels: Any, n: int) -> Tensor:
-        pixels = np.asarray(pixels, dtype=np.float32)
         shape = self.shape
+        try:
+            pixels = np.asarray(pixels, dtype=np.float32)
+        except (TypeError, ValueError):
+            what = f"{type(pixels).__name__} is no image, or holds images of several shapes"
+            raise ArgumentError(what, where=self.image.name, hint=f"give an array of shape {shape}") from None
         if pixels.shape not in (shape, (n, *shape)):
             what = f"an array of shape {pixels.shape} was given"
             raise ArgumentError(what, where=self.image.name, hint=f"give {shape} or {(n, *shape)}, NaN where free")

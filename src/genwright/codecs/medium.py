@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Float
 from torch import Tensor
 
 from genwright.codecs.codec import Codec
@@ -35,6 +36,10 @@ class MediumCodec(Codec):
     @abc.abstractmethod
     def decode_field(self, x: Tensor) -> np.ndarray:
         """Stored tensors to the column of the field."""
+
+    @abc.abstractmethod
+    def whole(self, value: Any, n: int) -> Float[Tensor, "n *s"]:
+        """A given record for all, or n of them, unpacked and in floats: NaN where None. ArgumentError for others."""
 
     @property
     def scalars(self) -> ColumnsCodec:  # type: ignore[override]

@@ -12,7 +12,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from genwright.codecs.columns import ColumnsCodec
-from genwright.codecs.values import entries
+from genwright.codecs.values import unknown_field
 from genwright.data.dataset import ARRAYS, MEDIA, Dataset, Field, Image
 from genwright.errors import ArgumentError, UnsupportedError
 from genwright.spaces import Conditions, Given, Tokens
@@ -126,11 +126,15 @@ class Others:
     ) -> Given:
         """A partial observation of n rows: `x`, scalar fields, whole texts or images; others are unknown."""
         own = {codec.field.name: codec for codec in self.codecs}
+        known = [*own, *(field.name for field in rows.fields)]
+        for name in fixed if own else ():
+            if name not in known:
+                raise unknown_field(name, known, where=rows.name)
         given = rows.given_beside(x, {name: v for name, v in fixed.items() if name not in own}, n, rng=rng)
         parts = [given.context] if given.context is not None else []
         for name, codec in own.items():
             free = torch.full((n, int(np.prod(codec.space.shape))), torch.nan)
-            parts.append(whole_rows(codec, fixed[name], n, rng=rng) if name in fixed else free)
+            parts.append(codec.whole(fixed[name], n).flatten(1) if name in fixed else free)
         return replace(given, context=torch.cat(parts, dim=1) if parts else None)
 
     def decode(self, conditions: Conditions, context: Tensor, *, rng: torch.Generator) -> dict[Field, np.ndarray]:
@@ -171,18 +175,6 @@ class Others:
 
 
 ALONE = Others()
-
-
-def whole_rows(codec: "MediumCodec", value: Any, n: int, *, rng: torch.Generator) -> Float[Tensor, "n d"]:
-    """Given texts or images of a condition, one for all or n of them, as rows of numbers; None is unknown."""
-    column = np.empty(n, dtype=object)
-    column[:] = entries(value, n, where=codec.field.name)
-    rows = torch.full((n, int(np.prod(codec.space.shape))), torch.nan)
-    told = np.flatnonzero(~_absent(column))
-    if len(told):
-        data = Dataset((codec.field,), {codec.field.name: column[told]}, name=codec.field.name)
-        rows[torch.from_numpy(told)] = codec.space.unpack(codec.encode(data, rng=rng).x).float().flatten(1)
-    return rows
 
 
 def _absent(column: np.ndarray) -> np.ndarray:

@@ -8,7 +8,7 @@ from typing import Any, Self, final
 
 import numpy as np
 import torch
-from jaxtyping import Integer
+from jaxtyping import Float, Integer
 from torch import Tensor
 
 from genwright.codecs.columns import ColumnsCodec
@@ -145,6 +145,13 @@ class TextCodec(MediumCodec):
         if not 1 <= length <= MAX_BYTES:
             raise wrong(f"records of {length} bytes", where)
         return cls(text, length, **beside_from_json(told, text, where=where))
+
+    def whole(self, value: Any, n: int) -> Float[Tensor, "n length"]:
+        told = entries(value, n, where=self.text.name)
+        tokens = self._prompts(["" if each is None else each for each in told])
+        x = torch.where(tokens < 0, END, tokens).float()
+        x[torch.tensor([each is None for each in told], dtype=torch.bool)] = torch.nan
+        return x
 
     def _prompts(self, prompts: list[Any]) -> Integer[Tensor, "n length"]:
         x = torch.full((len(prompts), self.length), -1, dtype=torch.int64)

@@ -258,7 +258,9 @@ def _encode(
     """The rules, a codec fitted to the training part, and the training and the validation part (if any) encoded."""
     course.listener(Progress("encoding"))
     rng = torch.Generator().manual_seed(course.seed)
-    rules = Constraints.of(data, constraints) if constraints else course.start and course.start.rules_for(data)
+    rules = Constraints.of(data, constraints) if constraints else None
+    if course.start is not None:
+        rules = course.start.rules_for(data)
     train_rows, valid_rows = data.train, data.valid if len(data.valid) else data.train
     if rules is not None:
         train_rows, valid_rows = rules.inner(train_rows), rules.inner(valid_rows)
