@@ -6,12 +6,14 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+import torch
 from scipy.ndimage import gaussian_filter
 from sklearn.datasets import load_digits
 
 import genwright as gw
 from genwright.data.dataset import Dataset, Text
 from genwright.errors import DataError
+from genwright.metrics.image_judges import statistics
 from genwright.metrics.judging import CROSS_ENTROPY, judged
 from genwright.metrics.text_judges import text_looks
 from tests.metrics.records import images, table, texts
@@ -45,6 +47,14 @@ def test_images(spoil, low, high):
     assert low <= score.value <= high and score.interval[0] <= score.value <= score.interval[1]
     assert (score.interval[1] == 1.0) == (doubt.interval[1] == 1.0) == (low > 0.5)
     assert "boosted trees" in score.note and "convolutional network" in score.note and score.n == 120
+
+
+@pytest.mark.parametrize("channels", [3, 4])
+def test_every_channel_of_a_picture_is_looked_at(channels):
+    x = torch.rand(12, channels, 9, 7, generator=torch.Generator().manual_seed(0))
+    seen = [statistics(torch.cat([x[:, :k], 0 * x[:, k:]], 1)) for k in range(channels + 1)]
+    assert all(np.isfinite(each).all() for each in seen)
+    assert all((a != b).any() for a, b in zip(seen, seen[1:], strict=False))
 
 
 def test_the_cross_entropy_tells_the_bad_from_the_worse_where_the_auc_cannot():

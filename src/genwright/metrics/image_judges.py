@@ -72,10 +72,9 @@ def statistics(x: Float[Tensor, "n c h w"]) -> Float[np.ndarray, "n d"]:
     across, down = x[..., :, 1:] - x[..., :, :-1], x[..., 1:, :] - x[..., :-1, :]
     energies = torch.cat([_size(each) for each in (x - x.mean((2, 3), keepdim=True), across, down, local, coarse)], 1)
     logs = (energies + 1e-3).log()
-    ratios = torch.cat(
-        [logs[:, i : i + x.shape[1]] - logs[:, : x.shape[1]] for i in range(x.shape[1], logs.shape[1])], 1
-    )
-    fine = logs[:, 3 * x.shape[1] : 4 * x.shape[1]] - logs[:, 4 * x.shape[1] :]
+    overall, *changes = logs.split(x.shape[1], dim=1)  # by channel
+    ratios = torch.cat([change - overall for change in changes], 1)
+    fine = changes[2] - changes[3]
     median = local.abs().flatten(2).quantile(torch.tensor([0.5, 0.9, 1.0]), dim=2).permute(1, 2, 0).flatten(1)
     shares = [_histogram(x, 0.0, 1.0, GREYS), _histogram(across, -1.0, 1.0, STEPS), _histogram(local, -0.5, 0.5, STEPS)]
     plain = [(x == bound).float().mean((2, 3)) for bound in (0.0, 1.0)] + [(across == 0).float().mean((2, 3))]
