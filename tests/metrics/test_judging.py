@@ -3,6 +3,7 @@
 import random
 from collections import defaultdict
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -54,7 +55,7 @@ def test_every_channel_of_a_picture_is_looked_at(channels):
     x = torch.rand(12, channels, 9, 7, generator=torch.Generator().manual_seed(0))
     seen = [statistics(torch.cat([x[:, :k], 0 * x[:, k:]], 1)) for k in range(channels + 1)]
     assert all(np.isfinite(each).all() for each in seen)
-    assert all((a != b).any() for a, b in zip(seen, seen[1:], strict=False))
+    assert all((a != b).any() for a, b in pairwise(seen))
 
 
 def test_the_cross_entropy_tells_the_bad_from_the_worse_where_the_auc_cannot():
