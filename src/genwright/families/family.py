@@ -8,7 +8,7 @@ import abc
 import enum
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import ClassVar, Self
+from typing import ClassVar, Protocol, Self, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -124,14 +124,47 @@ class ClosedFormFamily(Family):
         """Fit `net` in place; call `report(step, steps, loss, held_out)` after each pass (nats per record)."""
 
 
+Rows = tuple[Tensor, Tensor | None]  # unpacked records and what they are conditioned on
+
+
 @dataclass(frozen=True)
 class Player:
-    """One optimiser's share of a net: what it minimises, over which parameters."""
+    """One optimiser's share of a net: what it minimises, over which parameters.
+
+    `drawn` makes of a batch of rows what the loss looks at, without gradients, as rollouts are made of prompts; the
+    player then moves `moves` times on that.
+    """
 
     name: str
     module: nn.Module
     loss: Callable[[nn.Module, Tensor, Tensor | None, torch.Generator], Losses]
     optimizer: OptimizerRecipe
+    drawn: Callable[[nn.Module, Tensor, Tensor | None, torch.Generator], Rows] | None = None
+    moves: int = 1
+
+    @torch.no_grad()
+    def given(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Rows:
+        """What its loss looks at, of a batch of rows."""
+        return (x, context) if self.drawn is None else self.drawn(net, x, context, rng)
+
+
+@runtime_checkable
+class Objective(Protocol):
+    """What the training loop minimises: a gradient family, or what a trained net is tuned to."""
+
+    @property
+    def batch(self) -> int | None:
+        """Rows of a batch."""
+
+    @property
+    def half_precision(self) -> bool:
+        """Whether losses stay sound when matrix products run in bfloat16."""
+
+    def players(self, net: nn.Module) -> tuple[Player, ...]:
+        """Who minimises what."""
+
+    def held_out(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, ""]:
+        """A loss on rows kept out of training, lower is better."""
 
 
 @dataclass(frozen=True, kw_only=True)

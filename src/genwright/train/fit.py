@@ -98,14 +98,15 @@ def _parameters(net: nn.Module) -> int:
 
 def _fit_by_steps(net: nn.Module, job: Job, *, seconds: float) -> dict[str, Any]:
     """Run the shared training loop, and what is refitted after it until the clock of both, of `seconds`, runs out."""
-    device = job.train.x.device
-    matched = bool(job.family.level_biases(net)) and not (job.start and job.start.trainable)
-    reserve = PRIOR_SHARE * isinstance(job.family, LearnsPrior) + SHARES_SHARE * matched
+    family, device = job.family, job.train.x.device
+    assert isinstance(family, GradientFamily)
+    matched = bool(family.level_biases(net)) and not (job.start and job.start.trainable)
+    reserve = PRIOR_SHARE * isinstance(family, LearnsPrior) + SHARES_SHARE * matched
     early = replace(job, clock=job.clock.less(reserve * seconds))
     with torch.no_grad():
         if job.start is None:
-            job.family.prepare(net, job.space, job.train, torch.Generator(device).manual_seed(job.seed))
-    memory = estimate_memory_mb(job.family, net, job.space, job.train, seed=job.seed)
+            family.prepare(net, job.space, job.train, torch.Generator(device).manual_seed(job.seed))
+    memory = estimate_memory_mb(family, net, job.space, job.train, seed=job.seed)
     job.stages.check_room(net, copies=LOOP_COPIES)
     job.listener(Progress("starting", message=f"{_parameters(net):,} parameters, about {memory:,.0f} MiB of memory"))
 
@@ -114,18 +115,18 @@ def _fit_by_steps(net: nn.Module, job: Job, *, seconds: float) -> dict[str, Any]
         record = {"plan": vars(done.plan), "history": list(done.history), "stopped_early": done.stopped_early}
         return net.state_dict(), record | {"seconds_before": done.seconds_before}
 
-    if not matched and not isinstance(job.family, LearnsPrior):
+    if not matched and not isinstance(family, LearnsPrior):
         record = stepped()[1]
     else:
         tensors, record = job.stages.done("stepped", stepped, needed=("seconds_before", "history", "stopped_early"))
         fill(net, tensors, where="checkpoint of steps")
-    if isinstance(job.family, LearnsPrior):
+    if isinstance(family, LearnsPrior):
         job.listener(Progress("fitting the latent prior"))
-        _refit_prior(job.family, net, job.space, job.train, job.seed)
+        _refit_prior(family, net, job.space, job.train, job.seed)
     if matched:
         job.listener(Progress("matching the shares of levels"))
         assert isinstance(job.space, Columns)
-        match_shares(job.family, net, space=job.space, rows=job.train, clock=job.clock, seed=job.seed)
+        match_shares(family, net, space=job.space, rows=job.train, clock=job.clock, seed=job.seed)
     return record | {"estimated_memory_mb": round(memory)}
 
 

@@ -13,7 +13,7 @@ import torch
 from torch import nn
 
 from genwright.errors import TrainingError
-from genwright.families.family import GradientFamily
+from genwright.families.family import Objective
 from genwright.folders import writing
 from genwright.randomness import seeded
 from genwright.signals import Interrupted, held_back
@@ -39,7 +39,7 @@ class Job:
     interrupted and has the same fingerprint goes on where it stopped, to bit-identical weights on a CPU.
     """
 
-    family: GradientFamily
+    family: Objective
     space: Space
     train: Encoded
     valid: Encoded

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import torch
 from torch import Tensor, nn
 
-from genwright.families.family import GradientFamily, Player
+from genwright.families.family import Objective, Player
 from genwright.maths.muon import Muon
 from genwright.storage import read_tensors, write_tensors
 from genwright.train.record import checked
@@ -88,7 +88,7 @@ class State:
     history: list[dict[str, Any]] = field(default_factory=list)
 
     @staticmethod
-    def start(family: GradientFamily, net: nn.Module, *, seed: int) -> "State":
+    def start(family: Objective, net: nn.Module, *, seed: int) -> "State":
         """A fresh state around `net`."""
         average = copy.deepcopy(net).requires_grad_(False)
         players = family.players(net)

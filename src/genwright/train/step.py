@@ -1,11 +1,12 @@
 """One training step and one held-out evaluation."""
 
 import math
+from collections.abc import Iterator
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
-from genwright.families.family import GradientFamily
+from genwright.families.family import Objective, Player, Rows
 from genwright.spaces import Encoded, Space
 from genwright.train.schedule import ema_decay, learning_rate_factor
 from genwright.train.state import Plan, State
@@ -13,7 +14,7 @@ from genwright.train.state import Plan, State
 CHUNK = 256  # rows evaluated at once
 
 
-def take_step(family: GradientFamily, state: State, space: Space, train: Encoded, plan: Plan) -> dict[str, float]:
+def take_step(family: Objective, state: State, space: Space, train: Encoded, plan: Plan) -> dict[str, float]:
     """Move every player once on one random batch; returns the parts of the losses (their sum is minimised).
 
     Rows are drawn with replacement. If any loss is not finite, nothing moves and the caller sees it in the result.
@@ -26,10 +27,10 @@ def take_step(family: GradientFamily, state: State, space: Space, train: Encoded
     rate = learning_rate_factor(state.step, steps=plan.steps, decay_start=plan.decay_start) * 0.5**state.rescues
     products = torch.autocast(device.type, dtype=torch.bfloat16, enabled=plan.dtype == "bfloat16")
     parts: dict[str, float] = {}
-    for player, optimizers in zip(state.players, state.optimizers, strict=True):
+    for player, optimizers, given in _moves(state, x, rows.context):
         state.net.zero_grad(set_to_none=True)
         with products:
-            losses = player.loss(state.net, x, rows.context, state.rng)
+            losses = player.loss(state.net, *given, state.rng)
         prefix = f"{player.name}." if len(state.players) > 1 else ""
         parts |= {prefix + name: float(value.detach()) for name, value in losses.items()}
         if not all(map(math.isfinite, parts.values())):
@@ -45,8 +46,18 @@ def take_step(family: GradientFamily, state: State, space: Space, train: Encoded
     return parts
 
 
+def _moves(
+    state: State, x: Tensor, context: Tensor | None
+) -> Iterator[tuple[Player, list[torch.optim.Optimizer], Rows]]:
+    """Each player as often as it moves, with its optimisers and what it looks at."""
+    for player, optimizers in zip(state.players, state.optimizers, strict=True):
+        given = player.given(state.net, x, context, state.rng)
+        for _ in range(player.moves):
+            yield player, optimizers, given
+
+
 @torch.no_grad()
-def evaluate(family: GradientFamily, net: nn.Module, space: Space, valid: Encoded, *, rows: int, seed: int) -> float:
+def evaluate(family: Objective, net: nn.Module, space: Space, valid: Encoded, *, rows: int, seed: int) -> float:
     """Mean held-out loss over the first `rows` of a fixed shuffle of `valid`, with the same randomness every time."""
     device = next(net.parameters()).device
     rng = torch.Generator(device).manual_seed(seed + 1)
