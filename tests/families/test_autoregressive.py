@@ -11,6 +11,7 @@ from genwright.errors import ArgumentError, UnsupportedError
 from genwright.families.autoregressive import Autoregressive
 from genwright.families.capabilities import check, settled
 from genwright.families.family import Work
+from genwright.families.recipe import recipe_from_json, recipe_to_json
 from genwright.families.sampling import Sampling
 from genwright.nets.transformer import block_matrices
 from genwright.spaces import Columns, Conditions, Discrete, Given, Reals, Tokens
@@ -19,6 +20,7 @@ SMALL = Autoregressive(width=16, depth=2, heads=2, batch=8)
 TOKENS = Tokens(length=4, vocabulary=3, end=2)
 PIXELS = Reals((2, 1, 2), levels=3)
 LABEL = Columns((Discrete("label", 2),))
+LLAMA = replace(SMALL, heads=4, kv_heads=2, head_width=6, hidden=24, rope_base=5e5, qk_norm=False, tied=True)
 
 
 def rough(family: Autoregressive, space, context=None) -> torch.nn.Module:
@@ -54,12 +56,12 @@ def train(family: Autoregressive, net: torch.nn.Module, x: torch.Tensor, context
     return losses
 
 
-@pytest.mark.parametrize("context", [None, LABEL])
-def test_probabilities_of_all_token_records_sum_to_one(context) -> None:
-    net, x = rough(SMALL, TOKENS, context), all_records(TOKENS)
+@pytest.mark.parametrize(("family", "context"), [(SMALL, None), (SMALL, LABEL), (LLAMA, LABEL)])
+def test_probabilities_of_all_token_records_sum_to_one(family: Autoregressive, context) -> None:
+    net, x = rough(family, TOKENS, context), all_records(TOKENS)
     assert len(x) == 1 + 2 + 4 + 8 + 16
     beside = None if context is None else torch.tensor([[1.0]]).expand(len(x), 1)
-    log_prob = SMALL.log_prob(net, x, beside, rng())
+    log_prob = family.log_prob(net, x, beside, rng())
     torch.testing.assert_close(log_prob.exp().sum(), torch.tensor(1.0))
     assert log_prob.std() > 0.5
 
@@ -137,6 +139,19 @@ def test_top_k_of_one_is_greedy() -> None:
     net = rough(SMALL, TOKENS)
     greedy = [SMALL.sample(net, 4, how=how, rng=rng()) for how in (Sampling(top_k=1), Sampling(temperature=0.0))]
     assert torch.equal(*greedy)
+
+
+def test_shapes_that_came_later_are_saved_where_they_differ_from_what_was_before() -> None:
+    assert not {"kv_heads", "qk_norm", "tied"} & recipe_to_json(SMALL)["fields"].keys()
+    assert recipe_from_json(recipe_to_json(SMALL)) == SMALL
+    assert recipe_from_json(recipe_to_json(LLAMA)) == LLAMA
+
+
+def test_tied_scores_are_products_with_the_embedding() -> None:
+    net = rough(LLAMA, TOKENS).sequence
+    assert net.lm_head.weight is net.embed_tokens.weight
+    assert sum(p.numel() for p in net.lm_head.parameters()) == 3 * 16
+    assert not [name for name, _ in net.named_parameters() if "norm" in name and "self_attn" in name]
 
 
 @pytest.mark.parametrize("space", [Tokens(16, 30, 29), Reals((1, 4, 4), levels=17)])

@@ -4,13 +4,26 @@ import pytest
 import torch
 
 from genwright.errors import ArgumentError
-from genwright.nets.transformer import Transformer, block_matrices, causal, everywhere, rotary_table, rotate
+from genwright.nets.transformer import (
+    Architecture,
+    Transformer,
+    block_matrices,
+    causal,
+    everywhere,
+    rotary_table,
+    rotate,
+)
+
+SHAPES = [
+    Architecture(width=16, depth=2, heads=2),
+    Architecture(width=16, depth=2, heads=4, kv_heads=2, head_width=6, hidden=40, rope_base=1e6, qk_norm=False),
+]
 
 
-def small(*, depth: int = 2, positions: int = 12) -> Transformer:
+def small(shape: Architecture = SHAPES[0]) -> Transformer:
     """A transformer whose blocks are not the identity they start as."""
     torch.manual_seed(0)
-    net = Transformer(width=16, depth=depth, heads=2, positions=positions)
+    net = Transformer(shape, positions=12)
     for weight in block_matrices(net):
         torch.nn.init.normal_(weight, std=0.3)
     return net.double()
@@ -32,9 +45,10 @@ def test_everywhere_sees_everything() -> None:
     assert (net(x, everywhere) != net(changed, everywhere)).any(dim=-1).all()
 
 
+@pytest.mark.parametrize("shape", SHAPES)
 @pytest.mark.parametrize("pieces", [(12,), (1,) * 12, (5, 1, 1, 5), (3, 4, 5)])
-def test_cached_pieces_equal_one_pass(pieces: tuple[int, ...]) -> None:
-    net, x = small(), torch.randn(3, 12, 16, dtype=torch.double)
+def test_cached_pieces_equal_one_pass(pieces: tuple[int, ...], shape: Architecture) -> None:
+    net, x = small(shape), torch.randn(3, 12, 16, dtype=torch.double)
     past = net.empty_past(3)
     parts = [net(part, causal, past) for part in x.split(pieces, dim=1)]
     torch.testing.assert_close(torch.cat(parts, dim=1), net(x, causal))
@@ -42,7 +56,7 @@ def test_cached_pieces_equal_one_pass(pieces: tuple[int, ...]) -> None:
 
 def test_rotated_products_depend_on_distance_alone() -> None:
     q, k = torch.randn(2, 8)
-    cosine, sine = rotary_table(40, 8)
+    cosine, sine = rotary_table(40, 8, base=10_000.0)
     rotated = rotate(q.expand(40, 8), cosine, sine) @ rotate(k.expand(40, 8), cosine, sine).T
     for distance in range(-5, 6):
         diagonal = rotated.diagonal(distance)
@@ -54,7 +68,9 @@ def test_rotation_against_complex_multiplication() -> None:
     x = torch.randn(5, 6)
     angle = torch.arange(5)[:, None] * 10_000.0 ** (-torch.arange(3) / 3)
     turned = torch.complex(x[:, :3], x[:, 3:]) * torch.polar(torch.ones_like(angle), angle)
-    torch.testing.assert_close(rotate(x, *rotary_table(5, 6)), torch.cat([turned.real, turned.imag], dim=1))
+    torch.testing.assert_close(
+        rotate(x, *rotary_table(5, 6, base=10_000.0)), torch.cat([turned.real, turned.imag], dim=1)
+    )
 
 
 @pytest.mark.parametrize("attend", [causal, everywhere])
@@ -65,10 +81,30 @@ def test_bfloat16_products_agree_with_fused_attention(attend) -> None:
 
 
 def test_blocks_start_as_the_identity() -> None:
-    net, x = Transformer(width=16, depth=3, heads=2, positions=5), torch.randn(2, 5, 16)
+    net, x = Transformer(SHAPES[0], positions=5), torch.randn(2, 5, 16)
     torch.testing.assert_close(net(x, causal), net.norm(x))
 
 
-def test_widths_that_do_not_divide_are_refused() -> None:
-    with pytest.raises(ArgumentError, match="divide"):
-        Transformer(width=20, depth=1, heads=3, positions=4)
+@pytest.mark.parametrize("attend", [causal, everywhere])
+@pytest.mark.parametrize("dtype", [torch.float32, torch.bfloat16])
+def test_queries_that_share_keys_attend_as_if_each_had_its_own(attend, dtype: torch.dtype) -> None:
+    q = torch.randn(2, 6, 9, 8, dtype=dtype, requires_grad=True)
+    k, v = torch.randn(2, 2, 2, 9, 8, dtype=dtype)
+    own = attend(q, k.repeat_interleave(3, dim=1), v.repeat_interleave(3, dim=1))
+    torch.testing.assert_close(attend(q, k, v), own)
+
+
+@pytest.mark.parametrize(
+    ("sizes", "match"),
+    [
+        ({"width": 20, "heads": 3}, "divide"),
+        ({"width": 18, "heads": 2, "head_width": 5}, "divide"),
+        ({"width": 16, "heads": 4, "kv_heads": 3}, "do not share 3"),
+        ({"width": 16, "heads": 0}, "below 1"),
+        ({"width": 16, "heads": 2, "norm_eps": float("nan")}, "out of range"),
+        ({"width": 16, "heads": 2, "rope_base": 0.0}, "out of range"),
+    ],
+)
+def test_impossible_shapes_are_refused(sizes: dict, match: str) -> None:
+    with pytest.raises(ArgumentError, match=match):
+        Architecture(depth=1, **sizes)

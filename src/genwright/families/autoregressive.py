@@ -30,7 +30,7 @@ from genwright.nets.any_order import AnyOrderColumns
 from genwright.nets.causal import CausalPixels, CausalTokens
 from genwright.nets.context import drop_context
 from genwright.nets.default import sequence_net
-from genwright.nets.transformer import block_matrices
+from genwright.nets.transformer import Architecture, block_matrices
 from genwright.spaces import Columns, Conditions, Given, Reals, Space, Tokens
 
 Net = AnyOrderColumns | CausalTokens | CausalPixels
@@ -57,7 +57,8 @@ class Autoregressive(GradientFamily):
 
     Tokens: a causal transformer; prompts are continued. Columns: any column given any others, so any columns can be
     given. Arrays of at most 256 levels and 1,024 values: pixel by pixel in raster order; the first rows can be given.
-    `bins` and `bumps` shape the densities of continuous columns.
+    `bins` and `bumps` shape the densities of continuous columns. `kv_heads` to `qk_norm` shape the transformer, see
+    `genwright.nets.transformer.Architecture`; `tied` texts score tokens by their embeddings.
     Temperature and cuts sharpen the draws of tokens and pixels, not the likelihood. `label_dropout` is the share of
     training records whose context is hidden. van den Oord et al. 2016, arXiv:1601.06759, eq. 1; Radford et al. 2019,
     eq. 1.
@@ -77,6 +78,13 @@ class Autoregressive(GradientFamily):
     bins: int | None = None
     bumps: int | None = None
     label_dropout: float = 0.1
+    kv_heads: int | None = None
+    head_width: int | None = None
+    hidden: int | None = None
+    rope_base: float = 10_000.0
+    norm_eps: float = 1e-6
+    qk_norm: bool = True
+    tied: bool = False
 
     def __post_init__(self) -> None:
         if not 0 <= self.label_dropout <= 1:
@@ -109,15 +117,18 @@ class Autoregressive(GradientFamily):
 
     def build(self, space: Space, conditions: Conditions | None) -> nn.Module:
         assert self.width and self.depth and self.heads, "size the family before building"
-        return sequence_net(
-            space,
-            conditions,
+        shape = Architecture(
             width=self.width,
             depth=self.depth,
             heads=self.heads,
-            bins=self.bins,
-            bumps=self.bumps,
+            kv_heads=self.kv_heads or 0,
+            head_width=self.head_width or 0,
+            hidden=self.hidden or 0,
+            rope_base=self.rope_base,
+            norm_eps=self.norm_eps,
+            qk_norm=self.qk_norm,
         )
+        return sequence_net(space, conditions, shape=shape, tied=self.tied, bins=self.bins, bumps=self.bumps)
 
     def level_biases(self, net: nn.Module) -> tuple[Float[Tensor, "levels"], ...]:
         return net.level_biases if isinstance(net, AnyOrderColumns) else ()

@@ -29,7 +29,7 @@ from genwright.maths.masking import random_ranks, random_subset, stratified_coun
 from genwright.maths.optimizers import muon_and_adamw
 from genwright.nets.context import drop_context
 from genwright.nets.masked import MaskedTokens
-from genwright.nets.transformer import block_matrices
+from genwright.nets.transformer import Architecture, block_matrices
 from genwright.spaces import Conditions, Given, Space, Tokens
 
 STEPS = 64  # from a record that is all masked to one that is not, unless the request says otherwise
@@ -76,7 +76,8 @@ class MaskedDiffusion(GradientFamily):
     def build(self, space: Space, conditions: Conditions | None) -> nn.Module:
         assert isinstance(space, Tokens)
         assert self.width and self.depth and self.heads, "size the family before building"
-        return MaskedTokens(space, conditions, width=self.width, depth=self.depth, heads=self.heads)
+        shape = Architecture(width=self.width, depth=self.depth, heads=self.heads)
+        return MaskedTokens(space, conditions, shape=shape)
 
     def players(self, net: nn.Module) -> tuple[Player, ...]:
         return (Player("model", net, self.loss, partial(muon_and_adamw, matrices=block_matrices)),)

@@ -20,6 +20,17 @@ MOVED = {  # from recipes of the first schema to `Sampling`: the old name of eac
     "flow": {"sampling_steps": "steps", "sampler": "sampler", "guidance": "guidance"},
     "diffusion": {"sampling_steps": "steps", "sampler": "sampler", "guidance": "guidance"},
 }
+LATER: dict[str, dict[str, Any]] = {  # fields that recipes have not held from the first, and what they stood at then
+    "autoregressive": {
+        "kv_heads": None,
+        "head_width": None,
+        "hidden": None,
+        "rope_base": 10_000.0,
+        "norm_eps": 1e-6,
+        "qk_norm": True,
+        "tied": False,
+    },
+}
 FUNCTION_HOMES = ("genwright.maths.", "genwright.nets.", "genwright.families.")
 
 
@@ -41,10 +52,11 @@ def check_family(family: Any, *, where: str) -> None:
 
 
 def recipe_to_json(family: Family) -> dict[str, Any]:
-    """`{"family": name, "fields": {...}}`."""
+    """`{"family": name, "fields": {...}}`, without fields that came later and say nothing new."""
     fields = {f.name: _to_json(getattr(family, f.name)) for f in dataclasses.fields(family)}
-    if fields.get("net", "") is None:  # which recipes have not held from the first
-        del fields["net"]
+    for name, then in ({"net": None} | LATER.get(family.name, {})).items():
+        if fields.get(name, "") == then:
+            del fields[name]
     return {"family": family.name, "fields": fields}
 
 
@@ -58,7 +70,7 @@ def recipe_from_json(told: Any, *, where: str = "recipe.json", net: NetFactory |
     if name not in FAMILIES:
         raise wrong(f"a family of unknown name {name!r:.60}", where)
     cls, moved = FAMILIES[name], MOVED.get(name, {})
-    fields = {field: value for field, value in fields.items() if field not in moved}
+    fields = LATER.get(name, {}) | {field: value for field, value in fields.items() if field not in moved}
     own = {field.name: field.default for field in dataclasses.fields(cls) if field.name != "net"}
     maker = fields.pop("net", None)
     if maker is not None and net is None:

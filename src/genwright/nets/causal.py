@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from genwright.errors import UnsupportedError
 from genwright.nets.context import ReadsConditions
-from genwright.nets.transformer import KeyValues, Transformer, causal
+from genwright.nets.transformer import Architecture, KeyValues, Transformer, causal
 from genwright.spaces import Conditions, Reals, Tokens
 
 Choose = Callable[[Tensor, torch.Generator], Tensor]  # logits (n, v) to one symbol each (n,)
@@ -21,9 +21,9 @@ DRAW_POSITIONS = 2**16  # of sequences decoded side by side; bounds the memory o
 class CausalSequence(ReadsConditions):
     """log p(s_t | s_<t, context) over sequences of `length` symbols below `symbols`, each preceded by `start`.
 
-    `start` may be one of the symbols or the number after the last. `places`, if given, holds the coordinates of each
-    position (row, column, ...); their learned embeddings are added where it is predicted. Conditions
-    stand before the start, see `ReadsConditions`.
+    `start` may be one of the symbols or the number after the last; `tied` scores share the embedding of the symbols.
+    `places`, if given, holds the coordinates of each position (row, column, ...); their learned embeddings are added
+    where it is predicted. Conditions stand before the start, see `ReadsConditions`.
     """
 
     coordinates: Tensor
@@ -36,22 +36,27 @@ class CausalSequence(ReadsConditions):
         start: int,
         conditions: Conditions | None,
         places: Int[Tensor, "t k"] | None,
-        width: int,
-        depth: int,
-        heads: int,
+        shape: Architecture,
+        tied: bool,
     ) -> None:
+        width = shape.width
         super().__init__(conditions, vocabulary=symbols, width=width)
         self.length, self.start = length, start
         self.embed_tokens = nn.Embedding(max(symbols, start + 1), width)
         self.lm_head = nn.Linear(width, symbols, bias=False)
-        self.model = Transformer(width=width, depth=depth, heads=heads, positions=length + self.before)
+        self.model = Transformer(shape, positions=length + self.before)
         self.places = nn.ModuleList()
         if places is not None:
             self.places.extend(nn.Embedding(int(axis.max()) + 1, width) for axis in places.T)
             self.register_buffer("coordinates", places, persistent=False)
         for embedding in (self.embed_tokens, *self.places):
             nn.init.normal_(embedding.weight, std=0.5)
-        nn.init.zeros_(self.lm_head.weight)
+        if tied:
+            assert start < symbols, "a start that is none of the symbols has no score to share"
+            nn.init.normal_(self.embed_tokens.weight, std=width**-0.5)
+            self.lm_head.weight = self.embed_tokens.weight
+        else:
+            nn.init.zeros_(self.lm_head.weight)
 
     def logits(
         self,
@@ -131,7 +136,7 @@ def leading(given: Bool[Tensor, "n t"], what: str) -> None:
 class CausalTokens(nn.Module):
     """A causal transformer over token records; what follows a record's first `end` carries no probability."""
 
-    def __init__(self, space: Tokens, conditions: Conditions | None, *, width: int, depth: int, heads: int) -> None:
+    def __init__(self, space: Tokens, conditions: Conditions | None, *, shape: Architecture, tied: bool) -> None:
         super().__init__()
         self.space, self.conditions = space, conditions
         self.sequence = CausalSequence(
@@ -140,9 +145,8 @@ class CausalTokens(nn.Module):
             start=space.end,
             conditions=conditions,
             places=None,
-            width=width,
-            depth=depth,
-            heads=heads,
+            shape=shape,
+            tied=tied,
         )
 
     def nll(
@@ -183,7 +187,7 @@ class CausalPixels(nn.Module):
     with continuous models of the dequantised data. van den Oord et al. 2016, arXiv:1601.06759, eq. 1.
     """
 
-    def __init__(self, space: Reals, conditions: Conditions | None, *, width: int, depth: int, heads: int) -> None:
+    def __init__(self, space: Reals, conditions: Conditions | None, *, shape: Architecture) -> None:
         super().__init__()
         assert space.levels is not None
         self.conditions = conditions
@@ -195,9 +199,8 @@ class CausalPixels(nn.Module):
             start=space.levels,
             conditions=conditions,
             places=torch.cartesian_prod(*axes).reshape(space.size, len(axes)),
-            width=width,
-            depth=depth,
-            heads=heads,
+            shape=shape,
+            tied=False,
         )
 
     def nll(

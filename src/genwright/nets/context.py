@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from genwright.nets.conv import ConvEncoder
 from genwright.nets.mlp import MLP
-from genwright.nets.transformer import Transformer, everywhere
+from genwright.nets.transformer import Architecture, Transformer, everywhere
 from genwright.spaces import Columns, Conditions, Discrete, Reals, Space, Tokens
 
 FREQUENCIES = (0.5, 1.0, 2.0)  # radians per standard deviation of an encoded value
@@ -70,7 +70,8 @@ class TokensEmbedding(nn.Module):
         super().__init__()
         self.end = space.end
         self.embed_tokens = nn.Embedding(space.vocabulary, width)
-        self.model = Transformer(width=width, depth=1, heads=max(1, width // 32), positions=space.length)
+        shape = Architecture(width=width, depth=1, heads=max(1, width // 32))
+        self.model = Transformer(shape, positions=space.length)
         self.unknown = nn.Parameter(torch.zeros(width))
 
     def forward(self, tokens: Float[Tensor, "n t"]) -> Float[Tensor, "n width"]:

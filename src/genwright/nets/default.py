@@ -10,6 +10,7 @@ from genwright.nets.conv import CONVOLUTIONS, ConvDecoder, ConvEncoder
 from genwright.nets.flow_net import FlowNet
 from genwright.nets.mixed_net import MixedNet
 from genwright.nets.mlp import MLP
+from genwright.nets.transformer import Architecture
 from genwright.nets.unet import ConvFlowNet
 from genwright.nets.vector_net import VectorFlowNet
 from genwright.spaces import CHANNELS, Columns, Conditions, Reals, Space, Tokens
@@ -66,19 +67,20 @@ def sequence_net(
     space: Space,
     conditions: Conditions | None,
     *,
-    width: int,
-    depth: int,
-    heads: int,
+    shape: Architecture,
+    tied: bool,
     bins: int | None,
     bumps: int | None,
 ) -> AnyOrderColumns | CausalPixels | CausalTokens:
-    """One value of a record after the other; `bins` and `bumps` shape the densities of columns."""
+    """One value of a record after the other; `tied` is the embedding of tokens, `bins` and `bumps` shape the densities
+    of columns, whose nets have a width and a depth alone.
+    """
     match space:
         case Columns():
             assert bins and bumps, "the densities of columns need both"
             beside = None if conditions is None else conditions.columns
-            return AnyOrderColumns(space, beside, width=width, depth=depth, bins=bins, bumps=bumps)
+            return AnyOrderColumns(space, beside, width=shape.width, depth=shape.depth, bins=bins, bumps=bumps)
         case Reals():
-            return CausalPixels(space, conditions, width=width, depth=depth, heads=heads)
+            return CausalPixels(space, conditions, shape=shape)
         case Tokens():
-            return CausalTokens(space, conditions, width=width, depth=depth, heads=heads)
+            return CausalTokens(space, conditions, shape=shape, tied=tied)

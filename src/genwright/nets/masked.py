@@ -6,7 +6,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from genwright.nets.context import ReadsConditions
-from genwright.nets.transformer import Transformer, everywhere
+from genwright.nets.transformer import Architecture, Transformer, everywhere
 from genwright.spaces import Conditions, Tokens
 
 
@@ -17,12 +17,12 @@ class MaskedTokens(ReadsConditions):
     not told the time: how much is masked says it already (Ou et al. 2024, arXiv:2406.03736, theorem 1).
     """
 
-    def __init__(self, space: Tokens, conditions: Conditions | None, *, width: int, depth: int, heads: int) -> None:
-        super().__init__(conditions, vocabulary=space.vocabulary, width=width)
+    def __init__(self, space: Tokens, conditions: Conditions | None, *, shape: Architecture) -> None:
+        super().__init__(conditions, vocabulary=space.vocabulary, width=shape.width)
         self.space, self.mask = space, space.vocabulary
-        self.embed_tokens = nn.Embedding(space.vocabulary + 1, width)
-        self.lm_head = nn.Linear(width, space.vocabulary, bias=False)
-        self.model = Transformer(width=width, depth=depth, heads=heads, positions=space.length + self.before)
+        self.embed_tokens = nn.Embedding(space.vocabulary + 1, shape.width)
+        self.lm_head = nn.Linear(shape.width, space.vocabulary, bias=False)
+        self.model = Transformer(shape, positions=space.length + self.before)
         nn.init.normal_(self.embed_tokens.weight, std=0.5)
         nn.init.zeros_(self.lm_head.weight)
 
