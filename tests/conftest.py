@@ -19,6 +19,7 @@ if threading.current_thread() is threading.main_thread():  # background jobs and
         if signal.getsignal(number) == signal.SIG_IGN:
             signal.signal(number, usual)
 
+REAL_CONNECT = socket.socket.connect
 SHARING = (  # what is costly to make for these files is made once, if one process has all of their tests
     *("test_run", "test_flow", "test_comparison", "test_measured", "test_parity_text", "test_browser"),
     *("test_analysis", "test_images", "test_bertscore", "test_sql", "test_generator", "test_measuring"),
@@ -50,6 +51,18 @@ def no_network(monkeypatch):
             raise OSError(f"a test tried to reach {address}")
 
     monkeypatch.setattr(socket.socket, "connect", refuse)
+
+
+@pytest.fixture
+def loopback(monkeypatch):
+    """Lets a test reach this machine's own loopback address, and nothing else."""
+
+    def connect(self, address):
+        if self.family != socket.AF_UNIX and address[0] not in ("127.0.0.1", "::1"):
+            raise OSError(f"a test tried to reach {address}")
+        return REAL_CONNECT(self, address)
+
+    monkeypatch.setattr(socket.socket, "connect", connect)
 
 
 def pytest_make_parametrize_id(config, val):

@@ -1,7 +1,7 @@
 """Every command that `--help`, the README and the guides show works as pasted, in a folder that holds what it names.
 
-Only how long it trains is changed, the database server is a file, and raters are simulated where the page would wait
-for people.
+Only how long it trains is changed, the database server is a file, raters are simulated where the page would wait for
+people, and servers end at once.
 """
 
 import json
@@ -18,14 +18,14 @@ import pytest
 from click.testing import CliRunner
 from PIL import Image
 
-from genwright.app import serving
+from genwright.app import rating
 from genwright.app.cli import main
 from genwright.rating.records import ANSWERS
 from tests.rating.conftest import sounds
 from tests.test_docs import commands
 
 ELSEWHERE = {"inception=": "needs weights that do not ship", "--cache features": "needs weights that do not ship"}
-SHORT = {"--minutes": "0.005", "--draws": "2", "--trials": "8", "--raters": "2", "-n": "60"}
+SHORT = {"--minutes": "0.005", "--draws": "2", "--trials": "8", "--raters": "2", "-n": "60", "--port": "0"}
 RNG = np.random.default_rng(0)
 
 
@@ -90,6 +90,7 @@ def tables(folder) -> None:
     (folder / "tables").mkdir()
     customers.to_csv(folder / "tables" / "customers.csv", index=False)
     orders.rename(columns={"customer": "customers_id"}).to_csv(folder / "tables" / "orders.csv", index=False)
+    (folder / "tokens").write_text("a-token-of-some-length\n")
     (folder / "public.json").write_text(json.dumps({"age": {"low": 18, "high": 80}}))
 
 
@@ -175,7 +176,8 @@ SLOW = ("run", "compare", "evaluate")  # each scores by everything; tests of the
 @pytest.mark.parametrize("slow", [False, pytest.param(True, marks=pytest.mark.slow)])
 def test_every_command_shown_works_as_pasted(world, monkeypatch, slow):
     monkeypatch.chdir(world)
-    monkeypatch.setattr(serving, "serve", people)
+    monkeypatch.setattr(rating, "serve_study", people)
+    monkeypatch.setattr("genwright.serve.listening.run", lambda *_, **__: 0)  # in place of waiting for a signal
     shown = [each for each in examples() if not any(part in each for part in ELSEWHERE)]
     some = [each for each in shown if (each.split()[1] in SLOW and "--paired" not in each) == slow]
     assert len(shown) > 60 and len(some) > 8

@@ -29,6 +29,7 @@ LAYERS = [
     "scores",
     "audit",
     "metrics",
+    "serve",
     "rating",
     "report",
     "runs",

@@ -6,7 +6,6 @@ import json
 import os
 import shutil
 import signal
-import socket
 import subprocess
 import sys
 import tempfile
@@ -26,7 +25,6 @@ from genwright.rating.protocol import Protocol
 from genwright.rating.records import REAL
 from genwright.rating.study import Opened, set_up
 
-REAL_CONNECT = socket.socket.connect
 RATE = [sys.executable, "-c", "from genwright.app.cli import main; main()", "rate"]
 CHROMIUM = next((path for path in ("/usr/bin/chromium", "/usr/bin/chromium-browser") if Path(path).exists()), None)
 FLAGS = [
@@ -141,18 +139,6 @@ def start(*arguments: object) -> Server:
             raise AssertionError(f"the server did not start: {process.communicate()[1]}")
         told += line
     return Server(process, json.loads(told))
-
-
-@pytest.fixture
-def loopback(monkeypatch):
-    """Lets a test reach this machine's own loopback address, and nothing else."""
-
-    def connect(self, address):
-        if self.family != socket.AF_UNIX and address[0] not in ("127.0.0.1", "::1"):
-            raise OSError(f"a test tried to reach {address}")
-        return REAL_CONNECT(self, address)
-
-    monkeypatch.setattr(socket.socket, "connect", connect)
 
 
 @pytest.fixture
@@ -288,7 +274,7 @@ def call(app, method: str, path: str, value: object = None, *, token: str = "", 
     waiting = [{"type": "http.request", "body": body or b"", "more_body": False}]
 
     async def receive():
-        return waiting.pop(0) if waiting else {"type": "http.disconnect"}
+        return waiting.pop(0) if waiting else await asyncio.Event().wait()  # a client that stays
 
     async def send(message):
         if message["type"] == "http.response.start":

@@ -19,13 +19,13 @@ import pytest
 from click.testing import CliRunner
 
 from genwright.app.cli import main
-from genwright.app.serving import listening
 from genwright.errors import MissingDependencyError
 from genwright.rating.pages import pages
 from genwright.rating.records import ANSWERS, REAL
 from genwright.rating.server import application
 from genwright.rating.store import Store
 from genwright.rating.study import take_up
+from genwright.serve.listening import listening
 from genwright.storage import read_json
 from tests.rating.conftest import RATE, Server, a_study, call
 
@@ -309,7 +309,7 @@ def test_a_failing_database_is_told_as_try_again_and_nothing_more(study, monkeyp
 
 def test_without_fastapi_it_says_what_to_install(study, monkeypatch):
     monkeypatch.setitem(sys.modules, "fastapi", None)
-    with pytest.raises(MissingDependencyError, match=r"genwright\[rate\]"):
+    with pytest.raises(MissingDependencyError, match=r"genwright\[serve\]"):
         application(study)
 
 
@@ -383,7 +383,7 @@ def test_the_command_says_where_to_go_and_how_to_go_on(tmp_path, systems, loopba
 @pytest.fixture
 def rate(monkeypatch, tmp_path):
     """The command in this process, up to where it would serve; its exit code and what it says."""
-    monkeypatch.setattr("genwright.app.serving.serve", lambda *_, **__: [])
+    monkeypatch.setattr("genwright.app.rating.serve_study", lambda *_, **__: [])
 
     def run(*words: object):
         result = CliRunner().invoke(main, ["rate", *map(str, words), "--port", "0", "--out", str(tmp_path / "study")])
@@ -440,5 +440,5 @@ def test_a_port_in_use_is_told(systems, tmp_path):
 def test_what_is_not_installed_is_told_first(rate, systems, tmp_path, monkeypatch, missing):
     monkeypatch.setitem(sys.modules, missing, None)
     code, said = rate(systems / "alpha-images", systems / "omega-images")
-    assert code == 7 and f"needs {missing}" in said and "pip install 'genwright[rate]'" in said
+    assert code == 7 and f"needs {missing}" in said and "pip install 'genwright[serve]'" in said
     assert not (tmp_path / "study").exists()

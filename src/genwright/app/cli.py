@@ -34,6 +34,7 @@ from genwright.app.output import check_output, print_dataset, print_json
 from genwright.app.progress import shown
 from genwright.app.rating import rate
 from genwright.app.ratings import ratings
+from genwright.app.serving import serve
 from genwright.app.wording import in_options, tell
 from genwright.families import FAMILIES
 
@@ -303,7 +304,7 @@ def inspect(data: str, other: tuple[str, ...], as_json: bool, **how: Any) -> Non
         click.echo("  [\n" + ",\n".join(f"    {json.dumps(rule, ensure_ascii=False)}" for rule in rules) + "\n  ]")
 
 
-for verb in (impute, fit_database, sample_database, evaluate, compare, rate, ratings):
+for verb in (impute, fit_database, sample_database, evaluate, compare, rate, ratings, serve):
     main.add_command(verb)
 
 

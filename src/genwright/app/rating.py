@@ -1,6 +1,10 @@
 """The verb `rate`: set up or take up a study of human judgements, and serve its page until Ctrl-C."""
 
 import re
+import socket
+import threading
+import webbrowser
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,6 +24,7 @@ if TYPE_CHECKING:
     from genwright.rating.study import Opened
 
 PASSWORD = "//[^@/]*@"  # and user, in the URL of a database
+GRACE = 3.0  # seconds that requests under way have to end after Ctrl-C
 SAMPLES = 1000  # drawn from a saved generator, of which a study shows some
 
 
@@ -65,12 +70,11 @@ def rate(out: Path, store: str | None, host: str, port: int, no_browser: bool, a
     emotional impact, cultural appropriateness, technical competence; the first letters will do, and "all" is all.
     Without --questions: preference, and with --real also real or generated.
     """
-    from genwright.app.serving import listening, require_server, serve
     from genwright.rating.study import holds_study, set_up, take_up
+    from genwright.serve.listening import listening, require_server
 
-    require_server()
-    socket = listening(host, port)
-    with socket:
+    require_server("the rating page")
+    with listening(host, port) as bound:
         if holds_study(out):
             study = take_up(out, store=store)
             _refuse_others(study.protocol, asked, out)
@@ -82,11 +86,28 @@ def rate(out: Path, store: str | None, host: str, port: int, no_browser: bool, a
         else:
             hint = "name the systems to compare: genwright rate A B --real DATA"
             raise ArgumentError("there is no study to go on with", where=str(out), hint=hint)
-        links = serve(
-            study, socket, host=host, browser=not no_browser and not as_json, told=_teller(out, study, as_json)
-        )
+        browser = not no_browser and not as_json
+        links = serve_study(study, bound, host=host, browser=browser, told=_teller(out, study, as_json))
     if links and not as_json:
         _tell_goodbye(out, study, store)
+
+
+def serve_study(
+    study: "Opened", bound: socket.socket, *, host: str, browser: bool, told: Callable[[list[str], list[str]], None]
+) -> list[str]:
+    """Serve `study` until Ctrl-C, after telling every rater's link; returns the links."""
+    from genwright.rating.server import application
+    from genwright.serve.listening import is_loopback, names_of, reached_at, run
+
+    app = application(study, **names_of(host))
+    address = f"http://{reached_at(host)}:{bound.getsockname()[1]}"
+    links = [f"{address}/#{invite.token}" for invite in study.store.invites()]
+    warning = f"anyone on the network who has a link can rate; {address} is not encrypted"
+    told(links, [] if is_loopback(host) else [warning])
+    if browser:
+        threading.Timer(0.5, webbrowser.open, [links[0]]).start()
+    run(app, bound, grace=GRACE)
+    return links
 
 
 def _teller(out: Path, study: "Opened", as_json: bool) -> Any:

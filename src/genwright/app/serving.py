@@ -1,90 +1,112 @@
-"""Listening, opening the browser, and ending cleanly: what `rate` does around the application."""
+"""The verb `serve`: saved generators behind HTTP until a signal comes."""
 
-import ipaddress
-import socket
-import threading
-import webbrowser
-from collections.abc import Callable
-from contextlib import suppress
-from typing import TYPE_CHECKING
+import re
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-from genwright.errors import ArgumentError, MissingDependencyError
+import click
+
+from genwright.app.exits import answering
+from genwright.app.output import print_json
+from genwright.app.wording import tell
+from genwright.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from genwright.rating.study import Opened
+    from genwright.model.generator import Generator
+    from genwright.serve.service import Service
 
-LATEST = 3.0  # seconds that requests under way have to end after Ctrl-C
-
-
-def require_server() -> None:
-    """Raise MissingDependencyError, before anything is done, unless what serves the page is installed."""
-    try:
-        import fastapi  # noqa: F401
-        import uvicorn  # noqa: F401
-    except ImportError as error:
-        what = f"the rating page needs {error.name}, which is not installed"
-        raise MissingDependencyError(what, hint="pip install 'genwright[rate]'") from None
+GRACE = 20.0  # seconds that requests under way have to end
+NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
 
 
-def listening(host: str, port: int) -> socket.socket:
-    """A socket bound to `host` and `port`; an ArgumentError if that cannot be."""
-    try:
-        family = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)[0][0]
-        bound = socket.socket(family, socket.SOCK_STREAM)
-        bound.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        bound.bind((host, port))
-        bound.listen(128)  # who comes before the server is ready waits instead of being refused
-    except OSError as error:
-        what = f"cannot listen there: {error.strerror or error}"
-        raise ArgumentError(what, where=f"{host}:{port}", hint="give another --port, or --port 0") from None
-    return bound
-
-
+@click.command()
+@click.argument("folders", nargs=-1, required=True, metavar="[NAME=]DIR...")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for the network.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="Port; 0: any free one.")
+@click.option("--token-file", type=click.Path(path_type=Path), help="Tokens that callers send, one in each line.")
+@click.option("--slots", type=click.IntRange(1, 256), default=16, show_default=True, help="Texts written at once.")
+@click.option("--queue", type=click.IntRange(0), default=64, show_default=True, help="Requests that may wait.")
+@click.option("--timeout", type=click.FloatRange(1), default=300.0, show_default=True, help="Seconds of one request.")
+@click.option("--max-records", type=click.IntRange(1), default=10_000, show_default=True, help="Of one request.")
+@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@answering
 def serve(
-    study: "Opened", bound: socket.socket, *, host: str, browser: bool, told: Callable[[list[str], list[str]], None]
-) -> list[str]:
-    """Serve `study` until Ctrl-C, after telling every rater's link; returns the links."""
-    import uvicorn
+    folders: tuple[str, ...],
+    host: str,
+    port: int,
+    token_file: Path | None,
+    device: str,
+    as_json: bool,
+    **limits: Any,
+) -> None:
+    """Serve the generators saved in DIRs over HTTP: records of every kind, and texts as OpenAI's clients ask for them.
 
-    from genwright.rating.connections import PatientProtocol
-    from genwright.rating.server import LOOPBACK, application
+    \b
+    genwright serve runs/patients
+    genwright serve runs/patients tales=runs/prose --port 8000
+    genwright serve runs/patients --host 0.0.0.0 --token-file tokens
 
-    local = _is_loopback(host)
-    names = LOOPBACK if local else (*LOOPBACK, host, socket.gethostname().lower())
-    app = application(study, names=names, any_address=not local)
-    address = f"http://{_reached_at(host)}:{bound.getsockname()[1]}"
-    links = [f"{address}/#{invite.token}" for invite in study.store.invites()]
-    config = uvicorn.Config(
-        app,
-        http=PatientProtocol,
-        log_level="error",
-        lifespan="off",
-        access_log=False,
-        server_header=False,
-        timeout_graceful_shutdown=int(LATEST),
-    )
-    told(links, [] if local else [f"anyone on the network who has a link can rate; {address} is not encrypted"])
-    if browser:
-        threading.Timer(0.5, webbrowser.open, [links[0]]).start()
-    with suppress(KeyboardInterrupt):  # uvicorn has ended in order by then, and passes the signal on
-        uvicorn.Server(config).run(sockets=[bound])
-    return links
+    A generator is called by the name of its folder, or by NAME. Beyond this computer only those are answered who send
+    a token of --token-file, as "Authorization: Bearer TOKEN". Ctrl-C or SIGTERM stops the server when the requests
+    under way are done; a second one at once.
+    """
+    from genwright.serve.listening import listening, require_server, run, stopped_by
+    from genwright.serve.service import application
 
-
-def _is_loopback(host: str) -> bool:
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return host == "localhost"
-
-
-def _reached_at(host: str) -> str:
-    """The address that links name: where all addresses are listened on, this computer's own on the network."""
-    if host in ("0.0.0.0", "::"):
+    require_server("serving")
+    with listening(host, port) as bound:
+        service = _service(folders, host, token_file, device, limits)
+        app = application(service)
+        _tell_start(service, f"{host}:{bound.getsockname()[1]}", as_json)
         try:
-            with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as probe:
-                probe.connect(("192.0.2.1", 9))  # sends nothing: only asks which of our addresses would be used
-                return str(probe.getsockname()[0])
-        except OSError:
-            return socket.gethostname()
-    return f"[{host}]" if ":" in host else host
+            number = run(app, bound, grace=GRACE, stopping=service.stopping)
+        finally:
+            service.close()
+    stopped_by(number)
+
+
+def _service(
+    folders: tuple[str, ...], host: str, token_file: Path | None, device: str, limits: dict[str, Any]
+) -> "Service":
+    """The service that the options describe; ArgumentError where it would be open to others than this computer."""
+    from genwright.serve.listening import is_loopback, names_of
+    from genwright.serve.service import Limits, Service
+    from genwright.serve.tokens import read_tokens
+
+    if token_file is None and not is_loopback(host):
+        hint = "give --token-file FILE, with a token in each line"
+        raise ArgumentError("without tokens, only this computer is served", where=f"--host {host}", hint=hint)
+    tokens = {} if token_file is None else read_tokens(token_file)
+    hosts = {"names": None} if tokens else names_of(host)  # with a token, it cannot be a page's doing
+    named = Limits(
+        records=limits["max_records"], slots=limits["slots"], queue=limits["queue"], seconds=limits["timeout"]
+    )
+    log = lambda line: print(line, file=sys.stderr, flush=True)  # noqa: E731
+    return Service(models=_loaded(folders, device), limits=named, tokens=tokens, log=log, **hosts)
+
+
+def _loaded(folders: tuple[str, ...], device: str) -> dict[str, "Generator"]:
+    """Every generator by its name."""
+    from genwright.model.saving import load
+
+    models: dict[str, Generator] = {}
+    for each in folders:
+        name, equals, folder = each.partition("=")
+        name, folder = (name, folder) if equals and NAME.fullmatch(name) else (Path(each).resolve().name, each)
+        if not NAME.fullmatch(name):
+            raise ArgumentError(f"{name!r} cannot stand in an address", where=each, hint=f"name it: model={each}")
+        if name in models:
+            raise ArgumentError(f"two generators called {name!r}", where=each, hint=f"name one of them: other={folder}")
+        models[name] = load(folder, device=device)
+    return models
+
+
+def _tell_start(service: "Service", address: str, as_json: bool) -> None:
+    if as_json:
+        print_json({"address": f"http://{address}", "generators": list(service.models), "tokens": len(service.tokens)})
+        return
+    for name, model in service.models.items():
+        tell(f"{name}: {model.family.name}")
+    click.echo(f"http://{address}")
+    tell("Ctrl-C stops the server")

@@ -3,18 +3,19 @@
 from collections.abc import Callable, Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
-from genwright.errors import MissingDependencyError, StorageError
+from genwright.errors import StorageError
 from genwright.rating.media import MEDIA
 from genwright.rating.pages import Page, pages
 from genwright.rating.protocol import WORDINGS, Protocol
 from genwright.rating.records import Trial
 from genwright.rating.store import Refused, Store
 from genwright.rating.study import Opened
+from genwright.serve.listening import LOOPBACK, require_server
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
 
-LOOPBACK = ("127.0.0.1", "localhost", "::1")
+MAX_BODY = 4096  # bytes: an answer takes some hundred
 
 
 def application(study: Opened, *, names: Iterable[str] = LOOPBACK, any_address: bool = False) -> "FastAPI":
@@ -22,14 +23,11 @@ def application(study: Opened, *, names: Iterable[str] = LOOPBACK, any_address: 
 
     Raises MissingDependencyError if FastAPI is not installed.
     """
-    try:
-        from fastapi import FastAPI
-        from fastapi.responses import Response
-    except ImportError:
-        raise MissingDependencyError(
-            "the rating page needs FastAPI, which is not installed", hint="pip install 'genwright[rate]'"
-        ) from None
-    from genwright.rating.guard import Guard
+    require_server("the rating page")
+    from fastapi import FastAPI
+    from fastapi.responses import Response
+
+    from genwright.serve.guard import Guard, Rules
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     for address, page in pages().items():
@@ -37,7 +35,17 @@ def application(study: Opened, *, names: Iterable[str] = LOOPBACK, any_address: 
     _add_reading(app, study)
     _add_writing(app, study)
     _add_failures(app)
-    app.add_middleware(Guard, rater_of=study.store.rater, names=frozenset(names), any_address=any_address)
+    rules = Rules(
+        caller=study.store.rater,
+        private=lambda path: path.startswith("/api/"),
+        names=frozenset(names),
+        any_address=any_address,
+        max_body=MAX_BODY,
+        mark=b"x-genwright",
+        stranger="this link is not valid, or no longer",
+        said=lambda status, what: {"error": what},
+    )
+    app.add_middleware(Guard, rules=rules)
     return app
 
 
@@ -57,7 +65,7 @@ def _add_reading(app: "FastAPI", study: Opened) -> None:
     media = store.media()
 
     def session(request: Request) -> Any:
-        standing = store.standing(request.state.rater)
+        standing = store.standing(request.state.caller)
         return {
             "title": protocol.title,
             "consent": protocol.consent.split("\n\n"),
@@ -67,14 +75,14 @@ def _add_reading(app: "FastAPI", study: Opened) -> None:
         }
 
     def current(request: Request) -> Any:
-        standing = store.standing(request.state.rater)
-        trial = store.current(request.state.rater) if standing.consented else None
+        standing = store.standing(request.state.caller)
+        trial = store.current(request.state.caller) if standing.consented else None
         counted = {"done": standing.done, "total": standing.total}
         return counted if trial is None else counted | _described(trial, protocol, media, store)
 
     def stimulus(request: Request, stimulus: str) -> Any:
-        standing = store.standing(request.state.rater)
-        trial = store.current(request.state.rater) if standing.consented else None
+        standing = store.standing(request.state.caller)
+        trial = store.current(request.state.caller) if standing.consented else None
         if trial is None or stimulus not in (trial.left, trial.right) or _hidden(trial, protocol, media, store):
             return JSONResponse({"error": "not to be seen now"}, status_code=404)
         return Response(
@@ -102,27 +110,27 @@ def _add_writing(app: "FastAPI", study: Opened) -> None:
         seconds: float = Field(ge=0, allow_inf_nan=False)
 
     def consent(request: Request) -> Any:
-        store.consent(request.state.rater)
+        store.consent(request.state.caller)
         return {"ok": True}
 
     def seen(request: Request, seen: Seen) -> Any:
-        trial = store.current(request.state.rater)
-        if trial is None or trial.id != seen.trial or not store.standing(request.state.rater).consented:
+        trial = store.current(request.state.caller)
+        if trial is None or trial.id != seen.trial or not store.standing(request.state.caller).consented:
             raise Refused("this is not the question to answer now")
         store.show(trial.id)
         return {"ok": True}
 
     def rating(request: Request, given: Answer) -> Any:
-        rater = request.state.rater
+        rater = request.state.caller
         store.rate(rater, given.trial, given.answer, seconds=given.seconds, minimum=protocol.minimum_seconds)
         return {"ok": True}
 
     def undo(request: Request, given: Seen) -> Any:
-        store.undo(request.state.rater, given.trial)
+        store.undo(request.state.caller, given.trial)
         return {"ok": True}
 
     def withdraw(request: Request) -> Any:
-        store.withdraw(request.state.rater)
+        store.withdraw(request.state.caller)
         return {"ok": True}
 
     app.add_api_route("/api/consent", consent, methods=["POST"], response_model=None)

@@ -9,9 +9,9 @@ from contextlib import contextmanager, suppress
 import pytest
 import uvicorn
 
-from genwright.app.serving import listening
-from genwright.rating import connections
-from genwright.rating.connections import PatientProtocol
+from genwright.serve import connections
+from genwright.serve.connections import PatientProtocol
+from genwright.serve.listening import listening
 
 WHOLE = b"GET / HTTP/1.1\r\nHost: localhost\r\n\r\n"
 HALVES = {
