@@ -114,11 +114,13 @@ class Tokens:
     """Sequences of `length` token numbers below `vocabulary`; records shorter than `length` end in `end` tokens.
 
     `end` is the number of the end-of-record token, and stands first too: a record is generated after one `end`.
+    Where rows are windows of `documents`, an `end` stands before each document, and the first token of a row is given.
     """
 
     length: int
     vocabulary: int
     end: int
+    documents: bool = False
 
     @property
     def shape(self) -> tuple[int, ...]:

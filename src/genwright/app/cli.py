@@ -167,7 +167,7 @@ def fit(
     """Fit one family to DATA and save it.
 
     \b
-    genwright fit digits --family vae --minutes 2 --out runs/digits
+    genwright fit prose.txt --tokenizer bpe --minutes 2 --out runs/prose
     genwright fit patients.csv --label outcome --missing -200 --constraints rules.json
     genwright fit patients.csv --epsilon 3 --delta 1e-6
     genwright fit "postgresql://ann@host/shop?table=orders" --out runs/orders

@@ -132,6 +132,11 @@ _MODELLING = [
     click.option(
         "--derive", metavar="FIELD: HOW", multiple=True, help='Also given a version of FIELD: "image: low resolution".'
     ),
+    click.option(
+        "--tokenizer",
+        type=click.Choice(["auto", "bytes", "bpe"]),
+        help="How text becomes tokens: a byte each, or frequent strings.  [default: auto, by the size of the corpus]",
+    ),
     click.option("--start", metavar="DIR", help="Go on from the model saved there, with this data."),
     click.option(
         "--trainable",
@@ -152,6 +157,7 @@ def modelling(verb: Verb) -> Verb:
 def read_modelling(how: dict[str, Any]) -> dict[str, Any]:
     """What these options, and those of a private fit, ask for, as `fit` takes it."""
     from genwright.codecs.others import Derived
+    from genwright.codecs.tokenizers import MAKERS
     from genwright.model.saving import load
 
     for each in how["derive"]:
@@ -161,7 +167,7 @@ def read_modelling(how: dict[str, Any]) -> dict[str, Any]:
     derived = tuple(Derived(*each.rsplit(": ", 1)) for each in how["derive"])
     start = None if how["start"] is None else load(how["start"])
     own = {"target": how["target"], "derived": derived, "start": start, "trainable": how["trainable"]}
-    return own | {"privacy": read_privacy(how)}
+    return own | {"tokenizer": MAKERS.get(how["tokenizer"]), "privacy": read_privacy(how)}
 
 
 def read_data(source: str, how: dict[str, Any]) -> "Dataset":

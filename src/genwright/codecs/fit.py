@@ -13,10 +13,11 @@ from genwright.codecs.conditioned import ConditionedCodec
 from genwright.codecs.images import ImageCodec, expected_images
 from genwright.codecs.medium import MediumCodec
 from genwright.codecs.others import Derived, Others
-from genwright.codecs.text import END, RUNNING_LENGTH, TextCodec
+from genwright.codecs.text import RUNNING_LENGTH, TextCodec, raw_texts
 from genwright.codecs.text_columns import TextColumnsCodec
+from genwright.codecs.tokenizers import Maker, chosen
 from genwright.codecs.values import unknown_field
-from genwright.data.dataset import MEDIA, ByKind, Dataset, Image, Text
+from genwright.data.dataset import MEDIA, ByKind, Dataset, Field, Image, Text
 from genwright.errors import DataError, UnsupportedError
 from genwright.spaces import Columns, Space, Tokens
 from genwright.typed import entry, typed, wrong
@@ -33,24 +34,27 @@ CODECS: dict[str, Codecs] = {
 
 @dataclass(frozen=True)
 class Kind:
-    """How data of one kind are encoded: its codec, and about the space that it will have for a field."""
+    """How data of one kind are encoded: its codec, about the space that it will have for a field, and whether it has
+    a tokenizer.
+    """
 
     codec: type[Any]
     space: Callable[[Any], Space]
+    tokenized: bool = False
 
 
 KINDS = ByKind[Kind](
     {
         Image: Kind(ImageCodec, expected_images),
-        Text: Kind(TextCodec, lambda field: Tokens(RUNNING_LENGTH, vocabulary=END + 1, end=END)),
+        Text: Kind(TextCodec, lambda field: Tokens(RUNNING_LENGTH, vocabulary=257, end=256), tokenized=True),
         NoneType: Kind(ColumnsCodec, lambda field: Columns(())),
     }
 )
 
 
-def media_codec(data: Dataset, field: Image | Text, *, rng: torch.Generator) -> MediumCodec:
+def media_codec(data: Dataset, field: Image | Text, *, rng: torch.Generator, tokenizer: Maker = chosen) -> MediumCodec:
     """The codec of one image or text field alone."""
-    return KINDS[type(field)].codec.fit(data, rng=rng, field=field)
+    return KINDS[type(field)].codec.fit(data, rng=rng, field=field, **_ways(KINDS[type(field)], tokenizer))
 
 
 def media_codec_from_json(told: Any, *, where: str) -> MediumCodec:
@@ -62,11 +66,17 @@ def media_codec_from_json(told: Any, *, where: str) -> MediumCodec:
 
 
 def fit_codec(
-    data: Dataset, *, rng: torch.Generator, target: str | None = None, derived: Sequence[Derived] = ()
+    data: Dataset,
+    *,
+    rng: torch.Generator,
+    target: str | None = None,
+    derived: Sequence[Derived] = (),
+    tokenizer: Maker | None = None,
 ) -> Codec:
     """The codec for `data`, fitted to all of its rows (give the training part); `rng` draws dequantisation noise.
 
-    With a `target`, an image or text field, all others are its conditions, and what is `derived` too.
+    With a `target`, an image or text field, all others are its conditions, and what is `derived` too. `tokenizer`
+    makes that of texts, all of which share it.
 
     >>> import genwright as gw
     >>> codec = fit_codec(gw.read("wine").train, rng=torch.Generator().manual_seed(0))
@@ -75,12 +85,32 @@ def fit_codec(
     """
     if target is not None or derived:
         field = _target(data, target)
-        others = Others.fit(data, field.name, derived, rng=rng)
-        return KINDS[type(field)].codec.fit(data, rng=rng, field=field, others=others)
+        shared = _shared(data, tokenizer)
+        others = Others.fit(data, field.name, derived, rng=rng, tokenizer=shared)
+        kind = KINDS[type(field)]
+        return kind.codec.fit(data, rng=rng, field=field, others=others, **_ways(kind, shared))
     if data.media is None and not data.scalars:
         what = "no number, category or time column to model"
         raise DataError(what, where=data.name, hint="identifiers and constants alone cannot be learned from")
-    return KINDS[data.kind].codec.fit(data, rng=rng)
+    kind = KINDS[data.kind]
+    if tokenizer is not None and not kind.tokenized:
+        raise UnsupportedError("only texts have tokens", where="tokenizer", hint="leave it out")
+    return kind.codec.fit(data, rng=rng, **_ways(kind, tokenizer or chosen))
+
+
+def _ways(kind: Kind, tokenizer: Maker) -> dict[str, Maker]:
+    return {"tokenizer": tokenizer} if kind.tokenized else {}
+
+
+def _tokenized(field: Field) -> bool:
+    return isinstance(field, MEDIA) and KINDS[type(field)].tokenized
+
+
+def _shared(data: Dataset, tokenizer: Maker | None) -> Maker:
+    """What makes one tokenizer, of all texts together."""
+    raws = [raw for field in data.fields if _tokenized(field) for raw in raw_texts(field, data)]
+    made = (tokenizer or chosen)(raws)
+    return lambda _: made
 
 
 def _target(data: Dataset, name: str | None) -> Image | Text:

@@ -12,6 +12,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from genwright.codecs.columns import ColumnsCodec
+from genwright.codecs.tokenizers import Maker, chosen
 from genwright.codecs.values import unknown_field
 from genwright.data.dataset import ARRAYS, MEDIA, Dataset, Field, Image
 from genwright.errors import ArgumentError, UnsupportedError
@@ -84,13 +85,17 @@ class Others:
     derived: tuple[Derived, ...] = ()
 
     @classmethod
-    def fit(cls, data: Dataset, target: str, derived: Sequence[Derived], *, rng: torch.Generator) -> Self:
+    def fit(
+        cls, data: Dataset, target: str, derived: Sequence[Derived], *, rng: torch.Generator, tokenizer: Maker = chosen
+    ) -> Self:
         """Codecs of all media and free-text fields of `data` but the target, and of what is derived."""
         from genwright.codecs.fit import media_codec  # which has a codec of media for each kind, and those have Others
 
         data = cls((), tuple(derived)).completed(data)
         fields = [f for f in data.fields if isinstance(f, MEDIA) and f.name != target]
-        return cls(tuple(media_codec(data.select([f.name]), f, rng=rng) for f in fields), tuple(derived))
+        return cls(
+            tuple(media_codec(data.select([f.name]), f, rng=rng, tokenizer=tokenizer) for f in fields), tuple(derived)
+        )
 
     def conditions(self, rows: ColumnsCodec) -> Conditions | None:
         """These beside the columns of scalar fields; None if there are none of either."""

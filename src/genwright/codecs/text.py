@@ -1,4 +1,4 @@
-"""Text to `Tokens`, byte by byte: windows of one running text, or one sequence per record."""
+"""Text to `Tokens`: windows of one running text or of long documents, or one sequence per record."""
 
 import codecs
 import warnings
@@ -15,16 +15,17 @@ from genwright.codecs.columns import ColumnsCodec
 from genwright.codecs.medium import MediumCodec, beside_from_json, left_out, order_of
 from genwright.codecs.others import ALONE, Others
 from genwright.codecs.schema import field_of, field_to_json
+from genwright.codecs.tokenizers import Bytes, Maker, Tokenizer, chosen, tokenizer_from_json
 from genwright.codecs.values import entries
 from genwright.data.dataset import Dataset, Text
 from genwright.errors import ArgumentError, DataError
 from genwright.spaces import Encoded, Given, Tokens
 from genwright.typed import entry, typed, wrong
 
-END = 256  # bytes are 0 .. 255
 RUNNING_LENGTH = 256
 LONGEST_RECORD = 512
-MAX_BYTES = 2**13  # of a record that a saved codec may have
+MAX_LENGTH = 2**17  # of a record that a saved codec may have
+CUT_SHARE = 0.1  # of all tokens; where records of one length would lose more, documents are read in windows
 MIN_WINDOWS = 8  # a running text is at least so many windows long, so that held-out parts hold one too
 CONTINUATION = bytes(range(0x80, 0xC0))  # UTF-8 bytes that no character begins with
 
@@ -32,11 +33,12 @@ CONTINUATION = bytes(range(0x80, 0xC0))  # UTF-8 bytes that no character begins 
 @final
 @dataclass(frozen=True)
 class TextCodec(MediumCodec):
-    """One text field <-> `Tokens(length, vocabulary=257, end=256)`: UTF-8 bytes and an end mark.
+    """One text field <-> `Tokens`: the tokens of `tokenizer`, and its end mark.
 
-    Running text is a stream of bytes of which every window of `length` is a record. Other texts are a record each,
-    filled up with end marks; longer ones are cut, which `notes` reports. Scalar fields beside records become context
-    columns through `beside`; beside running text they have no meaning for a window and are left out.
+    Running text is a stream of tokens of which every window of `length` is a record. Other texts are a record each,
+    filled up with end marks; longer ones are cut, which `notes` reports. Where too much would be cut and nothing stands
+    beside the texts, they are `documents`: one after the other, an end mark before each, they are read in windows.
+    Scalar fields beside records become context columns through `beside`; windows have none.
     """
 
     text: Text
@@ -45,6 +47,8 @@ class TextCodec(MediumCodec):
     order: tuple[str, ...]
     notes: tuple[str, ...] = ()
     others: Others = ALONE
+    tokenizer: Tokenizer = Bytes()  # noqa: RUF009 - it is frozen
+    documents: bool = False
 
     @classmethod
     def fit(
@@ -55,29 +59,37 @@ class TextCodec(MediumCodec):
         length: int | None = None,
         field: Text | None = None,
         others: Others = ALONE,
+        tokenizer: Maker = chosen,
     ) -> Self:
-        """Fit to `field`, or the first text field of `data`.
+        """Fit to `field`, or the first text field of `data`; `tokenizer` makes one from the texts as bytes.
 
-        `length` in bytes; by default 256 for running text and the longest record and its end, at most 512, otherwise.
+        `length` in tokens; by default 256 for running text and the longest record and its end, at most 512, otherwise.
         Raises DataError if there is no text at all.
         """
         text = field or data.medium(Text)
         if length is not None and length < 1:
             raise ArgumentError(f"length {length} is too short", where=text.name, hint="give at least 1 byte")
-        sizes = np.array([len(raw) for raw in _raw(text, data)])
-        if sizes.sum() == 0:
+        raws = raw_texts(text, data)
+        if not any(raws):
             raise DataError("there is no text to fit to", where=text.name, hint="every row is empty")
+        made = tokenizer(raws)
+        sizes = np.array([len(tokens) for tokens in made.encode_all(raws)])
+        nothing = ColumnsCodec((), (), data.name)
         if text.running:
             fitting = max(int(sizes.sum()) // MIN_WINDOWS, 1)
             lost = [f.name for f in data.fields if f is not text]
             notes = tuple(f"{name}: not modelled beside running text, and left out of samples" for name in lost)
-            beside = ColumnsCodec((), (), data.name)
-            return cls(text, min(length or RUNNING_LENGTH, fitting), beside, (text.name,), notes)
+            length = min(length or RUNNING_LENGTH, fitting)
+            return cls(text, length, nothing, (text.name,), notes, tokenizer=made)
+        alone, cut_off = len(data.fields) == 1 and others is ALONE, (sizes - LONGEST_RECORD).clip(0).sum()
+        if length is None and alone and cut_off > CUT_SHARE * sizes.sum():
+            note = f"{text.name}: texts of up to {sizes.max():,} tokens are learned in windows of {RUNNING_LENGTH}"
+            return cls(text, RUNNING_LENGTH, nothing, (text.name,), (note,), tokenizer=made, documents=True)
         length = length or min(int(sizes.max()) + 1, LONGEST_RECORD)
         beside = ColumnsCodec.fit(data, rng=rng)
         cut = filter(None, (_cut_note(text, sizes, length),))
         notes = (*left_out(data, text, others), *cut)
-        return cls(text, length, beside, order_of(data, text, others), notes, others)
+        return cls(text, length, beside, order_of(data, text, others), notes, others, made)
 
     @property
     def field(self) -> Text:
@@ -86,38 +98,59 @@ class TextCodec(MediumCodec):
 
     @property
     def space(self) -> Tokens:  # type: ignore[override]
-        return Tokens(self.length, vocabulary=END + 1, end=END)
+        vocabulary, end = self.tokenizer.vocabulary, self.tokenizer.end
+        return Tokens(self.length, vocabulary=vocabulary, end=end, documents=self.documents)
+
+    @property
+    def windowed(self) -> bool:
+        """Whether rows are windows of texts rather than texts."""
+        return self.text.running or self.documents
 
     def encode(self, data: Dataset, *, rng: torch.Generator) -> Encoded:
-        """Records: a row each. Running text: every window, as a view of one stream that takes no further memory."""
-        if self.text.running:
+        """Records: a row each. Windows: every one, as a view of one stream that takes no further memory."""
+        if self.windowed:
             return self.windows(data, stride=1)
-        raw = _raw(self.text, data)
-        sizes = np.array([len(each) for each in raw], dtype=np.int64)
+        tokens = self.tokenizer.encode_all(raw_texts(self.text, data))
+        sizes = np.array([len(each) for each in tokens], dtype=np.int64)
         if note := _cut_note(self.text, sizes, self.length):
             warnings.warn(note, stacklevel=2)
         filled = np.arange(self.length) < sizes[:, None]
-        x = np.full(filled.shape, END, dtype=np.int16)
-        x[filled] = np.frombuffer(b"".join(each[: self.length] for each in raw), dtype=np.uint8)
+        x = np.full(filled.shape, self.tokenizer.end, dtype=self._dtype)
+        x[filled] = np.concatenate([each[: self.length] for each in tokens]) if tokens else ()
         return Encoded(torch.from_numpy(x), self.others.encode(self.beside, data, rng=rng))
 
     def windows(self, data: Dataset, *, stride: int) -> Encoded:
-        """Windows of running text that start `stride` bytes apart; a text shorter than one is filled with end marks."""
-        assert self.text.running, "records are not cut into windows"
-        stream = np.frombuffer(bytearray(b"".join(_raw(self.text, data))), dtype=np.uint8)
+        """Windows that start `stride` tokens apart; a text shorter than one is filled with end marks."""
+        assert self.windowed, "records are not cut into windows"
+        tokens, end = self.tokenizer.encode_all(raw_texts(self.text, data)), [np.array([self.tokenizer.end])]
+        parts = [part for each in tokens for part in (*end, each)] + end if self.documents else tokens
+        stream = np.concatenate(parts).astype(self._dtype) if len(data) else np.empty(0, self._dtype)
         if 0 < len(stream) < self.length:
-            stream = np.pad(stream.astype(np.int16), (0, self.length - len(stream)), constant_values=END)
+            stream = np.pad(stream, (0, self.length - len(stream)), constant_values=self.tokenizer.end)
         if len(stream) == 0:
-            return Encoded(torch.empty(0, self.length, dtype=torch.uint8))
+            return Encoded(torch.empty(0, self.length, dtype=torch.int16))
         return Encoded(torch.from_numpy(stream).unfold(0, self.length, stride))
+
+    def sizes(self, x: Integer[Tensor, "n length"]) -> np.ndarray:
+        """Bytes in each row, the end of a record counted as one."""
+        tokens = x.cpu().numpy()
+        ended = tokens == self.tokenizer.end
+        again = np.pad(ended[:, :-1], ((0, 0), (1, 0)))
+        ends = 0 if self.text.running else (ended & ~again).sum(axis=1)
+        return self.tokenizer.sizes[tokens].sum(axis=1) + ends
+
+    @property
+    def _dtype(self) -> type[np.signedinteger[Any]]:
+        return np.int16 if self.tokenizer.vocabulary < 2**15 else np.int32
 
     def decode_field(self, x: Integer[Tensor, "n length"]) -> np.ndarray:
         """Each sequence up to its first end mark as text; bytes that are not UTF-8 become U+FFFD."""
-        tokens = x.cpu().numpy()
-        ends = np.where((tokens == END).any(axis=1), (tokens == END).argmax(axis=1), self.length)
-        raw = tokens.astype(np.uint8)
-        column = np.empty(len(raw), dtype=object)
-        column[:] = [_text(row[:end].tobytes(), self.text.running) for row, end in zip(raw, ends, strict=True)]
+        tokens, end = x.cpu().numpy(), self.tokenizer.end
+        ends = np.where((tokens == end).any(axis=1), (tokens == end).argmax(axis=1), tokens.shape[1])
+        column = np.empty(len(tokens), dtype=object)
+        column[:] = [
+            _text(self.tokenizer.decode(row[:stop]), self.text.running) for row, stop in zip(tokens, ends, strict=True)
+        ]
         return column
 
     def given(self, fixed: Mapping[str, Any], n: int, *, rng: torch.Generator) -> Given:
@@ -133,6 +166,8 @@ class TextCodec(MediumCodec):
             "kind": "text",
             "text": field_to_json(self.text),
             "length": self.length,
+            "tokenizer": self.tokenizer.to_json(),
+            "documents": self.documents,
             **self.beside_to_json(),
         }
 
@@ -142,14 +177,17 @@ class TextCodec(MediumCodec):
         told = typed(told, dict, where=where)
         text = field_of(told.get("text"), Text, where=f"{where}, text")
         length = entry(told, "length", int, where=where)
-        if not 1 <= length <= MAX_BYTES:
-            raise wrong(f"records of {length} bytes", where)
-        return cls(text, length, **beside_from_json(told, text, where=where))
+        if not 1 <= length <= MAX_LENGTH:
+            raise wrong(f"records of {length} tokens", where)
+        beside = beside_from_json(told, text, where=where)
+        made = tokenizer_from_json(told.get("tokenizer"), where=f"{where}, tokenizer")
+        documents = typed(told.get("documents", False), bool, where=where)
+        return cls(text, length, **beside, tokenizer=made, documents=documents)
 
     def whole(self, value: Any, n: int) -> Float[Tensor, "n length"]:
         told = entries(value, n, where=self.text.name)
         tokens = self._prompts(["" if each is None else each for each in told])
-        x = torch.where(tokens < 0, END, tokens).float()
+        x = torch.where(tokens < 0, self.tokenizer.end, tokens).float()
         x[torch.tensor([each is None for each in told], dtype=torch.bool)] = torch.nan
         return x
 
@@ -158,15 +196,15 @@ class TextCodec(MediumCodec):
         for row, prompt in zip(x, prompts, strict=True):
             if not isinstance(prompt, str):
                 raise ArgumentError(f"{prompt!r} is not text", where=self.text.name, hint="give a str as prompt")
-            raw = prompt.encode("utf-8", "replace")
-            if len(raw) > self.length:
-                what = f"a prompt of {len(raw)} bytes does not fit into the {self.length} of a record"
+            tokens = self.tokenizer.encode(prompt.encode("utf-8", "replace"))
+            if len(tokens) > self.length:
+                what = f"a prompt of {len(tokens)} tokens does not fit into the {self.length} of a record"
                 raise ArgumentError(what, where=self.text.name, hint="shorten it, or fit with a larger length")
-            row[: len(raw)] = torch.tensor(list(raw), dtype=torch.int64)
+            row[: len(tokens)] = torch.from_numpy(tokens)
         return x
 
 
-def _raw(text: Text, data: Dataset) -> list[bytes]:
+def raw_texts(text: Text, data: Dataset) -> list[bytes]:
     """Each row as UTF-8; missing texts are empty."""
     return [b"" if value is None else value.encode("utf-8", "surrogateescape") for value in data.columns[text.name]]
 
@@ -181,4 +219,4 @@ def _cut_note(text: Text, sizes: np.ndarray, length: int) -> str | None:
     longer = int((sizes > length).sum())
     if not longer:
         return None
-    return f"{text.name}: {longer} of {len(sizes)} texts are longer than {length} bytes and are cut there"
+    return f"{text.name}: {longer} of {len(sizes)} texts are longer than {length} tokens and are cut there"

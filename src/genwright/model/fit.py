@@ -15,6 +15,7 @@ from genwright.codecs import Codec, fit_codec
 from genwright.codecs.others import Derived
 from genwright.codecs.text import TextCodec
 from genwright.codecs.text_columns import TextColumnsCodec
+from genwright.codecs.tokenizers import Maker
 from genwright.constraints import Constraints, Rule, check_rules
 from genwright.data.dataset import Dataset
 from genwright.errors import ArgumentError, UnsupportedError
@@ -57,6 +58,7 @@ def fit(
     privacy: Privacy | None = None,
     target: str | None = None,
     derived: Sequence[Derived] = (),
+    tokenizer: Maker | None = None,
     start: Generator | None = None,
     trainable: Sequence[str] = (),
     how: Sampling = DEFAULT,
@@ -73,13 +75,12 @@ def fit(
 
     `target` names the image or text field to model given all others: captions, texts and images beside it become
     conditions, and so does what is `derived` from a field. Those not given when sampling are unknown to the model.
+    `tokenizer` says how texts become tokens: a function of `genwright.codecs.tokenizers`, by default `chosen`.
 
     `start` is a fitted model to go on from with this data: its family, codec and weights are taken over, so that new
-    data must have its fields and keep its rules. Of its net only the parameters that match a pattern in `trainable`,
-    such as "head.*", move; by default all do.
+    data must have its fields and keep its rules. Of its net only parameters that match a pattern in `trainable` move.
 
-    Free-text columns of a table get a model of tokens of their own, which writes them given the rest of the row, in
-    TEXT_SHARE of the minutes, or as many steps again.
+    Free-text columns of a table get a model of their own, in TEXT_SHARE of the minutes, or as many steps again.
     """
     if not isinstance(data, Dataset):
         what = f"fit takes a dataset, not a {type(data).__name__}"
@@ -89,7 +90,7 @@ def fit(
     minutes, steps = checked_budget(minutes, steps, where="fit")
     seed = checked_seed(seed, where="fit")
     place = None if folder is None else Path(folder)
-    course = _Course(minutes, steps, seed, device, place, listener, target, tuple(derived))
+    course = _Course(minutes, steps, seed, device, place, listener, target, tuple(derived), tokenizer)
     if start is not None or trainable:
         course = replace(course, start=_checked_start(start, trainable, data, family))
     with nullcontext() if course.folder is None else locked(course.folder):
@@ -102,7 +103,8 @@ def _fit(
 ) -> Generator:
     """`fit` within the bounds of `course`, whose folder is nobody else's."""
     if course.start is not None:
-        _check_no_more("start", constraints=constraints, target=course.target, derived=course.derived)
+        more = {"target": course.target, "derived": course.derived, "tokenizer": course.tokenizer}
+        _check_no_more("start", constraints=constraints, **more)
     if not data.texts or course.target is not None:
         return _fit_rows(data, family, course, constraints, privacy)
     if privacy is not None:
@@ -131,6 +133,7 @@ class _Course:
     listener: Listener
     target: str | None = None
     derived: tuple[Derived, ...] = ()
+    tokenizer: Maker | None = None
     start: "_Start | None" = None
     started: float = field(default_factory=time.monotonic)
 
@@ -267,7 +270,7 @@ def _encode(
     if course.start is not None:
         codec = course.start.codec
     else:
-        codec = fit_codec(train_rows, rng=rng, target=course.target, derived=course.derived)
+        codec = fit_codec(train_rows, rng=rng, target=course.target, derived=course.derived, tokenizer=course.tokenizer)
     return rules, codec, codec.encode(train_rows, rng=rng), codec.encode(valid_rows, rng=rng)
 
 

@@ -5,7 +5,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from genwright.codecs.text import END, TextCodec
+from genwright.codecs.text import TextCodec
 from genwright.data.dataset import Dataset
 from genwright.families.family import Density
 from genwright.model.part import WeighsRows
@@ -30,20 +30,21 @@ def score(model: "Generator", rows: Encoded, rng: torch.Generator) -> np.ndarray
 def score_text(model: "Generator", data: Dataset) -> tuple[np.ndarray, np.ndarray]:
     """Log-probabilities in nats, and sizes in bytes, of the blocks that make up a text.
 
-    Records are a block each, their end counted as one byte. Running text is cut into blocks of half a window; each is
-    scored given the half window before it where the density is exact, otherwise whole windows are scored alone.
+    Records are a block each, their end counted as one byte. Windows are cut into blocks of half a one; each is scored
+    given the half window before it where the density is exact, otherwise whole windows are scored alone.
     """
     codec, rng = model.codec, model.rng(0)
     assert isinstance(codec, TextCodec), "only text has bytes"
     length = codec.length
-    if not codec.text.running:
+    if not codec.windowed:
         rows = codec.encode(data, rng=rng)
-        return score(model, rows, rng), ((rows.x != END).sum(1) + 1).clamp(max=length).numpy()
+        return score(model, rows, rng), codec.sizes(rows.x)
     if model.can.density is not Density.EXACT or length < 2:
         rows = codec.windows(data, stride=length)
-        return score(model, rows, rng), np.full(len(rows), length)
+        return score(model, rows, rng), codec.sizes(rows.x)
     half = length // 2
     rows = codec.windows(data, stride=length - half)
     heads = score(model, Encoded(rows.x[:, :half]), rng)
     tails = score(model, rows, rng) - heads
-    return np.concatenate([heads[:1], tails]), np.array([half] + [length - half] * len(tails))
+    sizes = codec.sizes(rows.x[:, half:])
+    return np.concatenate([heads[:1], tails]), np.concatenate([codec.sizes(rows.x[:1, :half]), sizes])

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 
 from genwright.errors import UnsupportedError
 from genwright.nets.context import ReadsConditions
-from genwright.nets.transformer import Architecture, KeyValues, Transformer, causal
+from genwright.nets.transformer import Architecture, KeyValues, Transformer, causal, documents_apart
 from genwright.spaces import Conditions, Reals, Tokens
 
 Choose = Callable[[Tensor, torch.Generator], Tensor]  # logits (n, v) to one symbol each (n,)
@@ -80,8 +80,15 @@ class CausalSequence(ReadsConditions):
 
     def symbol_log_prob(self, s: Int[Tensor, "b t"], context: Float[Tensor, "b c"] | None) -> Float[Tensor, "b t"]:
         """log p(s_t | s_<t, context) of every symbol, in nats."""
-        logits = self.logits(self.shifted(s), context).float()
-        return -F.cross_entropy(logits.flatten(0, 1), s.flatten(), reduction="none").view_as(s)
+        return picked(self.logits(self.shifted(s), context), s)
+
+    def document_log_prob(self, s: Int[Tensor, "b t"], end: int) -> Float[Tensor, "b t"]:
+        """log p of every symbol given those before it in its own document, which begins with an `end`; of the first
+        symbol of a row 0.
+        """
+        own = documents_apart((s[:, :-1] == end).long().cumsum(dim=1))
+        logits = self.lm_head(self.model(self.embed_tokens(s[:, :-1]), own))
+        return F.pad(picked(logits, s[:, 1:]), (1, 0))
 
     @torch.no_grad()
     def draw(
@@ -123,6 +130,11 @@ class CausalSequence(ReadsConditions):
         return s
 
 
+def picked(logits: Float[Tensor, "b t v"], s: Int[Tensor, "b t"]) -> Float[Tensor, "b t"]:
+    """The log-probability of each symbol."""
+    return -F.cross_entropy(logits.float().flatten(0, 1), s.flatten(), reduction="none").view_as(s)
+
+
 def leading(given: Bool[Tensor, "n t"], what: str) -> None:
     """Raise unless what is given in each row is a prefix of it."""
     if bool((given[:, 1:] & ~given[:, :-1]).any()):
@@ -160,7 +172,10 @@ class CausalTokens(nn.Module):
         return self.token_log_prob(x, context).sum(dim=1)
 
     def token_log_prob(self, x: Int[Tensor, "n t"], context: Float[Tensor, "n c"] | None) -> Float[Tensor, "n t"]:
-        """log p(x_t | x_<t, context) in nats; 0 after the first `end`."""
+        """log p(x_t | x_<t, context) in nats; 0 after the first `end`, or of documents after the first of several."""
+        if self.space.documents:
+            again = F.pad((x[:, 1:] == self.space.end) & (x[:, :-1] == self.space.end), (1, 0))
+            return self.sequence.document_log_prob(x, self.space.end).masked_fill(again, 0.0)
         ends = (x == self.space.end).long()
         return self.sequence.symbol_log_prob(x, context).masked_fill(ends.cumsum(dim=1) > ends, 0.0)
 

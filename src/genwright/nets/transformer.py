@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from genwright.errors import ArgumentError
@@ -79,6 +79,19 @@ def causal(
     return F.scaled_dot_product_attention(q, k, v, attn_mask=seen, enable_gqa=grouped)
 
 
+def documents_apart(document: Int[Tensor, "b t"]) -> Attend:
+    """Attention to one's own and earlier positions of the same document, given the number of that of each position."""
+    seen = (document[:, :, None] == document[:, None, :]).tril()
+
+    def attend(q: Tensor, k: Tensor, v: Tensor) -> Tensor:
+        if not _products_are_faster(q):
+            grouped = q.shape[1] != k.shape[1]
+            return F.scaled_dot_product_attention(q, k, v, attn_mask=seen[:, None], enable_gqa=grouped)
+        return _attention_by_products(q, k, v, torch.zeros_like(seen, dtype=q.dtype).masked_fill(~seen, -torch.inf))
+
+    return attend
+
+
 def everywhere(
     q: Float[Tensor, "b h t d"], k: Float[Tensor, "b g s d"], v: Float[Tensor, "b g s d"]
 ) -> Float[Tensor, "b h t d"]:
@@ -94,10 +107,11 @@ def _products_are_faster(q: Tensor) -> bool:
     return q.dtype == torch.bfloat16 and q.device.type == "cpu" and torch.is_grad_enabled()
 
 
-def _attention_by_products(q: Tensor, k: Tensor, v: Tensor, bias: Float[Tensor, "t s"]) -> Tensor:
+def _attention_by_products(q: Tensor, k: Tensor, v: Tensor, bias: Float[Tensor, "*b t s"]) -> Tensor:
     scale, sharing = q.shape[-1] ** -0.5, q.shape[1] // k.shape[1]
+    bias = bias.repeat(sharing, 1) if bias.ndim == 2 else bias.repeat_interleave(k.shape[1], 0).repeat(1, sharing, 1)
     queries = q.reshape(-1, sharing * q.shape[2], q.shape[3])  # of all heads that share keys, one after the other
-    scores = torch.baddbmm(bias.repeat(sharing, 1), queries, k.flatten(0, 1).transpose(1, 2), alpha=scale)
+    scores = torch.baddbmm(bias, queries, k.flatten(0, 1).transpose(1, 2), alpha=scale)
     return torch.bmm(scores.softmax(dim=-1), v.flatten(0, 1)).view_as(q)
 
 

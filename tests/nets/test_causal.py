@@ -1,0 +1,22 @@
+"""Causal transformers: documents within one window."""
+
+import torch
+
+from genwright.nets.causal import CausalTokens
+from genwright.nets.transformer import Architecture
+from genwright.spaces import Tokens
+
+SHAPE = Architecture(width=32, depth=2, heads=2, kv_heads=1)
+
+
+def test_documents_in_one_window_are_scored_apart():
+    torch.manual_seed(0)
+    net = CausalTokens(Tokens(9, vocabulary=5, end=4, documents=True), None, shape=SHAPE, tied=False)
+    for weight in net.parameters():
+        torch.nn.init.normal_(weight, std=0.3)
+    alone = CausalTokens(Tokens(3, vocabulary=5, end=4), None, shape=SHAPE, tied=False)
+    alone.load_state_dict(net.state_dict())
+    window, second = torch.tensor([[4, 0, 1, 2, 4, 3, 3, 4, 4]]), torch.tensor([[3, 3, 4]])
+    found = net.token_log_prob(window, None)[0]
+    torch.testing.assert_close(found[5:8], alone.token_log_prob(second, None)[0])
+    assert found[0] == 0 and found[8] == 0 and (found[1:8] < 0).all()
