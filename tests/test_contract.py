@@ -14,8 +14,11 @@ from genwright.errors import UnsupportedError
 from genwright.families import FAMILIES
 from genwright.families.capabilities import check, models, suitable
 from genwright.families.family import DEFAULT, Density, GradientFamily, Work
+from genwright.families.flow import FlowMatching
 from genwright.families.recipe import recipe_from_json, recipe_to_json
 from genwright.families.sampling import Sampling
+from genwright.families.two_stage import TwoStage
+from genwright.families.vae import VAE
 from genwright.maths.divergences import energy_score
 from genwright.randomness import seeded
 from genwright.spaces import Columns, Conditions, Continuous, Discrete, Encoded, Given, Reals, Space, Tokens
@@ -87,6 +90,9 @@ SMALL = {"width": 16, "depth": 1, "heads": 2}
 
 def family_for(name: str, kind: str):
     """The family as it sizes itself, but with a small network for images and sequences."""
+    if name == "two stage":
+        small = {"width": 16 if kind == "vectors" else 8, "batch": 16 if kind in GRIDS else None}
+        return TwoStage(first=VAE(grid=None if kind == "vectors" else 4, **small), second=FlowMatching(**small))
     options = {field.name for field in fields(FAMILIES[name])} if kind in LONG else set()
     small = SMALL | ({"width": 8, "batch": 16} if kind in GRIDS else {})
     return FAMILIES[name](**{option: size for option, size in small.items() if option in options})

@@ -9,7 +9,7 @@ import torch
 from genwright.errors import UnsupportedError
 from genwright.families import FAMILIES
 from genwright.families.capabilities import check, models
-from genwright.families.family import Work
+from genwright.families.family import GradientFamily, Work
 from genwright.randomness import seeded
 from genwright.spaces import Encoded, Given, Reals
 from genwright.train.fit import fit_family
@@ -17,7 +17,7 @@ from genwright.train.step import evaluate
 
 SOUND = Reals((2, 12), levels=256, axes=("channel", "time"), lengths=(3, 5, 12))
 SERIES = Reals((12, 2), axes=("time", "feature"), lengths=(3, 5, 12))
-TAKE = [name for name in FAMILIES if models(FAMILIES[name](), SOUND)]
+TAKE = [n for n in FAMILIES if models(FAMILIES[n](), SOUND) and issubclass(FAMILIES[n], GradientFamily)]
 
 
 def rows(space, n=60):

@@ -34,6 +34,7 @@ if TYPE_CHECKING:
     from genwright.families.mixture import Mixture
     from genwright.families.sampling import Sampling
     from genwright.families.tree import TreeMixture
+    from genwright.families.two_stage import TwoStage
     from genwright.families.vae import VAE
     from genwright.metrics.comparison import compare
     from genwright.metrics.evaluate import evaluate
@@ -75,6 +76,7 @@ _HOMES = {
     "GAN": "genwright.families.gan",
     "FlowMatching": "genwright.families.flow",
     "Diffusion": "genwright.families.diffusion",
+    "TwoStage": "genwright.families.two_stage",
     "MaskedDiffusion": "genwright.families.masked_diffusion",
     "Autoregressive": "genwright.families.autoregressive",
     "Privacy": "genwright.privacy.settings",
@@ -116,6 +118,7 @@ __all__ = [
     "StorageError",
     "TrainingError",
     "TreeMixture",
+    "TwoStage",
     "UnsupportedError",
     "__version__",
     "compare",

@@ -104,6 +104,8 @@ def _typed(value: Any, kind: Any, where: str) -> Any:
             return _refuse(value, "an object", where)
         return {name: _typed(each, inner[1], f"{where}, {name}") for name, each in value.items()} if inner else value
     if dataclasses.is_dataclass(kind):
+        if isinstance(value, cast(type, kind)):
+            return value  # made already
         return made(cast(Any, kind), value, where=where)
     if origin is Callable or kind is Callable:
         return value if callable(value) else _refuse(value, "a function", where)

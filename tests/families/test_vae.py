@@ -166,4 +166,4 @@ def test_a_recipe_is_checked_and_sized():
         VAE(kl_weight=-1.0)
     sized = VAE(latent=5).sized(Reals((1, 8, 8), 17), Work(rows=20, minutes=1.0))
     assert sized.latent == 5 and sized.batch == 20
-    assert [name for name, value in vars(sized).items() if value is None] == ["net"]
+    assert [name for name, value in vars(sized).items() if value is None] == ["net", "grid"]

@@ -15,6 +15,7 @@ _HOMES = {
     "gan": ("gan", "GAN"),
     "flow": ("flow", "FlowMatching"),
     "diffusion": ("diffusion", "Diffusion"),
+    "two stage": ("two_stage", "TwoStage"),
     "masked diffusion": ("masked_diffusion", "MaskedDiffusion"),
     "autoregressive": ("autoregressive", "Autoregressive"),
 }

@@ -30,6 +30,7 @@ LATER: dict[str, dict[str, Any]] = {  # fields that recipes have not held from t
         "qk_norm": True,
         "tied": False,
     },
+    "vae": {"grid": None},
 }
 FUNCTION_HOMES = ("genwright.maths.", "genwright.nets.", "genwright.families.")
 
@@ -104,6 +105,8 @@ def sampling_from_json(told: dict[str, Any], *, known: Collection[str], where: s
 
 
 def _to_json(value: Any) -> Any:
+    if isinstance(value, Family):
+        return recipe_to_json(value)
     if callable(value):
         named = value if hasattr(value, "__qualname__") else type(value)
         return {"function": f"{named.__module__}.{named.__qualname__}"}
@@ -117,6 +120,8 @@ def _from_json(value: Any, default: Any, where: str) -> Any:
     """A value of a recipe; a function must be called as the `default` is."""
     if not isinstance(value, dict):
         return value
+    if "family" in value:
+        return recipe_from_json(value, where=where)
     if "tuple" in value:
         return tuple(_from_json(each, None, where) for each in entry(value, "tuple", tuple, where=where))
     named = entry(value, "function", str, where=where)

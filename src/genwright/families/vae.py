@@ -29,13 +29,14 @@ from genwright.families.sampling import MAX_STEPS, Sampling
 from genwright.maths.divergences import gaussian_kl
 from genwright.maths.observations import draw, gaussian, log_likelihood, most_likely, parameters
 from genwright.maths.optimizers import adamw
-from genwright.nets.coder import Decoder, Encoder, as_reals, real_space
+from genwright.nets.coder import Decoder, Encoder, as_reals, latent_space, real_space
 from genwright.nets.default import is_grid, require_nets
-from genwright.nets.mixture_prior import MixturePrior
+from genwright.nets.mixture_prior import MixturePrior, NormalPrior
 from genwright.spaces import Columns, Conditions, Given, Reals, Space
 
 CHUNK = 512  # records decoded at once, which bounds memory
 CANDIDATES = 64  # prior draws weighed for each partly given record
+GRID_LATENTS = 4  # numbers at each place of a grid of latents
 CORRECTIONS = 10  # Metropolis steps that follow
 MIN_POSTERIOR_LOG_SCALE = -7.0
 
@@ -52,16 +53,19 @@ class VariationalNet(nn.Module):
         width: int,
         depth: int,
         components: int,
+        grid: int | None = None,
     ) -> None:
         super().__init__()
         self.space = space
-        self.encoder = Encoder(real_space(space), 2 * latent, conditions=conditions, width=width, depth=depth)
+        ways: dict[str, Any] = {"conditions": conditions, "width": width, "depth": depth, "grid": grid}
+        self.encoder = Encoder(real_space(space), 2 * latent, **ways)
         size = parameters(space)
         decoded, copies = (space, size // space.size) if isinstance(space, Reals) else (Reals((size,)), 1)
-        self.decoder = Decoder(latent, decoded, copies=copies, conditions=conditions, width=width, depth=depth)
+        self.decoder = Decoder(latent, decoded, copies=copies, **ways)
         self.conditions = conditions
         columns = None if conditions is None or not conditions.columns.columns else conditions.columns
-        self.prior = MixturePrior(latent, columns, components=components)
+        size = latent_space(space, latent, grid).size
+        self.prior = MixturePrior(size, columns, components=components) if components else NormalPrior(size)
 
     def posterior(self, x: Tensor, context: Tensor | None) -> tuple[Float[Tensor, "n z"], Float[Tensor, "n z"]]:
         """Mean and log-scale of q(z | x, c)."""
@@ -81,9 +85,11 @@ class VariationalNet(nn.Module):
 class VAE(GradientFamily, Encodes, LearnsPrior):
     """Variational autoencoder (Kingma & Welling 2014, arXiv:1312.6114) with a Gaussian-mixture prior fitted afterwards.
 
-    `latent` is the size of z, `width` and `depth` those of encoder and decoder. `free_nats` is the KL divergence that
-    each latent coordinate may have at no cost, which keeps it from being ignored (Kingma et al. 2016, arXiv:1606.04934,
-    appendix C.8); `kl_weight` is β of Higgins et al. 2017. `importance_samples` sharpens the bound of `log_prob`.
+    `latent` is the size of z, `width` and `depth` those of encoder and decoder. With a `grid`, z is `latent` numbers at
+    each place of a grid with no side longer than that, for a model of its own, see `TwoStage`: then the prior stays
+    N(0, I), as with `prior_components=0`. `free_nats` is the KL divergence that each latent coordinate may have at no
+    cost, which keeps it from being ignored (Kingma et al. 2016, arXiv:1606.04934, appendix C.8); `kl_weight` is β of
+    Higgins et al. 2017. `importance_samples` sharpens the bound of `log_prob`.
     A `net` of one's own is a `VariationalNet`, whose encoder, decoder and prior may be others of the same methods.
     The temperature of samples scales their observation noise: 1 draws from p(x | z), 0 takes its most likely value,
     which is usual for images.
@@ -96,6 +102,7 @@ class VAE(GradientFamily, Encodes, LearnsPrior):
     latent: int | None = None
     width: int | None = None
     depth: int | None = None
+    grid: int | None = None
     prior_components: int | None = None
     kl_weight: float = 1.0
     free_nats: float = 0.02
@@ -103,7 +110,7 @@ class VAE(GradientFamily, Encodes, LearnsPrior):
     learning_rate: float = 2e-3
 
     def __post_init__(self) -> None:
-        for name in ("batch", "latent", "width", "depth", "prior_components", "importance_samples", "learning_rate"):
+        for name in ("batch", "latent", "width", "depth", "grid", "importance_samples", "learning_rate"):
             value = getattr(self, name)
             if value is not None and value <= 0:
                 raise ArgumentError(
@@ -112,7 +119,7 @@ class VAE(GradientFamily, Encodes, LearnsPrior):
         if self.importance_samples > MAX_STEPS:
             what = f"{self.importance_samples} importance_samples are too many"
             raise ArgumentError(what, where="VAE", hint=f"at most {MAX_STEPS:,}; 16 is usual")
-        for name in ("kl_weight", "free_nats"):
+        for name in ("kl_weight", "free_nats", "prior_components"):
             value = getattr(self, name)
             if value is not None and value < 0:
                 raise ArgumentError(f"{name} must not be negative, not {value}", where="VAE", hint="0 turns it off")
@@ -121,6 +128,8 @@ class VAE(GradientFamily, Encodes, LearnsPrior):
         if not isinstance(space, Reals | Columns):
             raise refused(self, "sequences of tokens")
         require_nets(space)
+        if self.grid is not None and not is_grid(space):
+            raise refused(self, "rows and vectors by latents on a grid")
         return Capabilities(
             density=Density.BOUND,
             given=Partial.ANY,
@@ -134,15 +143,15 @@ class VAE(GradientFamily, Encodes, LearnsPrior):
         return replace(
             self,
             batch=self.batch or min(64 if grid else 256, work.rows),
-            latent=self.latent or _latent_size(space),
+            latent=self.latent or (GRID_LATENTS if self.grid else _latent_size(space)),
             width=self.width or (16 if grid else 256),
             depth=self.depth or (1 if grid else 2),
-            prior_components=self.prior_components or 32,
+            prior_components=(0 if self.grid else 32) if self.prior_components is None else self.prior_components,
         )
 
     def build(self, space: Space, conditions: Conditions | None) -> VariationalNet:
         assert isinstance(space, Reals | Columns) and self.latent and self.width and self.depth
-        assert self.prior_components, "sized() comes first"
+        assert self.prior_components is not None, "sized() comes first"
         return VariationalNet(
             space,
             conditions,
@@ -150,6 +159,7 @@ class VAE(GradientFamily, Encodes, LearnsPrior):
             width=self.width,
             depth=self.depth,
             components=self.prior_components,
+            grid=self.grid,
         )
 
     def level_biases(self, net: Any) -> tuple[Float[Tensor, "levels"], ...]:
@@ -199,19 +209,36 @@ class VAE(GradientFamily, Encodes, LearnsPrior):
         Given parts are kept as they are. Without them the draws are independent; with them they are approximate,
         by importance resampling and Metropolis-within-Gibbs (see `latent_given`).
         """
-        usual = 0.0 if is_grid(net.space) else 1.0
-        temperature, parts = usual if how.temperature is None else how.temperature, []
+        parts = []
         for rows in torch.arange(n).split(CHUNK):
             here = given.rows(slice(int(rows[0]), int(rows[-1]) + 1))
             if here.x is None:
                 z = net.prior.sample(len(rows), net.columns_of(here.context), rng)
             else:
                 z = latent_given(net, here.x, here.context, rng)
-            x = draw(net.space, net.observation(z, here.context), rng, temperature=temperature)
-            x = x if here.x is None else _fill(net.space, here.x, x)
-            beyond = net.space.drawn_beyond(len(x), here, rng) if isinstance(net.space, Reals) else None
-            parts.append(x if beyond is None else x.masked_fill(beyond, torch.nan))
+            parts.append(self.draw_at(net, z, given=here, how=how, rng=rng))
         return torch.cat(parts) if parts else torch.empty(0, *net.space.shape)
+
+    @torch.no_grad()
+    def draw_at(
+        self, net: Any, z: Float[Tensor, "n z"], *, given: Given = ANYTHING, how: Sampling, rng: torch.Generator
+    ) -> Tensor:
+        """One record for each latent, from p(x | z) where it is not given."""
+        usual = 0.0 if is_grid(net.space) else 1.0
+        temperature = usual if how.temperature is None else how.temperature
+        x = draw(net.space, net.observation(z, given.context), rng, temperature=temperature)
+        x = x if given.x is None else _fill(net.space, given.x, x)
+        beyond = net.space.drawn_beyond(len(x), given, rng) if isinstance(net.space, Reals) else None
+        return x if beyond is None else x.masked_fill(beyond, torch.nan)
+
+    @torch.no_grad()
+    def draw_latents(self, net: Any, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, "n z"]:
+        """One draw of q(z | x, c) for each record."""
+        latents = []
+        for rows in torch.arange(len(x), device=x.device).split(CHUNK):
+            mean, log_scale = net.posterior(x[rows], None if context is None else context[rows])
+            latents.append(mean + log_scale.exp() * _normal(mean, rng))
+        return torch.cat(latents)
 
     @torch.no_grad()
     def draw_latent(self, net: Any, n: int, rng: torch.Generator) -> Float[Tensor, "n z"]:
@@ -232,11 +259,7 @@ class VAE(GradientFamily, Encodes, LearnsPrior):
         The latents of real records never fill N(0, I) exactly; samples from where they are look like records
         (Ghosh et al. 2020, arXiv:1903.12436, section 4).
         """
-        latents = []
-        for rows in torch.arange(len(x), device=x.device).split(CHUNK):
-            mean, log_scale = net.posterior(x[rows], None if context is None else context[rows])
-            latents.append(mean + log_scale.exp() * _normal(mean, rng))
-        net.prior.fit(torch.cat(latents), net.columns_of(context), rng)
+        net.prior.fit(self.draw_latents(net, x, context, rng), net.columns_of(context), rng)
 
     def _bound(
         self, net: Any, x: Tensor, context: Tensor | None, rng: torch.Generator

@@ -29,14 +29,14 @@ def patch_size(*sides: int) -> Size:
     return tuple(1 << (-(-side // FINEST) - 1).bit_length() for side in sides)
 
 
-def pyramid(*sides: int) -> list[Size]:
-    """The sizes of the grids, finest first.
+def pyramid(*sides: int, coarsest: int = COARSEST) -> list[Size]:
+    """The sizes of the grids, finest first; no side of the last is longer than `coarsest`.
 
-    >>> pyramid(28, 28), pyramid(24)
-    ([(14, 14), (7, 7), (4, 4)], [(12,), (6,), (3,)])
+    >>> pyramid(28, 28), pyramid(24), pyramid(64, 64, coarsest=8)
+    ([(14, 14), (7, 7), (4, 4)], [(12,), (6,), (3,)], [(16, 16), (8, 8)])
     """
     sizes = [tuple(-(-side // patch) for side, patch in zip(sides, patch_size(*sides), strict=True))]
-    while max(sizes[-1]) > COARSEST:
+    while max(sizes[-1]) > coarsest:
         sizes.append(tuple(-(-side // 2) for side in sizes[-1]))
     return sizes
 
@@ -82,12 +82,17 @@ def cropped(x: Float[Tensor, "n c *g"], sides: Size) -> Float[Tensor, "n c *s"]:
 
 
 class ConvEncoder(nn.Module):
-    """Arrays of `space` to vectors; `condition` numbers steer every residual block."""
+    """Arrays of `space` to vectors; `condition` numbers steer every residual block.
 
-    def __init__(self, space: Reals, outputs: int, *, width: int, depth: int, condition: int) -> None:
+    With a `grid`, the vectors are grids without sides longer than that, of `outputs` numbers at each place.
+    """
+
+    def __init__(
+        self, space: Reals, outputs: int, *, width: int, depth: int, condition: int, grid: int | None = None
+    ) -> None:
         super().__init__()
-        self.space, sides = space, space.sides
-        sizes, patch, conv = pyramid(*sides), patch_size(*sides), CONVOLUTIONS[len(sides)]
+        self.space, self.grid, sides = space, grid, space.sides
+        sizes, patch, conv = pyramid(*sides, coarsest=grid or COARSEST), patch_size(*sides), CONVOLUTIONS[len(sides)]
         self.patch = patch
         # single places see their neighbours, larger patches do not overlap
         kernel, padding = (patch, 0) if max(patch) > 1 else (3, 1)
@@ -99,7 +104,8 @@ class ConvEncoder(nn.Module):
                 self.downs.append(conv(channels, WIDEST * width, 3, stride=2, padding=1))
                 channels = WIDEST * width
             self.grids.append(nn.ModuleList(_Block(channels, condition, len(sides)) for _ in range(depth)))
-        self.last = nn.Linear(channels * int(torch.Size(sizes[-1]).numel()), outputs)
+        whole = channels * int(torch.Size(sizes[-1]).numel())
+        self.last = nn.Linear(whole, outputs) if grid is None else conv(channels, outputs, 1)
 
     def forward(self, x: Float[Tensor, "n *s"], condition: Float[Tensor, "n v"]) -> Float[Tensor, "n outputs"]:
         h = self.patches(channels_last(padded(self.space.as_grid(x), self.patch)))
@@ -108,31 +114,53 @@ class ConvEncoder(nn.Module):
                 h = self.downs[i - 1](h)
             for block in blocks.children():
                 h = block(h, condition)
-        return self.last(F.silu(h).flatten(1))
+        return self.last(F.silu(h).flatten(1)) if self.grid is None else self.last(F.silu(h)).flatten(1)
 
 
 class ConvDecoder(nn.Module):
-    """Vectors to `copies` arrays of `space`, one after the other; the vector starts and steers every residual block."""
+    """Vectors to `copies` arrays of `space`, one after the other; the vector starts and steers every residual block.
 
-    def __init__(self, inputs: int, space: Reals, *, copies: int, width: int, depth: int) -> None:
+    With a `grid`, the vectors are grids as `ConvEncoder` makes them, of all `inputs` but the last `condition` at each
+    place; these come once, after all places, and alone steer the blocks.
+    """
+
+    def __init__(
+        self,
+        inputs: int,
+        space: Reals,
+        *,
+        copies: int,
+        width: int,
+        depth: int,
+        grid: int | None = None,
+        condition: int = 0,
+    ) -> None:
         super().__init__()
-        self.space, self.copies = space, copies
-        self.sizes, self.patch = pyramid(*space.sides)[::-1], patch_size(*space.sides)
+        self.space, self.copies, self.grid = space, copies, grid
+        self.sizes, self.patch = pyramid(*space.sides, coarsest=grid or COARSEST)[::-1], patch_size(*space.sides)
         dims, conv = len(self.patch), CONVOLUTIONS[len(self.patch)]
         channels = WIDEST * width if len(self.sizes) > 1 else width
-        self.first = nn.Linear(inputs, channels * int(torch.Size(self.sizes[0]).numel()))
+        self.places = int(torch.Size(self.sizes[0]).numel())
+        steering, start = (inputs, inputs) if grid is None else (condition, inputs - condition)
+        self.first = nn.Linear(start, channels * self.places) if grid is None else conv(start, channels, 3, padding=1)
+        self.condition = condition
         self.grids, self.ups = nn.ModuleList(), nn.ModuleList()
         for i in range(len(self.sizes)):
             if i:
                 finer = width if i == len(self.sizes) - 1 else WIDEST * width
                 self.ups.append(conv(channels, finer, 1))
                 channels = finer
-            self.grids.append(nn.ModuleList(_Block(channels, inputs, dims) for _ in range(depth)))
+            self.grids.append(nn.ModuleList(_Block(channels, steering, dims) for _ in range(depth)))
         outputs = copies * space.channels * int(torch.Size(self.patch).numel())
         self.last = conv(channels, outputs, 3, padding=1)
 
     def forward(self, vector: Float[Tensor, "n inputs"]) -> Float[Tensor, "n k *s"]:
-        h = channels_last(self.first(vector).unflatten(1, (-1, *self.sizes[0])))
+        if self.grid is None:
+            h = self.first(vector).unflatten(1, (-1, *self.sizes[0]))
+        else:
+            z, vector = vector.tensor_split([vector.shape[1] - self.condition], dim=1)
+            h = self.first(z.unflatten(1, (-1, *self.sizes[0])))
+        h = channels_last(h)
         for i, blocks in enumerate(self.grids):
             if i:
                 h = F.interpolate(self.ups[i - 1](h), size=self.sizes[i], mode="nearest")

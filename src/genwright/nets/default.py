@@ -3,6 +3,8 @@
 To give arrays of new axes a net, name the axes in `SIDES`, or add a line to the functions below; no family changes.
 """
 
+from typing import Any
+
 from genwright.errors import UnsupportedError
 from genwright.nets.any_order import AnyOrderColumns
 from genwright.nets.causal import CausalPixels, CausalTokens
@@ -39,17 +41,22 @@ def require_nets(*spaces: Space) -> None:
             raise UnsupportedError(f"there are no nets for arrays of the axes {', '.join(space.axes)}", hint=hint)
 
 
-def encoder_body(space: Reals, outputs: int, *, width: int, depth: int, condition: int) -> MLP | ConvEncoder:
-    """Arrays, beside `condition` numbers, to `outputs` numbers."""
+def encoder_body(
+    space: Reals, outputs: int, *, width: int, depth: int, condition: int, grid: int | None = None
+) -> MLP | ConvEncoder:
+    """Arrays, beside `condition` numbers, to `outputs` numbers, or so many at each place of a small grid."""
     if is_grid(space):
-        return ConvEncoder(space, outputs, width=width, depth=depth, condition=condition)
+        return ConvEncoder(space, outputs, width=width, depth=depth, condition=condition, grid=grid)
     return MLP(space.size + condition, outputs, width=width, depth=depth)
 
 
-def decoder_body(inputs: int, space: Reals, *, copies: int, width: int, depth: int) -> MLP | ConvDecoder:
-    """`inputs` numbers to arrays, as many as `copies` of them at once."""
+def decoder_body(
+    inputs: int, space: Reals, *, copies: int, width: int, depth: int, condition: int = 0, grid: int | None = None
+) -> MLP | ConvDecoder:
+    """`inputs` numbers, `condition` of them of the context, to arrays, as many as `copies` of them at once."""
     if is_grid(space):
-        return ConvDecoder(inputs, space, copies=copies, width=width, depth=depth)
+        ways: dict[str, Any] = {"copies": copies, "width": width, "depth": depth, "condition": condition, "grid": grid}
+        return ConvDecoder(inputs, space, **ways)
     return MLP(inputs, copies * space.size, width=width, depth=depth)
 
 

@@ -111,3 +111,22 @@ class MixturePrior(nn.Module):
             return self.log_weights.new_zeros(1, 1)
         rows = [log_likelihood(self.context, p.expand(len(context), -1), context) for p in self.context_params]
         return torch.stack(rows, dim=1)
+
+
+class NormalPrior(nn.Module):
+    """N(0, I) whatever the context: what training begins with, of latents that are not sampled from their prior."""
+
+    def __init__(self, latent: int) -> None:
+        super().__init__()
+        self.latent = latent
+
+    def log_prob(self, z: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None) -> Float[Tensor, "n"]:
+        """log p(z) in nats."""
+        return -0.5 * (z.square().sum(1) + z.shape[1] * math.log(2 * math.pi))
+
+    def sample(self, n: int, context: Float[Tensor, "n c"] | None, rng: torch.Generator) -> Float[Tensor, "n d"]:
+        """n draws from p(z)."""
+        return torch.randn(n, self.latent, generator=rng, device=rng.device)
+
+    def fit(self, z: Float[Tensor, "n d"], context: Float[Tensor, "n c"] | None, rng: torch.Generator) -> None:
+        """It stays as it is."""

@@ -1,7 +1,9 @@
 """From a recipe and encoded data to a trained net: closed-form families by their own algorithm, others by the loop."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import torch
@@ -9,6 +11,7 @@ from torch import nn
 
 from genwright.families.capabilities import check
 from genwright.families.family import ClosedFormFamily, Family, GradientFamily, LearnsPrior, Work, untrained
+from genwright.families.two_stage import TwoStage, TwoStageNet
 from genwright.randomness import seeded
 from genwright.spaces import Columns, Conditions, Encoded, Space
 from genwright.train.loop import Job, train
@@ -53,8 +56,7 @@ def fit_family(
     start: Start | None = None,
     listener: Listener = silent,
 ) -> Fitted:
-    """Size, build and train `family`, from `start` on. `started` is when the clock of `work.minutes` began
-    (`time.monotonic`).
+    """Size, build and train `family`, from `start` on; the clock of `work.minutes` began at `started`, by monotonic.
 
     What is done is kept under the name `stage` in `stages`; the record tells the seconds of all processes together.
     """
@@ -67,14 +69,18 @@ def fit_family(
     rows, held_out = train_rows.to(device), valid_rows.to(device)
 
     def trained() -> Kept:
-        if isinstance(family, ClosedFormFamily):
+        if isinstance(family, TwoStage):
+            part = partial(fit_family, seed=seed, device=device, stages=stages, listener=listener)
+            ways: dict[str, Any] = {"seed": seed, "started": started, "fit": part}
+            record = _fit_two_stages(family, net, (rows, held_out), conditions, work, **ways)
+        elif isinstance(family, ClosedFormFamily):
             stages.check_room(net, copies=CLOSED_FORM_COPIES)
             record = _fit_closed_form(family, net, rows, held_out, _less(work, started), seed, listener)
         else:
             assert isinstance(family, GradientFamily)
-            clock = clock_for(work, started=started)
-            ways: dict[str, Any] = {"seed": seed, "stages": stages, "listener": listener, "start": start}
-            job = Job(family=family, space=space, train=rows, valid=held_out, clock=clock, **ways)
+            ways = {"seed": seed, "stages": stages, "listener": listener, "start": start}
+            ways["clock"] = clock_for(work, started=started)
+            job = Job(family=family, space=space, train=rows, valid=held_out, **ways)
             record = _fit_by_steps(net, job, seconds=60 * (work.minutes or 0))
         seconds = time.monotonic() - started + record.pop("seconds_before", 0.0)
         return net.state_dict(), record | {"seconds": round(seconds, 2)}
@@ -128,6 +134,36 @@ def _fit_by_steps(net: nn.Module, job: Job, *, seconds: float) -> dict[str, Any]
         assert isinstance(job.space, Columns)
         match_shares(family, net, space=job.space, rows=job.train, clock=job.clock, seed=job.seed)
     return record | {"estimated_memory_mb": round(memory)}
+
+
+def _fit_two_stages(
+    family: TwoStage,
+    net: nn.Module,
+    data: tuple[Encoded, Encoded],
+    conditions: Conditions | None,
+    work: Work,
+    *,
+    seed: int,
+    started: float,
+    fit: Callable[..., Fitted],
+) -> dict[str, Any]:
+    """Train the first stage, then the second on what the first makes of the rows, until the clock of both runs out."""
+    assert isinstance(net, TwoStageNet) and family.first and family.second
+    before, after = family.work(work)
+    alone = [replace(rows, context=None) for rows in data]
+    first = fit(family.first, net.space, None, *alone, work=before, started=started, stage="first")
+    net.first.load_state_dict(first.net.state_dict())
+    began = min(started, time.monotonic() - first.record["seconds"])  # where an earlier process trained it
+    device = data[0].x.device
+    rng = torch.Generator(device).manual_seed(seed)
+    latents = [family.compressed(net, rows, rng) for rows in data]
+    net.fit_scale(latents[0].x)
+    latents = [replace(rows, x=net.standard(rows.x.flatten(1))) for rows in latents]
+    rest = after if work.minutes is None else replace(after, minutes=work.minutes)  # of the same clock
+    second = fit(family.second, net.latents, conditions, *latents, work=rest, started=began, stage="second")
+    net.second.load_state_dict(second.net.state_dict())
+    earlier = second.record["seconds"] - (time.monotonic() - started)
+    return second.record | {"first": first.record, "seconds_before": max(0.0, earlier)}
 
 
 def _fit_closed_form(
