@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from genwright.families.gan import GAN
     from genwright.families.masked_diffusion import MaskedDiffusion
     from genwright.families.mixture import Mixture
+    from genwright.families.ngram import NGram
     from genwright.families.sampling import Sampling
     from genwright.families.tree import TreeMixture
     from genwright.families.two_stage import TwoStage
@@ -78,6 +79,7 @@ _HOMES = {
     "Diffusion": "genwright.families.diffusion",
     "TwoStage": "genwright.families.two_stage",
     "MaskedDiffusion": "genwright.families.masked_diffusion",
+    "NGram": "genwright.families.ngram",
     "Autoregressive": "genwright.families.autoregressive",
     "Privacy": "genwright.privacy.settings",
     "Database": "genwright.relational.database",
@@ -108,6 +110,7 @@ __all__ = [
     "MaskedDiffusion",
     "MissingDependencyError",
     "Mixture",
+    "NGram",
     "OneOf",
     "Privacy",
     "Regressor",

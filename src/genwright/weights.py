@@ -1,5 +1,6 @@
 """Nets filled with weights that were read: nothing is built that is larger than the weights it is for."""
 
+import abc
 import math
 import re
 from collections.abc import Callable, Iterator, Mapping
@@ -43,6 +44,29 @@ class Bounds(TorchDispatchMode):
         if self.bytes < 0 or self.calls < 0:
             raise TooLargeError
         return func(*args, **(kwargs or {}))
+
+
+class Grows(nn.Module, abc.ABC):
+    """A net whose tensors are as long as what it was fitted to says; they take the shape of those that are loaded."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.register_load_state_dict_pre_hook(_grow)
+        self.register_load_state_dict_post_hook(lambda net, _: net.grown())
+
+    @abc.abstractmethod
+    def check(self, weights: Mapping[str, Tensor]) -> None:
+        """ValueError where tensors of the right names and types are not those of such a net."""
+
+    @abc.abstractmethod
+    def grown(self) -> None:
+        """Called once other tensors have been loaded."""
+
+
+def _grow(net: nn.Module, weights: Mapping[str, Tensor], prefix: str, *_: Any) -> None:
+    for name, own in net.state_dict().items():
+        if (new := weights.get(prefix + name)) is not None and new.shape != own.shape:
+            getattr(net, name).data = own.new_empty(new.shape)
 
 
 def _numbers(func: Any, args: Any) -> int:
@@ -96,8 +120,14 @@ def fill(net: nn.Module, weights: Mapping[str, Tensor], *, where: str) -> None:
     if different := own.keys() ^ weights.keys():
         raise misfit(f"{min(different)!r:.60} is there once only", where)
     for name, tensor in weights.items():
-        if tensor.shape != own[name].shape or tensor.dtype != own[name].dtype:
+        like = tensor.dim() == own[name].dim() if isinstance(net, Grows) else tensor.shape == own[name].shape
+        if not like or tensor.dtype != own[name].dtype:
             raise misfit(f"{name!r} has another shape or type", where)
+    if isinstance(net, Grows):
+        try:
+            net.check(weights)
+        except ValueError as error:
+            raise misfit(str(error), where) from None
     net.load_state_dict(weights)
 
 

@@ -102,7 +102,7 @@ def test_a_run_is_recognised_by_another_process(tmp_path):
 def test_suitable_families_are_those_that_model_the_space():
     rows, text = (suitable(expected_space(gw.read(name))) for name in ("wine", "python-stdlib"))
     assert {family.name for family in rows} >= {"mixture", "vae", "gan", "flow", "autoregressive"}
-    assert {family.name for family in text} == {"autoregressive", "masked diffusion"}
+    assert {family.name for family in text} == {"autoregressive", "masked diffusion", "n-gram"}
 
 
 def test_the_best_value_wins_unless_the_score_cannot_tell():

@@ -17,6 +17,7 @@ _HOMES = {
     "diffusion": ("diffusion", "Diffusion"),
     "two stage": ("two_stage", "TwoStage"),
     "masked diffusion": ("masked_diffusion", "MaskedDiffusion"),
+    "n-gram": ("ngram", "NGram"),
     "autoregressive": ("autoregressive", "Autoregressive"),
 }
 
