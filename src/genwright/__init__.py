@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from genwright.metrics.evaluate import evaluate
     from genwright.model.fit import fit
     from genwright.model.generator import Generator
+    from genwright.model.reproduce import reproduce
     from genwright.model.saving import load
     from genwright.privacy.settings import Privacy
     from genwright.relational.database import Database
@@ -58,6 +59,7 @@ _HOMES = {
     "Dataset": "genwright.data.dataset",
     "fit": "genwright.model.fit",
     "load": "genwright.model.saving",
+    "reproduce": "genwright.model.reproduce",
     "Generator": "genwright.model.generator",
     "Sampling": "genwright.families.sampling",
     "Derived": "genwright.codecs.others",
@@ -132,6 +134,7 @@ __all__ = [
     "load_database",
     "read",
     "read_database",
+    "reproduce",
     "run",
     "write",
     "write_database",

@@ -58,7 +58,12 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, value: Any) -> None:
     """Write JSON atomically, one key per line, keys in the order given."""
-    write_text(path, json.dumps(value, indent=1, ensure_ascii=False, allow_nan=True) + "\n")
+    write_text(path, json_text(value))
+
+
+def json_text(value: Any) -> str:
+    """JSON as it is written: one key per line, keys in the order given."""
+    return json.dumps(value, indent=1, ensure_ascii=False, allow_nan=True) + "\n"
 
 
 def read_json(path: Path) -> Any:

@@ -30,6 +30,7 @@ from genwright.app.options import (
     size_of,
     told_privacy,
 )
+from genwright.app.origins import reproduce
 from genwright.app.output import check_output, print_dataset, print_json
 from genwright.app.progress import shown
 from genwright.app.rating import rate
@@ -219,6 +220,7 @@ def fit(
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same records.")
 @click.option("--given", multiple=True, metavar="K=V", help="A condition on a field, or a prompt. Repeatable.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@click.option("--origin", metavar="FILE", help="Also write which draw of which model these are, for reproduce.")
 @drawing
 @answering
 def sample(
@@ -230,13 +232,14 @@ def sample(
     seed: int,
     given: tuple[str, ...],
     device: str,
+    origin: str | None,
     as_json: bool,
     **how: Any,
 ) -> None:
     """Draw records from the generator saved in DIR.
 
     \b
-    genwright sample runs/patients -n 1000 --out fake.csv --given sex=F
+    genwright sample runs/patients -n 1000 --out fake.csv --given sex=F --origin fake.origin.json
     genwright sample runs/patients -n 1000 --given age=30..40 --given "country in {DE,FR}" --given note=missing
     genwright sample runs/adults -n 1000 --given "income: >50K=.5, <=50K=.5"
     genwright sample runs/digits -n 100 --out fake/ --given label=7
@@ -249,14 +252,16 @@ def sample(
     from genwright.data.sql import without_password
     from genwright.data.write import held_at, write
     from genwright.model.saving import load
+    from genwright.storage import write_json
 
     with shown() as listener:
         generator = load(folder, device=device)
         check_output(out, generator)
-        fake = generator.sample(
-            n, given=parse_given(given, generator), how=read_sampling(how), seed=seed, listener=listener
-        )
+        known = parse_given(given, generator)
+        fake = generator.sample(n, given=known, how=read_sampling(how), seed=seed, listener=listener)
     _tell_notes(fake.notes)
+    if origin is not None and fake.origin is not None:
+        write_json(Path(origin), fake.origin.to_json())
     facts = {"n": len(fake), "seed": seed, "given": list(given)}
     if out is None:
         print_dataset(fake, facts=facts if as_json else None)
@@ -264,10 +269,7 @@ def sample(
     out, moved = held_at(fake, out)
     _tell_notes(moved + write(fake, out, table=table, if_exists=if_exists))
     out = without_password(out)
-    if as_json:
-        print_json({"out": out} | facts)
-    else:
-        click.echo(f"wrote {len(fake):,} records to {out}", err=True)
+    print_json({"out": out} | facts) if as_json else tell(f"wrote {len(fake):,} records to {out}")
 
 
 @main.command()
@@ -304,7 +306,7 @@ def inspect(data: str, other: tuple[str, ...], as_json: bool, **how: Any) -> Non
         click.echo("  [\n" + ",\n".join(f"    {json.dumps(rule, ensure_ascii=False)}" for rule in rules) + "\n  ]")
 
 
-for verb in (impute, fit_database, sample_database, evaluate, compare, rate, ratings, serve):
+for verb in (impute, reproduce, fit_database, sample_database, evaluate, compare, rate, ratings, serve):
     main.add_command(verb)
 
 

@@ -8,6 +8,7 @@ from typing import ClassVar, Literal, TypeGuard, TypeVar
 import numpy as np
 import pandas as pd
 
+from genwright.data.origin import Origin
 from genwright.data.split import Split, split_rows
 from genwright.errors import ArgumentError, DataError
 
@@ -173,7 +174,7 @@ class Dataset:
 
     `columns` maps each field's name to one array of n entries. `label` names the field that a classifier would
     predict, if any: splits are stratified by it. `notes` says what reading left out or changed. `index` is that of the
-    DataFrame whose rows were completed.
+    DataFrame whose rows were completed. `origin` tells of samples which draw of which model they are of.
 
     >>> import genwright as gw
     >>> data = gw.read("wine")
@@ -191,6 +192,7 @@ class Dataset:
     split_seed: int = 0
     fixed_split: Split | None = field(default=None, repr=False)
     index: pd.Index | None = field(default=None, repr=False)
+    origin: Origin | None = field(default=None, repr=False)
 
     def __post_init__(self) -> None:
         lengths = {len(self.columns[f.name]) for f in self.fields}
@@ -249,7 +251,8 @@ class Dataset:
         """The rows at `index` (positions, a boolean mask, or a slice)."""
         columns = {name: column[index] for name, column in self.columns.items()}
         own = None if self.index is None else self.index[index]
-        return replace(self, columns=columns, fixed_split=None, index=own)
+        origin = None if self.origin is None else self.origin.take(index)
+        return replace(self, columns=columns, fixed_split=None, index=own, origin=origin)
 
     def select(self, names: Iterable[str]) -> "Dataset":
         """Only the fields called `names`, in that order; the rows stay in the parts they were in."""

@@ -1,7 +1,8 @@
 """Generator: codec + family + net + parts, as `fit` returns it; it samples, scores, saves and loads."""
 
 from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -19,6 +20,7 @@ from genwright.families.sampling import Sampling
 from genwright.model import imputation, latents, sampling, scoring
 from genwright.model.drawing import Conditions, by_field
 from genwright.model.part import ChangesRecords, Part, ScoresRecords
+from genwright.model.reproduce import hashes_of, origin_of
 from genwright.randomness import checked_seed
 from genwright.spaces import Encoded
 from genwright.train.limits import checked_count
@@ -85,8 +87,14 @@ class Generator:
         """
         n, fixed = checked_count(n, "n", "sample"), by_field(given)
         sampling.check_memory_of(self, n)
-        draw = sampling.records(self, settled(self.family, self.codec.space, how, self.how))
-        return draw(n, given=fixed, seed=seed, listener=listener)
+        how = settled(self.family, self.codec.space, how, self.how)
+        drawn = sampling.records(self, how)(n, given=fixed, seed=seed, listener=listener)
+        return replace(drawn, origin=origin_of(self, n, given=fixed, how=how, seed=seed))
+
+    @cached_property
+    def hashes(self) -> tuple[str, str]:
+        """The SHA-256 of its weights and of its codec, as they are saved."""
+        return hashes_of(self)
 
     @torch.no_grad()
     def impute(self, data: Source, n: int = 1, *, keep_missing: Collection[str] = (), seed: int = 0) -> Dataset:

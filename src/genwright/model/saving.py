@@ -20,6 +20,7 @@ from genwright.model.correction import Correction
 from genwright.model.generator import Generator
 from genwright.model.part import Saved
 from genwright.model.prior import LabelPrior
+from genwright.model.reproduce import tensors_of
 from genwright.storage import parse_json, parse_tensors, read_file, read_json, sha256, write_json, write_tensors
 from genwright.train.devices import choose_device
 from genwright.train.record import checked
@@ -40,10 +41,6 @@ def write_generator(model: Generator, folder: Path) -> None:
     """
     from genwright import __version__
 
-    tensors = {f"net/{name}": tensor for name, tensor in model.net.state_dict().items()}
-    for part in model.parts:
-        for prefix, net in part.nets.items():
-            tensors |= {f"{part.name}/{prefix}{name}": tensor for name, tensor in net.state_dict().items()}
     recipe = {
         "schema": SCHEMA,
         "genwright": __version__,
@@ -52,7 +49,7 @@ def write_generator(model: Generator, folder: Path) -> None:
         "how": model.how.to_json(),
     }
     with replacing(folder) as new:
-        write_tensors(new / WEIGHTS, tensors)
+        write_tensors(new / WEIGHTS, tensors_of(model))
         write_json(new / CODEC, model.codec.to_json())
         hashes = {name: sha256(new / name) for name in (CODEC, WEIGHTS)}
         write_json(new / RECIPE, recipe | {"sha256": hashes, "record": model.record})
