@@ -14,22 +14,26 @@ from genwright.families.family import (
     ANYTHING,
     DEFAULT,
     Capabilities,
+    Decoder,
     Density,
     GradientFamily,
     Losses,
     Partial,
     Player,
+    Streams,
     Work,
     refused,
 )
-from genwright.families.sampling import Sampling
+from genwright.families.sampling import Sampling, cut
 from genwright.families.sizing import chunks, sequence_size
 from genwright.maths import decoding
 from genwright.maths.optimizers import adamw, muon_and_adamw
 from genwright.nets.any_order import AnyOrderColumns
 from genwright.nets.causal import CausalPixels, CausalTokens
 from genwright.nets.context import drop_context
+from genwright.nets.decoding import CausalDecoder
 from genwright.nets.default import sequence_net
+from genwright.nets.quantised import fitting
 from genwright.nets.transformer import Architecture, block_matrices
 from genwright.spaces import Columns, Conditions, Given, Reals, Space, Tokens
 
@@ -38,6 +42,8 @@ Net = AnyOrderColumns | CausalTokens | CausalPixels
 FEW_ROWS = 5000  # of a table, below which the densities of continuous columns get fewer parameters
 WIDTHS = 48, 128  # least and most of a net of columns ...
 ROWS_PER_WIDTH = 240  # ... and in between one for so many rows
+CHOICE = "temperature", "top_k", "top_p", "min_p"  # settings of how a token is drawn, and of how a text is written
+WRITING = "max_tokens", "stop", "repetition_penalty", "frequency_penalty", "presence_penalty", "grammar", "speculate"
 LONGEST = 1024  # values in one array read as a sequence
 
 
@@ -52,7 +58,7 @@ def _too_many_values(space: Reals) -> str | None:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Autoregressive(GradientFamily):
+class Autoregressive(GradientFamily, Streams):
     """One value after the other, each from its exact conditional distribution given those before it.
 
     Tokens: a causal transformer; prompts are continued. Columns: any column given any others, so any columns can be
@@ -97,8 +103,9 @@ class Autoregressive(GradientFamily):
             )
         if isinstance(space, Reals) and (what := _too_many_values(space)):
             raise refused(self, what)
-        settings = ("temperature", "top_k", "top_p", "min_p")
-        return Capabilities(density=Density.EXACT, given=Partial.PREFIX, how=settings)
+        tokens = isinstance(space, Tokens)
+        settings = CHOICE + (WRITING if tokens else ())
+        return Capabilities(density=Density.EXACT, given=Partial.PREFIX, how=settings, streams=tokens)
 
     def sized(self, space: Space, work: Work) -> Self:
         """Widths by data kind, rows of a table, and time: for text about what has the lowest held-out loss by then."""
@@ -158,6 +165,10 @@ class Autoregressive(GradientFamily):
         sequence = cast(CausalTokens | CausalPixels, net)
         return sequence.draw(n, given.x, given.context, rng, choose=partial(_choose, how=how))
 
+    def decoder(self, net: nn.Module, *, slots: int) -> Decoder:
+        sequence = cast(CausalTokens, net).sequence
+        return CausalDecoder(sequence, slots=slots, product=fitting(sequence))
+
     @torch.no_grad()
     def log_prob(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, "n"]:
         """Exact log-density in nats of each record: of a text its first `end` included, of an image per [-1, 1]^d.
@@ -181,11 +192,4 @@ def _column_width(rows: int) -> int:
 
 def _choose(logits: Float[Tensor, "n v"], rng: torch.Generator, *, how: Sampling) -> Int[Tensor, "n"]:
     """One symbol of each row."""
-    logits = decoding.temper(logits, 1.0 if how.temperature is None else how.temperature)
-    if how.top_k is not None:
-        logits = decoding.top_k(logits, how.top_k)
-    if how.min_p:
-        logits = decoding.min_p(logits, how.min_p)
-    if how.top_p is not None and how.top_p < 1.0:
-        logits = decoding.top_p(logits, how.top_p)
-    return decoding.draw(logits, rng)
+    return decoding.draw(cut(logits, how), rng)

@@ -6,12 +6,12 @@ training loop. See `tests/test_contract.py` for what every family must keep.
 
 import abc
 import enum
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Protocol, Self, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from genwright.errors import ArgumentError, UnsupportedError
@@ -47,7 +47,8 @@ class Capabilities:
 
     `restricts`: `sample` draws columns from their exact distribution within `Given.allowed`. `marginalizes`: entries of
     columns that are NaN are left out exactly, fitting and scoring. `latent`: records have latents that `decode` takes
-    back to them; `encodes`: and `encode` finds them. `how` names the settings of `Sampling` that change anything,
+    back to them; `encodes`: and `encode` finds them. `streams`: records can be written token by token, see `Streams`.
+    `how` names the settings of `Sampling` that change anything,
     `conditions` the spaces of what records can be conditioned on.
     """
 
@@ -57,6 +58,7 @@ class Capabilities:
     marginalizes: bool = False
     latent: bool = False
     encodes: bool = False
+    streams: bool = False
     how: tuple[str, ...] = ()
     conditions: tuple[type, ...] = (Columns, Tokens, Reals)
 
@@ -240,6 +242,40 @@ class LearnsPrior(HasLatent):
     @abc.abstractmethod
     def refit_prior(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> None:
         """Fit the latent prior, kept in the net's buffers, to unpacked records."""
+
+
+@runtime_checkable
+class Decoder(Protocol):
+    """Rows of tokens that grow side by side. What a row was given and has become is kept until it is evicted.
+
+    `lengths` counts the tokens of each row, the end mark before them included; one that has reached `room` takes no
+    more. A row may be made shorter by setting its length: what follows overwrites what stood there.
+    """
+
+    slots: int  # most rows
+    room: int
+    lengths: list[int]
+
+    @property
+    def device(self) -> torch.device:
+        """Where it computes."""
+
+    def admit(self, tokens: Sequence[Sequence[int]], context: Float[Tensor, "n c"] | None) -> Float[Tensor, "n v"]:
+        """New rows, after those that are there: logits of what follows each of these sequences, shorter than `room`."""
+
+    def step(self, tokens: Int[Tensor, "n t"]) -> Float[Tensor, "n t v"]:
+        """Logits of what follows each of t further tokens of every row."""
+
+    def evict(self, row: int) -> None:
+        """Forget a row; the last one takes its place."""
+
+
+class Streams(abc.ABC):
+    """A family that can write tokens one after the other, many records at once."""
+
+    @abc.abstractmethod
+    def decoder(self, net: nn.Module, *, slots: int) -> Decoder:
+        """Room for `slots` records at a time. It keeps the weights as they are now."""
 
 
 def only_columns(conditions: Conditions | None) -> Columns | None:

@@ -9,8 +9,11 @@ from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any, Self
 
+from jaxtyping import Float
+from torch import Tensor
+
 from genwright.errors import ArgumentError
-from genwright.maths import samplers
+from genwright.maths import decoding, samplers
 from genwright.maths.samplers import Sampler
 from genwright.typed import entry, made, typed, wrong
 
@@ -27,6 +30,13 @@ class Sampling:
     `guidance` how strongly records follow their conditions (1: as learned). `balanced` rows each have the exact
     distribution, but those drawn together are spread evenly, as in Latin hypercubes.
 
+    A text ends before the first `stop` string (or special token of that name), and after `max_tokens` tokens beyond its
+    prompt. Tokens in it are less likely to come again by `repetition_penalty` (above 1; divides their logits), and by
+    `frequency_penalty` for each time and `presence_penalty` once (above 0; nats), which do not count the prompt.
+    What is written follows the `grammar`, and is complete within `max_tokens`: a JSON schema (a dict, or its text), a
+    regular expression for the whole of it, or a Lark grammar (with a rule `start:`). `speculate` tokens are guessed
+    from what was written before and checked together: faster where texts repeat themselves, and the same texts.
+
     >>> Sampling(temperature=0.7).over(Sampling(temperature=1.0, top_k=5))
     Sampling(temperature=0.7, top_k=5)
     """
@@ -39,6 +49,13 @@ class Sampling:
     sampler: Sampler | None = None
     guidance: float | None = None
     balanced: bool | None = None
+    max_tokens: int | None = None
+    stop: tuple[str, ...] | None = None
+    repetition_penalty: float | None = None
+    frequency_penalty: float | None = None
+    presence_penalty: float | None = None
+    grammar: str | dict[str, Any] | None = None
+    speculate: int | None = None
 
     def __post_init__(self) -> None:
         self._require("temperature", lambda t: 0 <= t < math.inf, "a number from 0 (always the likeliest) up")
@@ -47,6 +64,20 @@ class Sampling:
         self._require("min_p", lambda p: 0 <= p <= 1, "a number from 0 to 1")
         self._require("steps", lambda n: 1 <= n <= MAX_STEPS, f"a whole number from 1 to {MAX_STEPS:,}", kind=Integral)
         self._require("guidance", lambda g: 0 <= g < math.inf, "a number from 0 (ignores the condition) up")
+        whole = "a whole number from 1 up"
+        for name in ("max_tokens", "speculate"):
+            self._require(name, lambda n: n >= 1, whole, kind=Integral)
+        self._require("repetition_penalty", lambda p: 0 < p < math.inf, "a number above 0 (1 changes nothing)")
+        for name in ("frequency_penalty", "presence_penalty"):
+            self._require(name, math.isfinite, "a finite number (0 changes nothing)")
+        if self.stop is not None:
+            if isinstance(self.stop, str) or not all(isinstance(each, str) and each for each in self.stop):
+                hint = 'give texts of a character or more, such as stop=("###",)'
+                raise ArgumentError(f"stop {self.stop!r:.60}", where="Sampling", hint=hint)
+            object.__setattr__(self, "stop", tuple(self.stop))
+        if self.grammar == "":
+            hint = "give a JSON schema as a dict, a regular expression, or a Lark grammar"
+            raise ArgumentError("the grammar is empty", where="Sampling", hint=hint)
         if self.sampler is not None and self.sampler not in SAMPLERS.values():
             hint = f"one of genwright.maths.samplers: {', '.join(SAMPLERS)}"
             raise ArgumentError(f"sampler {self.sampler!r:.60} is unknown", where="Sampling", hint=hint)
@@ -87,3 +118,15 @@ class Sampling:
         if value is not None and (isinstance(value, bool) or not isinstance(value, kind) or not holds(value)):
             what = f"{name} must be {allowed}, not {value!r:.60}"
             raise ArgumentError(what, where="Sampling", hint="leave it out if unsure")
+
+
+def cut(logits: Float[Tensor, "n v"], how: Sampling) -> Float[Tensor, "n v"]:
+    """Logits by temperature, with the unlikely cut off as `how` says."""
+    logits = decoding.temper(logits, 1.0 if how.temperature is None else how.temperature)
+    if how.top_k is not None:
+        logits = decoding.top_k(logits, how.top_k)
+    if how.min_p:
+        logits = decoding.min_p(logits, how.min_p)
+    if how.top_p is not None and how.top_p < 1.0:
+        logits = decoding.top_p(logits, how.top_p)
+    return logits

@@ -11,6 +11,7 @@ from genwright.families.sampling import Sampling
 from genwright.model.drawing import Drawer, draw_given
 from genwright.model.part import RecordSampler, RowSampler, WrapsRecords, WrapsRows
 from genwright.model.prior import LabelPrior
+from genwright.model.streaming import writer
 from genwright.randomness import seeded
 from genwright.spaces import Encoded, Given, Space
 from genwright.train.devices import check_memory
@@ -58,7 +59,7 @@ def rows(model: "Generator", how: Sampling) -> RowSampler:
     def own(n: int, *, given: Given, rng: torch.Generator) -> Encoded:
         return Encoded(model.family.sample(model.net, n, given=given, how=how, rng=rng), given.context)
 
-    sampler: RowSampler = own
+    sampler: RowSampler = writer(model, how) if model.can.streams else own
     for part in model.parts:
         sampler = part.rows(sampler) if isinstance(part, WrapsRows) else sampler
     return sampler
