@@ -8,7 +8,7 @@ import genwright
 PUBLIC = (
     "GAN VAE ArgumentError Autoregressive Between DataError Dataset Diffusion FlowMatching Generator GenwrightError "
     "MaskedDiffusion MissingDependencyError Mixture OneOf Privacy Score Shares StorageError TrainingError TreeMixture "
-    "Derived NGram Sampling TwoStage reproduce UnsupportedError __version__ Copula ResourceError "
+    "Derived Infill NGram Sampling TwoStage reproduce UnsupportedError __version__ Copula ResourceError "
     "Classifier Regressor Database DatabaseGenerator fit_database load_database read_database write_database "
     "compare evaluate fit load read run write"
 )

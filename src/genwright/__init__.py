@@ -20,6 +20,7 @@ from genwright.errors import (
 if TYPE_CHECKING:
     from genwright.codecs.conditions import Between, OneOf, Shares
     from genwright.codecs.others import Derived
+    from genwright.codecs.text import Infill
     from genwright.data.dataset import Dataset
     from genwright.data.read import read
     from genwright.data.write import write
@@ -63,6 +64,7 @@ _HOMES = {
     "Generator": "genwright.model.generator",
     "Sampling": "genwright.families.sampling",
     "Derived": "genwright.codecs.others",
+    "Infill": "genwright.codecs.text",
     "Between": "genwright.codecs.conditions",
     "OneOf": "genwright.codecs.conditions",
     "Shares": "genwright.codecs.conditions",
@@ -109,6 +111,7 @@ __all__ = [
     "FlowMatching",
     "Generator",
     "GenwrightError",
+    "Infill",
     "MaskedDiffusion",
     "MissingDependencyError",
     "Mixture",

@@ -115,12 +115,14 @@ class Tokens:
 
     `end` is the number of the end-of-record token, and stands first too: a record is generated after one `end`.
     Where rows are windows of `documents`, an `end` stands before each document, and the first token of a row is given.
+    `mean` is how many tokens training records have on average, their `end` included, where it is known.
     """
 
     length: int
     vocabulary: int
     end: int
     documents: bool = False
+    mean: float | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:

@@ -6,7 +6,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from genwright.codecs import codec_from_json, fit_codec
-from genwright.codecs.text import TextCodec
+from genwright.codecs.text import Infill, TextCodec
 from genwright.data.dataset import Category, Text
 from genwright.errors import ArgumentError, DataError
 from genwright.spaces import Encoded, Tokens
@@ -105,6 +105,17 @@ def test_prompts():
     for wrong in ("too long for twelve bytes", 7):
         with pytest.raises(ArgumentError):
             codec.given({"text": wrong}, 2, rng=rng())
+
+
+def test_gaps():
+    codec = fit_codec(records(["hello world", "bye"]), rng=rng())
+    gap = codec.given({"text": Infill("he", "o", tokens=2)}, 1, rng=rng()).x[0].tolist()
+    assert gap == [104, 101, -1, -1, 111, END] + [-1] * 6
+    whole = codec.given({"text": Infill("he", "o")}, 1, rng=rng()).x[0].tolist()
+    assert whole == [104, 101] + [-1] * 8 + [111, END]
+    for wrong in (Infill("hello ", "world", tokens=3), Infill("hello", "worlds!")):
+        with pytest.raises(ArgumentError, match="does not fit"):
+            codec.given({"text": wrong}, 1, rng=rng())
 
 
 def test_scalar_fields_beside_records_are_context():

@@ -94,6 +94,12 @@ def test_given_tokens_are_kept_wherever_they_stand() -> None:
     assert (drawn >= 0).all() and (drawn < 7).all()
 
 
+def test_no_text_ends_in_a_gap() -> None:
+    fixed = torch.tensor([[-1, -1, 1, -1]]).repeat(200, 1)
+    drawn = SMALL.sample(rough(), 200, given=Given(x=fixed), how=FOUR, rng=rng())
+    assert (drawn[:, :2] != 2).all() and (drawn[:, 3] == 2).any()
+
+
 def test_after_the_first_end_there_are_only_ends() -> None:
     drawn = SMALL.sample(rough(), 300, how=FOUR, rng=rng())
     assert torch.equal(drawn == 2, (drawn == 2).long().cumsum(dim=1) > 0)

@@ -32,6 +32,28 @@ CONTINUATION = bytes(range(0x80, 0xC0))  # UTF-8 bytes that no character begins 
 
 @final
 @dataclass(frozen=True)
+class Infill:
+    """A text with a gap of so many `tokens` between `before` and `after`; of records, by default all that is left.
+
+    For families that fill in any part of a record, such as `MaskedDiffusion`.
+
+    >>> Infill("To be, ", " that is the question", tokens=14)
+    Infill(before='To be, ', after=' that is the question', tokens=14)
+    """
+
+    before: str
+    after: str
+    tokens: int | None = None
+
+    def __post_init__(self) -> None:
+        if self.tokens is not None and self.tokens < 1:
+            raise ArgumentError(
+                f"a gap of {self.tokens} tokens", where="Infill", hint="give at least 1, or leave it out"
+            )
+
+
+@final
+@dataclass(frozen=True)
 class TextCodec(MediumCodec):
     """One text field <-> `Tokens`: the tokens of `tokenizer`, and its end mark.
 
@@ -49,6 +71,7 @@ class TextCodec(MediumCodec):
     others: Others = ALONE
     tokenizer: Tokenizer = Bytes()  # noqa: RUF009 - it is frozen
     documents: bool = False
+    mean: float | None = None
 
     @classmethod
     def fit(
@@ -89,7 +112,8 @@ class TextCodec(MediumCodec):
         beside = ColumnsCodec.fit(data, rng=rng)
         cut = filter(None, (_cut_note(text, sizes, length),))
         notes = (*left_out(data, text, others), *cut)
-        return cls(text, length, beside, order_of(data, text, others), notes, others, made)
+        mean = float(np.minimum(sizes + 1, length).mean())
+        return cls(text, length, beside, order_of(data, text, others), notes, others, made, mean=mean)
 
     @property
     def field(self) -> Text:
@@ -99,7 +123,7 @@ class TextCodec(MediumCodec):
     @property
     def space(self) -> Tokens:  # type: ignore[override]
         vocabulary, end = self.tokenizer.vocabulary, self.tokenizer.end
-        return Tokens(self.length, vocabulary=vocabulary, end=end, documents=self.documents)
+        return Tokens(self.length, vocabulary=vocabulary, end=end, documents=self.documents, mean=self.mean)
 
     @property
     def windowed(self) -> bool:
@@ -168,6 +192,7 @@ class TextCodec(MediumCodec):
             "length": self.length,
             "tokenizer": self.tokenizer.to_json(),
             "documents": self.documents,
+            "mean": self.mean,
             **self.beside_to_json(),
         }
 
@@ -182,7 +207,10 @@ class TextCodec(MediumCodec):
         beside = beside_from_json(told, text, where=where)
         made = tokenizer_from_json(told.get("tokenizer"), where=f"{where}, tokenizer")
         documents = typed(told.get("documents", False), bool, where=where)
-        return cls(text, length, **beside, tokenizer=made, documents=documents)
+        mean = None if told.get("mean") is None else entry(told, "mean", float, where=where)
+        if mean is not None and not 1 <= mean <= length:
+            raise wrong(f"records of {mean} tokens on average", where)
+        return cls(text, length, **beside, tokenizer=made, documents=documents, mean=mean)
 
     def whole(self, value: Any, n: int) -> Float[Tensor, "n length"]:
         told = entries(value, n, where=self.text.name)
@@ -194,14 +222,26 @@ class TextCodec(MediumCodec):
     def _prompts(self, prompts: list[Any]) -> Integer[Tensor, "n length"]:
         x = torch.full((len(prompts), self.length), -1, dtype=torch.int64)
         for row, prompt in zip(x, prompts, strict=True):
-            if not isinstance(prompt, str):
-                raise ArgumentError(f"{prompt!r} is not text", where=self.text.name, hint="give a str as prompt")
-            tokens = self.tokenizer.encode(prompt.encode("utf-8", "replace"))
-            if len(tokens) > self.length:
-                what = f"a prompt of {len(tokens)} tokens does not fit into the {self.length} of a record"
+            if not isinstance(prompt, (str, Infill)):
+                hint = "give a str as prompt, or an Infill"
+                raise ArgumentError(f"{prompt!r:.60} is not text", where=self.text.name, hint=hint)
+            told = prompt if isinstance(prompt, Infill) else Infill(prompt, "")
+            before, after = (self._tokens(text) for text in (told.before, told.after))
+            if told.after and not self.windowed:
+                after = np.append(after, self.tokenizer.end)
+            left = self.length - len(before) - len(after)
+            gap = (told.tokens or max(left, 1)) if told.after else 0
+            if gap > left:
+                what = (
+                    f"a prompt of {len(before) + len(after):,} tokens does not fit into the {self.length} of a record"
+                )
                 raise ArgumentError(what, where=self.text.name, hint="shorten it, or fit with a larger length")
-            row[: len(tokens)] = torch.from_numpy(tokens)
+            row[: len(before)] = torch.from_numpy(before)
+            row[len(before) + gap : len(before) + gap + len(after)] = torch.from_numpy(after)
         return x
+
+    def _tokens(self, text: str) -> np.ndarray:
+        return self.tokenizer.encode(text.encode("utf-8", "replace"))
 
 
 def raw_texts(text: Text, data: Dataset) -> list[bytes]:

@@ -115,7 +115,7 @@ class Autoregressive(GradientFamily, Streams):
             case Reals():
                 width, depth, batch = sequence_size(space.size, work)
             case Tokens():
-                width, depth, batch = sequence_size(space.length, work)
+                width, depth, batch = sequence_size(space.length, work, mean=space.mean)
         width, depth, batch = self.width or width, self.depth or depth, self.batch or batch
         heads = self.heads or max(1, width // 64)
         few = work.rows < FEW_ROWS

@@ -124,12 +124,14 @@ class MaskedDiffusion(GradientFamily):
         ranks = random_ranks(n, length, rng).masked_fill(~free, length).argsort(dim=1).argsort(dim=1)
         count = free.sum(dim=1, keepdim=True)
         z = torch.where(free, restorer.mask, fixed)
+        followed = (~free).flip(1).cummax(dim=1).values.flip(1)  # by something given: no text ends before it
         for step in range(steps):
             low, high = count * step // steps, count * (step + 1) // steps
             now = (ranks >= low) & (ranks < high)
             if not now.any():
                 continue
             logits = decoding.temper(restorer(z, context)[now].float(), temperature)
+            logits[followed[now], restorer.space.end] = -torch.inf
             z[now] = decoding.draw(logits, rng)
         ended = z.eq(restorer.space.end).long().cumsum(dim=1).gt(0) & free
         return z.masked_fill(ended, restorer.space.end)

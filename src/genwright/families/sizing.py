@@ -5,18 +5,21 @@ from genwright.families.family import Work
 WIDTH_BY_MINUTES = ((0.75, 128, 3), (8.0, 128, 4), (40.0, 256, 6))  # up to so many minutes: width, depth
 LARGEST = (384, 8)
 POSITIONS_PER_BATCH = 2048  # of a training batch, as far as the rows suffice
+MAX_BATCH = 256
 POSITIONS_AT_ONCE = 2**14  # scored together, which bounds the memory of the logits
 
 
-def sequence_size(length: int, work: Work) -> tuple[int, int, int]:
+def sequence_size(length: int, work: Work, *, mean: float | None = None) -> tuple[int, int, int]:
     """Width, depth and batch of a transformer over sequences of `length`, measured on a text of a megabyte.
+
+    Records of `mean` length on average are packed, several to a row, see `genwright.nets.packing`.
 
     >>> sequence_size(256, Work(rows=3500, minutes=5.0))
     (128, 4, 8)
     """
     minutes = work.minutes or 5.0
     width, depth = next(((w, d) for limit, w, d in WIDTH_BY_MINUTES if minutes <= limit), LARGEST)
-    batch = max(4, min(128, -(-POSITIONS_PER_BATCH // length)))
+    batch = max(4, min(MAX_BATCH, round(POSITIONS_PER_BATCH / (mean or length))))
     return width, depth, min(batch, work.rows)
 
 

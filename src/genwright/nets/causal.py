@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from genwright.errors import UnsupportedError
 from genwright.nets.context import ReadsConditions
+from genwright.nets.packing import packed, worth_packing
 from genwright.nets.transformer import Architecture, KeyValues, Transformer, causal, documents_apart
 from genwright.spaces import Conditions, Reals, Tokens
 
@@ -129,6 +130,14 @@ class CausalSequence(ReadsConditions):
             inputs, first = s[:, t : t + 1], t + 1
         return s
 
+    def packed_log_prob(self, x: Int[Tensor, "n t"], end: int) -> Float[Tensor, "n"]:
+        """log p of each record in nats, its first `end` included; several records share a row of the net."""
+        rows = packed(x, end)
+        logits = self.lm_head(self.model(self.embed_tokens(rows.inputs), documents_apart(rows.record)))
+        found = picked(logits, rows.targets).flatten()
+        mine = rows.record.flatten()
+        return found.new_zeros(len(x)).index_add(0, mine[mine >= 0], found[mine >= 0])
+
 
 def picked(logits: Float[Tensor, "b t v"], s: Int[Tensor, "b t"]) -> Float[Tensor, "b t"]:
     """The log-probability of each symbol."""
@@ -165,6 +174,8 @@ class CausalTokens(nn.Module):
         self, x: Int[Tensor, "n t"], context: Float[Tensor, "n c"] | None, rng: torch.Generator
     ) -> Float[Tensor, "n"]:
         """Negative log-likelihood of each record in nats, for training."""
+        if self.sequence.before == 0 and not self.space.documents and worth_packing(x, self.space.end):
+            return -self.sequence.packed_log_prob(x, self.space.end)
         return -self.log_prob(x, context)
 
     def log_prob(self, x: Int[Tensor, "n t"], context: Float[Tensor, "n c"] | None) -> Float[Tensor, "n"]:

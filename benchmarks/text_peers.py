@@ -1,0 +1,138 @@
+"""Text training beside nanoGPT's configuration for a CPU: nats per character on the last tenth of tiny-shakespeare.
+
+python -m benchmarks.text_peers --seeds 3
+
+Both see 2,000 batches of 768 characters on one thread, one after the other in one process: 4 layers, 4 heads of 32,
+context 64, batches of 12, learned positions, LayerNorm, GELU, AdamW from 1e-3 by a cosine to 1e-4 (the flags of the
+README of https://github.com/karpathy/nanoGPT, retrieved 2026-11) against `gw.Autoregressive` at its defaults for a net
+of as many parameters. The held-out part is scored whole: nanoGPT's in windows of its context, as its own script does.
+"""
+
+import argparse
+import math
+import time
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+import genwright as gw
+from benchmarks.common import data_file, record
+from benchmarks.text import usual_split
+
+STEPS, BATCH, CONTEXT, WIDTH, DEPTH, HEADS = 2000, 12, 64, 128, 4, 4
+EVALUATIONS = 20
+
+
+class PlainBlock(nn.Module):
+    """LayerNorm, attention, LayerNorm, GELU."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.norms = nn.ModuleList(nn.LayerNorm(WIDTH, bias=False) for _ in range(2))
+        self.qkv, self.out = nn.Linear(WIDTH, 3 * WIDTH, bias=False), nn.Linear(WIDTH, WIDTH, bias=False)
+        self.up, self.down = nn.Linear(WIDTH, 4 * WIDTH, bias=False), nn.Linear(4 * WIDTH, WIDTH, bias=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        b, t, w = x.shape
+        q, k, v = self.qkv(self.norms[0](x)).view(b, t, 3, HEADS, w // HEADS).permute(2, 0, 3, 1, 4)
+        x = x + self.out(F.scaled_dot_product_attention(q, k, v, is_causal=True).transpose(1, 2).reshape(b, t, w))
+        return x + self.down(F.gelu(self.up(self.norms[1](x))))
+
+
+class PlainNet(nn.Module):
+    """The configuration of nanoGPT: learned positions, tied embedding."""
+
+    def __init__(self, symbols: int) -> None:
+        super().__init__()
+        self.tokens, self.positions = nn.Embedding(symbols, WIDTH), nn.Embedding(CONTEXT, WIDTH)
+        self.blocks = nn.Sequential(*(PlainBlock() for _ in range(DEPTH)))
+        self.norm = nn.LayerNorm(WIDTH, bias=False)
+        for name, weight in self.named_parameters():
+            if weight.ndim == 2:
+                nn.init.normal_(weight, std=0.02 / math.sqrt(2 * DEPTH) if "out" in name or "down" in name else 0.02)
+
+    def forward(self, x: Tensor) -> Tensor:
+        h = self.tokens(x) + self.positions.weight[: x.shape[1]]
+        return self.norm(self.blocks(h)) @ self.tokens.weight.T
+
+
+def nanogpt(train: np.ndarray, test: np.ndarray, *, seed: int) -> dict[str, Any]:
+    """Its loss after the last step, the seconds it took, and held-out losses on the way."""
+    torch.manual_seed(seed)
+    symbols, stream = np.unique(train, return_inverse=True)
+    held_out = torch.from_numpy(np.searchsorted(symbols, test))
+    tokens, net = torch.from_numpy(stream), PlainNet(len(symbols))
+    decayed, others = [[p for p in net.parameters() if (p.ndim >= 2) is which] for which in (True, False)]
+    groups = [{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}]
+    optimizer = torch.optim.AdamW(groups, lr=1e-3, betas=(0.9, 0.99), fused=True)
+    rng, curve, seconds = torch.Generator().manual_seed(seed), [], 0.0
+    for step in range(STEPS):
+        began = time.process_time()
+        rise, fall = (step + 1) / 100, 0.5 * (1 + math.cos(math.pi * step / STEPS))
+        optimizer.param_groups[0]["lr"] = optimizer.param_groups[1]["lr"] = min(1e-3 * rise, 1e-4 + 9e-4 * fall)
+        at = torch.randint(len(tokens) - CONTEXT - 1, (BATCH, 1), generator=rng) + torch.arange(CONTEXT + 1)
+        x = tokens[at]
+        loss = F.cross_entropy(net(x[:, :-1]).flatten(0, 1), x[:, 1:].flatten())
+        optimizer.zero_grad(set_to_none=True)
+        loss.backward()
+        nn.utils.clip_grad_norm_(net.parameters(), 1.0)
+        optimizer.step()
+        seconds += time.process_time() - began
+        if (step + 1) % (STEPS // EVALUATIONS) == 0:
+            curve.append((round(seconds, 2), round(_held_out(net, held_out), 4)))
+    return {"nats": curve[-1][1], "cpu_seconds": round(seconds, 1), "curve": curve} | _parameters(net)
+
+
+@torch.no_grad()
+def _held_out(net: PlainNet, tokens: Tensor) -> float:
+    """Mean nats per character of windows that do not overlap."""
+    rows = tokens[: (len(tokens) - 1) // CONTEXT * CONTEXT].view(-1, CONTEXT)
+    after = tokens[1 : rows.numel() + 1].view(-1, CONTEXT)
+    losses = [F.cross_entropy(net(x).flatten(0, 1), y.flatten()) for x, y in zip(rows.split(256), after.split(256))]
+    weights = torch.tensor([float(len(x)) for x in rows.split(256)])
+    return float((torch.stack(losses) * weights).sum() / weights.sum())
+
+
+def _parameters(net: nn.Module) -> dict[str, int]:
+    return {"parameters": sum(p.numel() for p in net.parameters())}
+
+
+def genwright(data: gw.Dataset, *, seed: int, steps: int, batch: int) -> dict[str, Any]:
+    """The same of our model: its seconds include calibration and held-out evaluations, nanoGPT's do not."""
+    family = gw.Autoregressive(width=WIDTH, depth=DEPTH, heads=2, batch=batch)
+    began = time.process_time()
+    model = gw.fit(data, family=family, steps=steps, seed=seed)
+    seconds = time.process_time() - began
+    found, sizes = model.score_text(data.test)
+    told = {"nats": round(-found.sum() / sizes.sum(), 4), "cpu_seconds": round(seconds, 1)}
+    tokens = model.codec.space.length * batch * steps
+    characters = (
+        tokens * sum(map(len, data.train.columns["text"])) / model.codec.encode(data.train, rng=None).x.shape[0]
+    )
+    return told | {"parameters": model.record["parameters"], "characters": round(characters)}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--seeds", type=int, default=3)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    data = gw.read(data_file("text_tinyshakespeare/input.txt"), records="running")
+    data = replace(data, fixed_split=usual_split(len(data)))
+    raw = {name: np.frombuffer("".join(part.columns["text"]).encode(), np.uint8) for name, part in _parts(data).items()}
+    for seed in range(options.seeds):
+        settings = {"seed": seed, "steps": STEPS, "threads": 1}
+        record("text peers", settings | {"system": "nanoGPT"}, nanogpt(raw["train"], raw["test"], seed=seed))
+        record("text peers", settings | {"system": "genwright"}, genwright(data, seed=seed, steps=STEPS, batch=3))
+
+
+def _parts(data: gw.Dataset) -> dict[str, gw.Dataset]:
+    return {"train": data.train, "test": data.test}
+
+
+if __name__ == "__main__":
+    main()
