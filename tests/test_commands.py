@@ -159,7 +159,7 @@ def cleared(words: list[str], folder) -> None:
     given = dict(pairwise(words))
     out = given.get("--out", given.get("-o", "")).removeprefix("sqlite:///")
     gone = [given.get("--store", "")]
-    if words[0] in ("sample", "sample-database", "impute", "ratings"):
+    if words[0] in ("sample", "sample-database", "impute", "ratings", "export"):
         gone.append("" if out == "shop.db" else out)
     elif words[0] == "rate" and not words[1].startswith("-"):
         gone.append(out or "runs/rating")
@@ -167,7 +167,7 @@ def cleared(words: list[str], folder) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
-ORDER = ("fit", "run", "fit-database", "sample", "sample-database", "impute", "rate")
+ORDER = ("fit", "run", "fit-database", "export", "sample", "sample-database", "impute", "rate")
 
 
 SLOW = ("run", "compare", "evaluate")  # each scores by everything; tests of these verbs run in any case

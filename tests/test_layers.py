@@ -29,6 +29,7 @@ LAYERS = [
     "scores",
     "audit",
     "metrics",
+    "export",
     "serve",
     "rating",
     "report",

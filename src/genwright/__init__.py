@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from genwright.data.write import write
     from genwright.estimators.classifier import Classifier
     from genwright.estimators.regressor import Regressor
+    from genwright.export.export import export_model
     from genwright.families.autoregressive import Autoregressive
     from genwright.families.copula import Copula
     from genwright.families.diffusion import Diffusion
@@ -40,6 +41,7 @@ if TYPE_CHECKING:
     from genwright.families.vae import VAE
     from genwright.metrics.comparison import compare
     from genwright.metrics.evaluate import evaluate
+    from genwright.model.checkpoint import load_checkpoint
     from genwright.model.fit import fit
     from genwright.model.generator import Generator
     from genwright.model.reproduce import reproduce
@@ -61,6 +63,8 @@ _HOMES = {
     "fit": "genwright.model.fit",
     "load": "genwright.model.saving",
     "reproduce": "genwright.model.reproduce",
+    "load_checkpoint": "genwright.model.checkpoint",
+    "export_model": "genwright.export.export",
     "Generator": "genwright.model.generator",
     "Sampling": "genwright.families.sampling",
     "Derived": "genwright.codecs.others",
@@ -131,9 +135,11 @@ __all__ = [
     "__version__",
     "compare",
     "evaluate",
+    "export_model",
     "fit",
     "fit_database",
     "load",
+    "load_checkpoint",
     "load_database",
     "read",
     "read_database",

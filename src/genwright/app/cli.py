@@ -15,6 +15,7 @@ from genwright import __version__
 from genwright.app.conditions import impute, parse_given
 from genwright.app.databases import fit_database, sample_database
 from genwright.app.exits import EXIT_CODES, answering
+from genwright.app.exporting import export
 from genwright.app.folders import afresh, claimed, no_run
 from genwright.app.measuring import compare, evaluate
 from genwright.app.options import (
@@ -306,7 +307,7 @@ def inspect(data: str, other: tuple[str, ...], as_json: bool, **how: Any) -> Non
         click.echo("  [\n" + ",\n".join(f"    {json.dumps(rule, ensure_ascii=False)}" for rule in rules) + "\n  ]")
 
 
-for verb in (impute, reproduce, fit_database, sample_database, evaluate, compare, rate, ratings, serve):
+for verb in (impute, reproduce, fit_database, sample_database, evaluate, compare, rate, ratings, serve, export):
     main.add_command(verb)
 
 

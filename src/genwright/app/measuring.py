@@ -222,10 +222,11 @@ def _encoder(embed: bool) -> Any:
 
 def _saved(name: str) -> "Generator | None":
     """The generator saved in the folder `name`; None if it is anything else."""
+    from genwright.model.checkpoint import holds_checkpoint
     from genwright.model.saving import load
 
     folder = Path(name)
-    return load(folder) if folder.is_dir() and placed(folder, "recipe.json").is_file() else None
+    return load(folder) if placed(folder, "recipe.json").is_file() or holds_checkpoint(folder) else None
 
 
 def _held_out(

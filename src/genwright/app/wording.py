@@ -75,6 +75,8 @@ def _as_option(option: click.Option, value: str) -> str:
         meant: Any = ast.literal_eval(value)
     except (ValueError, SyntaxError):  # a bare word, or brackets around what stands for a value
         meant = value if value[0] not in CLOSING else ...
+    if meant is True:
+        return name
     match meant:
         case [int(height), int(width)] if option.name == "size":
             values = [f"{width}x{height}"]

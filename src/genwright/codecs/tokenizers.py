@@ -123,7 +123,7 @@ class BPE(Tokenizer):
         made.pre_tokenizer = pre.Sequence([split, pre.ByteLevel(add_prefix_space=False, use_regex=False)])
         made.decoder = library.decoders.ByteLevel()
         trainer = trainers.BpeTrainer(
-            vocab_size=vocabulary - len(SPECIAL), show_progress=False, initial_alphabet=sorted(_LETTERS.values())
+            vocab_size=vocabulary - len(SPECIAL), show_progress=False, initial_alphabet=sorted(LETTERS.values())
         )
         made.train_from_iterator((raw.decode("utf-8", "ignore") for raw in raws), trainer)
         made.add_special_tokens(list(SPECIAL))
@@ -175,7 +175,7 @@ class BPE(Tokenizer):
             except UnicodeDecodeError as error:
                 bad, end = start + error.start, start + error.end
             parts += self.encode_all([raw[start:bad]])
-            parts.append(np.array([self._made.token_to_id(_LETTERS[byte]) for byte in raw[bad:end]], dtype=np.int32))
+            parts.append(np.array([self._made.token_to_id(LETTERS[byte]) for byte in raw[bad:end]], dtype=np.int32))
             start = end
         return np.concatenate(parts)
 
@@ -259,8 +259,8 @@ def _alphabet() -> dict[int, str]:
     return {byte: chr(byte) for byte in seen} | {byte: chr(256 + i) for i, byte in enumerate(unseen)}
 
 
-_LETTERS = _alphabet()
-_BYTES = {letter: byte for byte, letter in _LETTERS.items()}
+LETTERS = _alphabet()
+_BYTES = {letter: byte for byte, letter in LETTERS.items()}
 
 
 def _library() -> Any:

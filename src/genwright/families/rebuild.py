@@ -15,9 +15,15 @@ WEIGHTS = "weights.safetensors"
 
 
 def rebuild(
-    family: Family, space: Space, conditions: Conditions | None, weights: Mapping[str, Tensor], device: torch.device
+    family: Family,
+    space: Space,
+    conditions: Conditions | None,
+    weights: Mapping[str, Tensor],
+    device: torch.device,
+    *,
+    where: str = WEIGHTS,
 ) -> nn.Module:
-    """The net of `family` with `weights`; StorageError where these are not those of such a net."""
+    """The net of `family` with `weights`, read at `where`; StorageError where these are not those of such a net."""
 
     def build() -> nn.Module:
         family.can(space)
@@ -25,10 +31,10 @@ def rebuild(
             raise ArgumentError(f"{open_fields[0]} is not fixed")
         return untrained(family, space, conditions)
 
-    net = filled(build, weights, where=WEIGHTS)
+    net = filled(build, weights, where=where)
     for name, tensor in weights.items():
         if tensor.is_floating_point() and bool(tensor.isnan().any()):
-            raise misfit(f"{name!r} is not a number somewhere", WEIGHTS)
+            raise misfit(f"{name!r} is not a number somewhere", where)
     return net.to(device).eval().requires_grad_(False)
 
 

@@ -34,7 +34,8 @@ def tensors_of(model: "Generator") -> dict[str, Tensor]:
 
 def hashes_of(model: "Generator") -> tuple[str, str]:
     """The SHA-256 of weights.safetensors and of codec.json, as they are saved."""
-    weights = save({name: tensor.cpu().contiguous() for name, tensor in tensors_of(model).items()}, metadata={})
+    own = {name: tensor.cpu().contiguous().clone() for name, tensor in tensors_of(model).items()}  # tied ones apart
+    weights = save(own, metadata={})
     codec = json_text(model.codec.to_json()).encode()
     return hashlib.sha256(weights).hexdigest(), hashlib.sha256(codec).hexdigest()
 

@@ -15,6 +15,7 @@ from genwright.families.family import NetFactory
 from genwright.families.rebuild import rebuild
 from genwright.families.recipe import recipe_from_json, recipe_to_json, sampling_from_json
 from genwright.folders import placed, replacing, settle, steadily
+from genwright.model.checkpoint import holds_checkpoint, load_checkpoint
 from genwright.model.column_texts import TextColumns
 from genwright.model.correction import Correction
 from genwright.model.generator import Generator
@@ -60,12 +61,15 @@ def write_generator(model: Generator, folder: Path) -> None:
 def load(folder: str | Path, *, device: str = "auto", net: NetFactory | None = None) -> Generator:
     """Read what `Generator.save` wrote, after checking every hash; raises StorageError on anything amiss.
 
-    `net` is the function that made its net, where the model was fitted with one: see `GradientFamily`.
+    A folder of Hugging Face with a Qwen3 or Llama model is read too, see `load_checkpoint`. `net` is the function that
+    made its net, where the model was fitted with one: see `GradientFamily`.
     """
     folder = existing(folder) or Path(folder)
     if not os.path.isdir(folder):
         hint = "; ".join(filter(None, (meant(folder), "give the folder that fit or run wrote")))
         raise StorageError("no such folder", where=str(folder), hint=hint)
+    if holds_checkpoint(folder):
+        return load_checkpoint(folder, device=device)
     recipe, raw = steadily(folder, RECIPE, lambda: _read(folder))
     described = parse_json(raw[CODEC], where=str(folder / CODEC))
     codec = codec_from_json(described, where=str(folder / CODEC))

@@ -1,0 +1,53 @@
+"""`genwright export`: a saved generator as other libraries read it."""
+
+from pathlib import Path
+
+import click
+
+from genwright.app.exits import answering
+from genwright.app.output import print_json
+from genwright.folders import probe
+
+
+@click.command()
+@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
+@click.option(
+    "--to",
+    "to",
+    type=click.Choice(["huggingface", "gguf", "onnx"]),
+    required=True,
+    help="A folder for transformers and vLLM, a file for llama.cpp, or a folder for onnxruntime.",
+)
+@click.option("-o", "--out", type=click.Path(path_type=Path), required=True, help="The folder or file to write.")
+@click.option("--quantize", type=click.Choice(["q8_0"]), help="Matrices in 8 bits, in GGUF alone.")
+@click.option("--force", is_flag=True, help="Replace what an earlier export wrote there.")
+@answering
+def export(
+    folder: Path,
+    to: str,
+    out: Path,
+    quantize: str | None,
+    force: bool,
+    as_json: bool,
+) -> None:
+    """Write the text model saved in DIR, weights and tokenizer, for other libraries.
+
+    \b
+    genwright export runs/prose --to huggingface --out prose-hf
+    genwright export runs/prose --to gguf --out prose.gguf
+    genwright export runs/prose --to gguf --quantize q8_0 --out prose-q8.gguf
+    genwright export runs/prose --to onnx --out prose-onnx
+
+    For autoregressive models of a text without conditions, whose net is that of Qwen3: they compute the same elsewhere.
+    DIR may also be a folder of Hugging Face with a Qwen3 or Llama model.
+    """
+    from genwright.export.export import export_model
+    from genwright.model.saving import load
+
+    probe(out)
+    written = export_model(load(folder, device="cpu"), out, to=to, quantize=quantize, force=force)
+    size = sum(path.stat().st_size for path in (written.iterdir() if written.is_dir() else [written]))
+    if as_json:
+        print_json({"out": str(written), "to": to, "quantize": quantize, "bytes": size})
+    else:
+        click.echo(f"wrote {size / 1e6:,.1f} MB to {written}", err=True)
