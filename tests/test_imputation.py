@@ -20,8 +20,12 @@ def line():
 
 @pytest.mark.parametrize(
     ("family", "steps", "off", "spread"),
-    [(gw.Copula(), 1, 0.12, 1.1), (gw.Autoregressive(), 400, 0.35, 1.5)],  # .6 and 1.8 where tails looked alike
-    ids=["copula", "autoregressive"],
+    [
+        (gw.Copula(), 1, 0.12, 1.1),
+        (gw.Autoregressive(), 400, 0.35, 1.5),  # .6 and 1.8 where tails looked alike
+        (gw.Mixture(), 100, 0.5, 1.25),  # .8 and 1.8 where components were widened
+    ],
+    ids=["copula", "autoregressive", "mixture"],
 )
 def test_means_and_spreads_are_those_of_the_conditional_law(line, family, steps, off, spread):
     model = gw.fit(line, family=family, steps=steps)

@@ -12,6 +12,7 @@ from genwright.errors import ArgumentError, UnsupportedError
 from genwright.families.capabilities import check
 from genwright.families.family import Work
 from genwright.families.mixture import Mixture
+from genwright.nets.column_components import ColumnComponents
 from genwright.spaces import Columns, Conditions, Continuous, Discrete, Encoded, Given, Reals, Space, Tokens
 
 TABLE = Columns((Discrete("a", 3), Continuous("value", state=2), Discrete("state", 2), Continuous("free")))
@@ -200,8 +201,21 @@ def test_held_out_rows_end_a_fit_in_time():
     assert final == pytest.approx(min(passes), abs=1e-3)
 
 
+def test_components_that_tell_values_apart_are_not_widened():
+    space, n = Columns((Continuous("x"), Continuous("y"))), 100
+    x = torch.randn(2 * n, 2, generator=torch.Generator().manual_seed(0))
+    x[:n, 0] += 20.0  # x tells the components apart, y does not
+    of, net = torch.arange(2 * n) // n, ColumnComponents(space, components=2)
+    net.prepare(x)
+    net.maximise(net.statistics(x, torch.eye(2)[of]), 4.0)
+    own = torch.stack([x[:n], x[n:]])
+    within = own.var(dim=1, correction=0)
+    assert torch.allclose(net.variance, (n * within + 4.0 * within.mean(dim=0)) / (n + 4.0), atol=2e-3)
+    assert (net.mean[:, 0] - own.mean(dim=1)[:, 0]).abs().max() < 0.02  # .8 if they were 4 rows like all
+
+
 def test_sizes_follow_rows_and_time():
-    assert Mixture().sized(TABLE, Work(rows=100)).components == 1
+    assert [Mixture().sized(TABLE, Work(rows=n)).components for n in (40, 100)] == [1, 3]
     many = Mixture().sized(Reals((1, 28, 28)), Work(rows=48_000, minutes=10.0))
     few = Mixture().sized(Reals((1, 28, 28)), Work(rows=48_000, minutes=0.02))
     assert few.components < many.components <= 256

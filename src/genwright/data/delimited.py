@@ -10,6 +10,7 @@ from typing import Any
 from genwright.data.encodings import LINE_HINT, encoding_notes, encoding_of
 from genwright.data.files import Stream
 from genwright.data.numerals import is_numeral
+from genwright.data.plain import read_plain
 from genwright.data.quoting import MARK, Marked, looks_like_data, needs_quotes, quoted, tells_words, unmarked
 from genwright.data.table import (
     ALL,
@@ -43,7 +44,8 @@ def read_delimited(stream: Stream, *, missing: MissingMarks, part: Part = ALL) -
     """
     where, encoding = stream.where, encoding_of(stream, longest=LONGEST)
     with stream.text(encoding) as text:
-        delimiter = max(DELIMITERS, key="".join(_header_text(_lines(text, where)).split('"')[::2]).count)
+        head = _header_text(_lines(text, where))
+        delimiter = max(DELIMITERS, key="".join(head.split('"')[::2]).count)
     pool = part.reservoir()
     with stream.text(encoding) as text:
         marked = Marked(_lines(text, where), delimiter=delimiter)
@@ -51,14 +53,17 @@ def read_delimited(stream: Stream, *, missing: MissingMarks, part: Part = ALL) -
         lines = csv.reader(marked, delimiter=delimiter, strict=True)
         try:
             header = next((row for row in lines if row), [])
+            whole = lines.line_num == head.count("\n")
             rows = _rows(lines, width=len(header), where=where)
             chunk = list(islice(rows, CHUNK))
             marked.on = tells_words(chunk)
             header = header if marked.on else unmarked(header)
             bare = [cell[1:] if cell.startswith(MARK) else cell.strip() for cell in header]
             names, more = column_names(bare, where)
+            ways: dict[str, Any] = {"encoding": encoding, "delimiter": delimiter, "words": marked.on, "part": part}
+            plain = read_plain(stream, names, header=head, **ways) if whole and len(chunk) == CHUNK else None
+            pool, chunk = (pool, chunk if marked.on else list(map(unmarked, chunk))) if plain is None else (plain, [])
             while chunk:
-                chunk = chunk if marked.on else list(map(unmarked, chunk))
                 pool.add(text_table(names, list(zip(*chunk, strict=True))))
                 chunk = list(islice(rows, CHUNK))
         except csv.Error as error:

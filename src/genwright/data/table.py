@@ -156,9 +156,15 @@ def raw_columns(pool: Reservoir) -> list[RawColumn]:
     table, columns = pool.table(), []
     rows = pool.rows() if pool.sampled else None
     for name in table.column_names:
-        encoded = table.column(name).combine_chunks().dictionary_encode()
-        codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False).astype(np.int64)
-        columns.append(RawColumn(name, codes, tuple(encoded.dictionary.to_pylist()), rows=rows))
+        column = table.column(name).combine_chunks()
+        encoded = column if pa.types.is_dictionary(column.type) else column.dictionary_encode()
+        codes = encoded.indices.fill_null(-1).to_numpy(zero_copy_only=False)
+        texts = encoded.dictionary
+        if encoded is column and pool.sampled:  # texts of rows that were left out may be among them
+            used, first, codes = np.unique(codes, return_index=True, return_inverse=True)
+            order = first.argsort()
+            codes, texts = order.argsort()[codes.reshape(-1)], texts.take(pa.array(used[order]))
+        columns.append(RawColumn(name, codes, tuple(texts.to_pylist()), rows=rows))
     return columns
 
 

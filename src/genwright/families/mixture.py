@@ -27,6 +27,7 @@ from genwright.nets.gaussian_components import GaussianComponents
 from genwright.nets.mixture import MixtureNet
 from genwright.spaces import Columns, Conditions, Encoded, Given, Reals, Space
 
+ROWS_PER_COMPONENT = 32  # of a table
 BLOCKS = 16  # parts of the data after each of which the components move
 BLOCK_ROWS = 1024  # smallest part
 SEED_ROWS = 4096  # rows that first centres are chosen among
@@ -86,7 +87,7 @@ class Mixture(ClosedFormFamily):
         rank = 1 if self.rank is None else self.rank
         assert isinstance(space, Reals | Columns)
         if isinstance(space, Columns):
-            components = min(512, work.rows // 128)
+            components = min(512, work.rows // ROWS_PER_COMPONENT)
             seconds = work.rows * len(space.columns) / LOOK_UPS_PER_SECOND
         else:
             full = space.size <= 32 and work.rows >= 10 * space.size

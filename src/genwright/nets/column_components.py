@@ -99,16 +99,20 @@ class ColumnComponents(nn.Module):
     def maximise(self, statistics: tuple[Tensor, ...], smoothing: float, levels_share: float = 1.0) -> None:
         """The M-step: the most likely distributions after `smoothing` further rows that look like all data.
 
-        Discrete columns are given only `levels_share` of these.
+        Discrete columns are given only `levels_share` of these. A continuous one is given them within its components:
+        they spread as values do there, and count for its mean in proportion to that spread's share of the whole
+        (empirical Bayes: Efron & Morris 1973), so that components that tell values apart are not widened.
         """
         counts, n, first, second = statistics
         counts = counts + levels_share * smoothing * self.share[:, None]
         self.log_levels[:-1] = (counts / self._per_column(counts)).clamp(min=1e-30).log()
-        n = n + max(smoothing, 1e-9)
-        mean = (first + smoothing * self.centre) / n
-        square = (second + smoothing * (self.spread + self.centre.square())) / n
+        scatter = (second - first.square() / n.clamp(min=1e-9)).clamp(min=0.0)
+        within = (scatter.sum(dim=0) / n.sum(dim=0).clamp(min=1e-9)).clamp(min=VARIANCE_FLOOR)
+        further = (smoothing * within / self.spread).clamp(min=1e-9, max=smoothing)
+        mean = (first + further * self.centre) / (n + further)
         self.mean.copy_(mean)
-        self.variance.copy_((square - mean.square()).clamp(min=VARIANCE_FLOOR))
+        about = scatter + n * (first / n.clamp(min=1e-9) - mean).square()
+        self.variance.copy_(((about + smoothing * within) / (n + smoothing).clamp(min=1e-9)).clamp(min=VARIANCE_FLOOR))
 
     def log_mass(self, x: Float[Tensor, "n c"], allowed: Mapping[int, Tensor]) -> Float[Tensor, "n k"]:
         """Log of the chance in nats that the free entries of each row lie in the `allowed` sets of their columns."""
