@@ -4,6 +4,7 @@ A codec stores a whole data set as one compact tensor (`uint8` pixels, `uint8` b
 batch of it into what the family computes with.
 """
 
+import abc
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 
@@ -261,8 +262,33 @@ class Conditions:
         return {name: rows[:, spans[name]].unflatten(1, space.shape) for name, space in self.others}
 
 
+class RowSource(abc.ABC):
+    """Encoded rows, in memory or wherever else: what training takes."""
+
+    @abc.abstractmethod
+    def __len__(self) -> int: ...
+
+    @abc.abstractmethod
+    def rows(self, index: Tensor | slice) -> "Encoded":
+        """Those at `index`, as tensors."""
+
+    @abc.abstractmethod
+    def to(self, device: torch.device) -> "RowSource":
+        """The same rows, with those that are asked for on another device."""
+
+    @property
+    @abc.abstractmethod
+    def device(self) -> torch.device:
+        """Where rows are that are asked for."""
+
+    @property
+    @abc.abstractmethod
+    def context(self) -> Float[Tensor, "n c"] | None:
+        """What all rows are conditioned on."""
+
+
 @dataclass(frozen=True)
-class Encoded:
+class Encoded(RowSource):
     """A data set as tensors: `x` stored compactly in its space, `context` what it is conditioned on.
 
     `x` has shape (n, *space.shape); `context` (n, conditions.size) with NaN for "not known", see `Conditions`, or None
@@ -275,6 +301,10 @@ class Encoded:
 
     def __len__(self) -> int:
         return len(self.x)
+
+    @property
+    def device(self) -> torch.device:
+        return self.x.device
 
     def rows(self, index: Tensor | slice) -> "Encoded":
         """The rows at `index`."""

@@ -38,7 +38,7 @@ ROWS_PER_ATOM = 10  # with fewer rows per distinct value, atoms would be copies 
 
 
 def fit_coders(
-    fields: Sequence[Field], columns: Mapping[str, np.ndarray], rng: torch.Generator
+    fields: Sequence[Field], columns: Mapping[str, Any], rng: torch.Generator
 ) -> tuple[ScalarCoder | None, ...]:
     """The coder of each field, None where it is not modelled; `rng` draws the dequantisation noise.
 
@@ -59,7 +59,7 @@ def _crowded(coder: ScalarCoder, rows: int) -> bool:
 
 
 def _features(
-    fields: Sequence[Field], coders: Mapping[str, ScalarCoder], columns: Mapping[str, np.ndarray], rng: torch.Generator
+    fields: Sequence[Field], coders: Mapping[str, ScalarCoder], columns: Mapping[str, Any], rng: torch.Generator
 ) -> Iterator[Float[np.ndarray, " n"]]:
     """What other columns say of each row: continuous and ordered values, and indicators of the commonest levels."""
     for field in fields:

@@ -43,8 +43,7 @@ class ImageCodec(MediumCodec):
         """Fit to `field`, or the first image field of `data`. Raises DataError for no rows, or images of many sizes."""
         image = field or data.medium(Image)
         beside = ColumnsCodec.fit(data, rng=rng)
-        pixels = _pixels(image, data)
-        shape = pixels.shape[1], pixels.shape[2], pixels.shape[3]
+        shape = image.shape or _pixels(image, data).shape[1:]
         fitted = Image(image.name, shape, image.mode, image.levels)
         return cls(fitted, beside, order_of(data, image, others), left_out(data, image, others), others)
 
@@ -129,7 +128,7 @@ def expected_images(field: Image) -> Reals:
 def _pixels(image: Image, data: Dataset) -> UInt8[np.ndarray, "n h w c"]:
     column = data.columns[image.name]
     if column.dtype != object:
-        return column
+        return np.asarray(column)
     sizes = {item.shape for item in column}
     if len(sizes) > 1:
         shown = ", ".join(sorted(map(_size, sizes))[:3])

@@ -16,6 +16,7 @@ from jaxtyping import Shaped, UInt8
 from genwright.data.dataset import Category, Dataset, Image
 from genwright.data.files import read_bytes
 from genwright.data.kinds import as_category
+from genwright.data.ondisk import images_on_disk
 from genwright.data.table import RawColumn
 from genwright.errors import DataError
 
@@ -75,6 +76,10 @@ def parse_idx(raw: bytes, *, where: str) -> Shaped[np.ndarray, "n *s"]:
 
 def read_npz(path: Path) -> Dataset:
     """The images in an npy file, or the images and labels in an npz archive."""
+    if (images := images_on_disk(path)) is not None:
+        field = Image("image", images.whole[1:], MODES[images.whole[3]], 256)
+        notes = ("images stay on the disk and are read in batches",)
+        return Dataset((field,), {"image": images}, path.name, None, notes)
     raw = read_bytes(path)
     try:
         loaded = np.load(io.BytesIO(raw), allow_pickle=False)

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import ClassVar, Literal, TypeGuard, TypeVar
+from typing import Any, ClassVar, Literal, TypeGuard, TypeVar
 
 import numpy as np
 import pandas as pd
@@ -185,7 +185,7 @@ class Dataset:
     """
 
     fields: tuple[Field, ...]
-    columns: Mapping[str, np.ndarray]
+    columns: Mapping[str, Any]  # arrays, or `genwright.data.ondisk.OnDisk`
     name: str = "data"
     label: str | None = None
     notes: tuple[str, ...] = ()

@@ -4,11 +4,13 @@ import hashlib
 import itertools
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
 from jaxtyping import Bool, Int, Int8, UInt8, UInt64
+
+from genwright.data.ondisk import blocks
 
 SHARES = (0.8, 0.1, 0.1)
 SMALL = 10  # labels, levels and contents with fewer rows than this cannot fill three parts
@@ -30,7 +32,7 @@ class Split:
 
 
 def split_rows(
-    columns: Mapping[str, np.ndarray],
+    columns: Mapping[str, Any],
     *,
     label: str | None = None,
     media: Collection[str] = (),
@@ -71,7 +73,7 @@ def split_rows(
     return Split(*(np.flatnonzero(part == k) for k in range(3)))
 
 
-def row_keys(columns: Mapping[str, np.ndarray], *, seed: int = 0) -> np.ndarray:
+def row_keys(columns: Mapping[str, Any], *, seed: int = 0) -> np.ndarray:
     """A 128-bit content hash of each row, as bytes; equal rows have equal keys.
 
     Not cryptographic: collisions are as rare as chance allows (about n^2 / 2^129), but can be built on purpose.
@@ -79,14 +81,15 @@ def row_keys(columns: Mapping[str, np.ndarray], *, seed: int = 0) -> np.ndarray:
     n = len(next(iter(columns.values())))
     lanes = np.zeros((n, 2), dtype=np.uint64)
     for name in sorted(columns):
-        raw = _object_digests(columns[name]) if columns[name].dtype == object else _row_bytes(columns[name])
-        for lane in range(2):
-            salt = int.from_bytes(_digest(f"{seed}/{lane}/{name}".encode())[:8], "little")
-            lanes[:, lane] = _mix(lanes[:, lane] + _hash_words(raw, salt))
+        for rows, column in blocks(columns[name]):
+            raw = _object_digests(column) if column.dtype == object else _row_bytes(column)
+            for lane in range(2):
+                salt = int.from_bytes(_digest(f"{seed}/{lane}/{name}".encode())[:8], "little")
+                lanes[rows, lane] = _mix(lanes[rows, lane] + _hash_words(raw, salt))
     return lanes.astype(">u8").view("S16").reshape(n)  # big-endian, so that keys sort alike everywhere
 
 
-def content_hash(columns: Mapping[str, np.ndarray]) -> str:
+def content_hash(columns: Mapping[str, Any]) -> str:
     """What tells the content of a table from that of others, its order included."""
     return hashlib.sha256(b"".join(map(bytes, row_keys(columns)))).hexdigest()
 
@@ -146,7 +149,7 @@ class _Contents(NamedTuple):
     hashes: UInt64[np.ndarray, "contents"]
 
     @classmethod
-    def of(cls, columns: Mapping[str, np.ndarray], keys: Mapping[str, np.ndarray], seed: int) -> "_Contents":
+    def of(cls, columns: Mapping[str, Any], keys: Mapping[str, np.ndarray], seed: int) -> "_Contents":
         digests, first, of_row, counts = np.unique(
             row_keys(columns, seed=seed), return_index=True, return_inverse=True, return_counts=True
         )
@@ -205,7 +208,7 @@ def _cut(
 
 
 def _levels(
-    columns: Mapping[str, np.ndarray], contents: _Contents
+    columns: Mapping[str, Any], contents: _Contents
 ) -> tuple[list[Int[np.ndarray, "contents"]], Int[np.ndarray, "contents"]]:
     """Of columns with levels, the number of each content's level; and how much about each content is rare.
 

@@ -26,7 +26,7 @@ from genwright.families.sampling import Sampling
 from genwright.families.vae import VAE
 from genwright.nets.coder import latent_space
 from genwright.nets.default import is_grid, require_nets
-from genwright.spaces import Conditions, Encoded, Given, Reals, Space
+from genwright.spaces import Conditions, Encoded, Given, Reals, RowSource, Space
 
 SIDE = {1: 16, 2: 8, 3: 4}  # of latents, by the sides of their grid: the longest, unless records are hardly longer
 NUMBERS = 2**18  # of records in a batch of the first stage, whose steps would be few otherwise
@@ -124,12 +124,12 @@ class TwoStage(Family, Encodes):
         return TwoStageNet(first, second, space=space, latents=latents)
 
     @torch.no_grad()
-    def compressed(self, net: Any, rows: Encoded, rng: torch.Generator) -> Encoded:
+    def compressed(self, net: Any, rows: RowSource, rng: torch.Generator) -> Encoded:
         """Rows of the second stage, whose space is `net.latents`: a posterior draw of each, not to scale."""
         assert self.first
         latents = [
             self.first.draw_latents(net.first, rows.rows(index).unpacked(net.space), None, rng)
-            for index in torch.arange(len(rows), device=rows.x.device).split(CHUNK)
+            for index in torch.arange(len(rows), device=rows.device).split(CHUNK)
         ]
         return Encoded(torch.cat(latents).unflatten(1, net.latents.shape), rows.context)
 

@@ -12,6 +12,7 @@ from typing import Any
 import torch
 
 from genwright.codecs import Codec, fit_codec
+from genwright.codecs.batches import encoded
 from genwright.codecs.others import Derived
 from genwright.codecs.text import TextCodec
 from genwright.codecs.text_columns import TextColumnsCodec
@@ -33,7 +34,7 @@ from genwright.model.generator import Generator
 from genwright.model.prior import fit_prior
 from genwright.privacy import Privacy, private_fit
 from genwright.randomness import checked_seed
-from genwright.spaces import Columns, Encoded, Reals, Space, Tokens
+from genwright.spaces import Columns, Encoded, Reals, RowSource, Space, Tokens
 from genwright.train.devices import choose_device
 from genwright.train.fit import Fitted, fit_family
 from genwright.train.limits import check_limits, checked_budget
@@ -153,7 +154,9 @@ class _Course:
         """The same with its beginning put back where parts of it took so long in earlier processes."""
         return replace(self, started=min(self.started, time.monotonic() - seconds))
 
-    def train(self, family: Family, codec: Codec, train: Encoded, valid: Encoded, work: Work, stages: Stages) -> Fitted:
+    def train(
+        self, family: Family, codec: Codec, train: RowSource, valid: RowSource, work: Work, stages: Stages
+    ) -> Fitted:
         """`fit_family` within these bounds."""
         return fit_family(
             family,
@@ -188,18 +191,16 @@ def _fit_rows(
         work = course.work(len(data))
         hidden = private_fit(data, privacy, family=family, work=work, seed=seed, rules=constraints, listener=listener)
         return Generator(codec=hidden.codec, family=hidden.family, net=hidden.net.to(device), record=hidden.record)
-    rules, codec, encoded, held_out = _encode(data, constraints, course)
+    rules, codec, rows, held_out = _encode(data, constraints, course)
     family = course.start.family if course.start is not None else family
-    family = family or default_family(codec.space, len(encoded))
-    work = less_reserved(course.work(len(encoded)), codec.space)
+    family = family or default_family(codec.space, len(rows))
+    work = less_reserved(course.work(len(rows)), codec.space)
     digest = None if course.start is None else course.start.net.digest()
     stages = Stages(course.folder, fingerprint(family, codec, work, seed, start=digest))
-    prior = fit_prior(
-        codec.conditions, encoded, held_out, minutes=course.minutes, seed=seed, device=device, stages=stages
-    )
-    fitted = course.train(family, codec, encoded, held_out, work, stages)
+    prior = fit_prior(codec.conditions, rows, held_out, minutes=course.minutes, seed=seed, device=device, stages=stages)
+    fitted = course.train(family, codec, rows, held_out, work, stages)
     course = course.caught_up(fitted.record["seconds"])
-    correction, measured = _correct(fitted, codec.space, (encoded, held_out), course, stages)
+    correction, measured = _correct(fitted, codec.space, (rows, held_out), course, stages)
     record = {"minutes": course.minutes, "steps": course.steps, "seed": seed} | fitted.record | measured
     record |= circumstances(data, started=course.started)
     listener(Progress("done", 1, 1))
@@ -223,13 +224,14 @@ def _fit_texts(data: Dataset, course: _Course) -> TextColumns:
 
 
 def _correct(
-    fitted: Fitted, space: Space, rows: tuple[Encoded, Encoded], course: _Course, stages: Stages
+    fitted: Fitted, space: Space, rows: tuple[RowSource, RowSource], course: _Course, stages: Stages
 ) -> tuple[Correction | None, dict[str, Any]]:
     """The correction of a fitted table generator where there is time for one and it helps, and what was measured."""
     train, valid = rows
     minutes = course.minutes
     if minutes is None or not isinstance(space, Columns) or not reserved_seconds(space, len(train), minutes):
         return None, {}
+    assert isinstance(train, Encoded) and isinstance(valid, Encoded), "tables are in memory"
     course.listener(Progress("correcting"))
     deadline = course.started + 60.0 * minutes
 
@@ -257,7 +259,7 @@ def default_family(space: Space, rows: int) -> Family:
 
 def _encode(
     data: Dataset, constraints: Sequence[Rule], course: _Course
-) -> tuple[Constraints | None, Codec, Encoded, Encoded]:
+) -> tuple[Constraints | None, Codec, RowSource, RowSource]:
     """The rules, a codec fitted to the training part, and the training and the validation part (if any) encoded."""
     course.listener(Progress("encoding"))
     rng = torch.Generator().manual_seed(course.seed)
@@ -271,7 +273,7 @@ def _encode(
         codec = course.start.codec
     else:
         codec = fit_codec(train_rows, rng=rng, target=course.target, derived=course.derived, tokenizer=course.tokenizer)
-    return rules, codec, codec.encode(train_rows, rng=rng), codec.encode(valid_rows, rng=rng)
+    return rules, codec, encoded(codec, train_rows, rng=rng), encoded(codec, valid_rows, rng=rng)
 
 
 @dataclass(frozen=True)

@@ -14,7 +14,7 @@ from genwright.families.mixture import Mixture
 from genwright.families.rebuild import rebuild
 from genwright.families.recipe import recipe_from_json, recipe_to_json
 from genwright.model.part import RowSampler, Saved
-from genwright.spaces import Columns, Conditions, Encoded, Given
+from genwright.spaces import Columns, Conditions, Encoded, Given, RowSource
 from genwright.train.fit import Fitted, fit_family
 from genwright.train.stages import NOWHERE, Stages
 from genwright.typed import wrong
@@ -71,8 +71,8 @@ class LabelPrior:
 
 def fit_prior(
     conditions: Conditions | None,
-    train: Encoded,
-    valid: Encoded,
+    train: RowSource,
+    valid: RowSource,
     *,
     minutes: float | None,
     seed: int,

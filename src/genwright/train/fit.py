@@ -9,11 +9,12 @@ from typing import Any
 import torch
 from torch import nn
 
+from genwright.errors import UnsupportedError
 from genwright.families.capabilities import check
 from genwright.families.family import ClosedFormFamily, Family, GradientFamily, LearnsPrior, Work, untrained
 from genwright.families.two_stage import TwoStage, TwoStageNet
 from genwright.randomness import seeded
-from genwright.spaces import Columns, Conditions, Encoded, Space
+from genwright.spaces import Columns, Conditions, Encoded, RowSource, Space
 from genwright.train.loop import Job, train
 from genwright.train.plan import clock_for, estimate_memory_mb
 from genwright.train.progress import Listener, Progress, silent
@@ -24,6 +25,7 @@ from genwright.weights import fill
 
 PRIOR_SHARE = 0.05  # of the time is kept for refitting a latent prior, where there is one to refit
 SHARES_SHARE = 0.05  # of the time is kept for matching the shares of levels, where nets have biases to move
+PREPARED_ROWS = 4_096  # of those that are not in memory, from which nets take what they begin with
 PRIOR_ROWS = 4_000  # training rows whose latents it is refitted to, at most
 LOOP_COPIES, CLOSED_FORM_COPIES = (
     12,
@@ -44,8 +46,8 @@ def fit_family(
     family: Family,
     space: Space,
     conditions: Conditions | None,
-    train_rows: Encoded,
-    valid_rows: Encoded,
+    train_rows: RowSource,
+    valid_rows: RowSource,
     *,
     work: Work,
     seed: int,
@@ -75,7 +77,7 @@ def fit_family(
             record = _fit_two_stages(family, net, (rows, held_out), conditions, work, **ways)
         elif isinstance(family, ClosedFormFamily):
             stages.check_room(net, copies=CLOSED_FORM_COPIES)
-            record = _fit_closed_form(family, net, rows, held_out, _less(work, started), seed, listener)
+            record = _fit_closed_form(family, net, (rows, held_out), _less(work, started), seed, listener)
         else:
             assert isinstance(family, GradientFamily)
             ways = {"seed": seed, "stages": stages, "listener": listener, "start": start}
@@ -91,6 +93,14 @@ def fit_family(
     return Fitted(family, net.eval(), record)
 
 
+def _resident(rows: RowSource, family: Family) -> Encoded:
+    """Rows that are in memory; UnsupportedError for others."""
+    if isinstance(rows, Encoded):
+        return rows
+    hint = "fit a family that is trained step by step"
+    raise UnsupportedError(f"{family.name} looks at all records at once, and these stay on the disk", hint=hint)
+
+
 def _less(work: Work, started: float) -> Work:
     """What is left of `work`, and no less than half, now that encoding and building have taken their time."""
     if work.minutes is None:
@@ -104,14 +114,15 @@ def _parameters(net: nn.Module) -> int:
 
 def _fit_by_steps(net: nn.Module, job: Job, *, seconds: float) -> dict[str, Any]:
     """Run the shared training loop, and what is refitted after it until the clock of both, of `seconds`, runs out."""
-    family, device = job.family, job.train.x.device
+    family, device = job.family, job.train.device
     assert isinstance(family, GradientFamily)
     matched = bool(family.level_biases(net)) and not (job.start and job.start.trainable)
     reserve = PRIOR_SHARE * isinstance(family, LearnsPrior) + SHARES_SHARE * matched
     early = replace(job, clock=job.clock.less(reserve * seconds))
     with torch.no_grad():
         if job.start is None:
-            family.prepare(net, job.space, job.train, torch.Generator(device).manual_seed(job.seed))
+            some = job.train if isinstance(job.train, Encoded) else job.train.rows(slice(0, PREPARED_ROWS))
+            family.prepare(net, job.space, some, torch.Generator(device).manual_seed(job.seed))
     memory = estimate_memory_mb(family, net, job.space, job.train, seed=job.seed)
     job.stages.check_room(net, copies=LOOP_COPIES)
     job.listener(Progress("starting", message=f"{_parameters(net):,} parameters, about {memory:,.0f} MiB of memory"))
@@ -131,7 +142,7 @@ def _fit_by_steps(net: nn.Module, job: Job, *, seconds: float) -> dict[str, Any]
         _refit_prior(family, net, job.space, job.train, job.seed)
     if matched:
         job.listener(Progress("matching the shares of levels"))
-        assert isinstance(job.space, Columns)
+        assert isinstance(job.space, Columns) and isinstance(job.train, Encoded), "tables are in memory"
         match_shares(family, net, space=job.space, rows=job.train, clock=job.clock, seed=job.seed)
     return record | {"estimated_memory_mb": round(memory)}
 
@@ -139,7 +150,7 @@ def _fit_by_steps(net: nn.Module, job: Job, *, seconds: float) -> dict[str, Any]
 def _fit_two_stages(
     family: TwoStage,
     net: nn.Module,
-    data: tuple[Encoded, Encoded],
+    data: tuple[RowSource, RowSource],
     conditions: Conditions | None,
     work: Work,
     *,
@@ -150,11 +161,10 @@ def _fit_two_stages(
     """Train the first stage, then the second on what the first makes of the rows, until the clock of both runs out."""
     assert isinstance(net, TwoStageNet) and family.first and family.second
     before, after = family.work(work)
-    alone = [replace(rows, context=None) for rows in data]
-    first = fit(family.first, net.space, None, *alone, work=before, started=started, stage="first")
+    first = fit(family.first, net.space, None, *data, work=before, started=started, stage="first")
     net.first.load_state_dict(first.net.state_dict())
     began = min(started, time.monotonic() - first.record["seconds"])  # where an earlier process trained it
-    device = data[0].x.device
+    device = data[0].device
     rng = torch.Generator(device).manual_seed(seed)
     latents = [family.compressed(net, rows, rng) for rows in data]
     net.fit_scale(latents[0].x)
@@ -169,8 +179,7 @@ def _fit_two_stages(
 def _fit_closed_form(
     family: ClosedFormFamily,
     net: nn.Module,
-    train_rows: Encoded,
-    valid_rows: Encoded,
+    data: tuple[RowSource, RowSource],
     work: Work,
     seed: int,
     listener: Listener,
@@ -184,14 +193,15 @@ def _fit_closed_form(
         history.append({"step": step, "seconds": round(seconds, 3), "loss": loss, "held_out": held_out})
         listener(Progress("fitting", step, steps, loss, held_out, (steps - step) * seconds / max(1, step)))
 
-    device = train_rows.x.device
+    train_rows, valid_rows = (_resident(rows, family) for rows in data)
+    device = train_rows.device
     with seeded(seed):  # some of torch's algorithms, svd_lowrank among them, take no generator
         family.fit(net, train_rows, valid_rows, work, torch.Generator(device).manual_seed(seed), report)
     return {"history": history, "stopped_early": False}
 
 
 @torch.no_grad()
-def _refit_prior(family: LearnsPrior, net: nn.Module, space: Space, rows: Encoded, seed: int) -> None:
-    rng = torch.Generator(rows.x.device).manual_seed(seed)
-    some = rows.rows(torch.randperm(len(rows), generator=rng, device=rows.x.device)[:PRIOR_ROWS])
+def _refit_prior(family: LearnsPrior, net: nn.Module, space: Space, rows: RowSource, seed: int) -> None:
+    rng = torch.Generator(rows.device).manual_seed(seed)
+    some = rows.rows(torch.randperm(len(rows), generator=rng, device=rows.device)[:PRIOR_ROWS])
     family.refit_prior(net, some.unpacked(space), some.context, rng)

@@ -17,7 +17,7 @@ from genwright.families.family import Objective
 from genwright.folders import writing
 from genwright.randomness import seeded
 from genwright.signals import Interrupted, held_back
-from genwright.spaces import Encoded, Space
+from genwright.spaces import RowSource, Space
 from genwright.train.plan import Clock, make_plan, settle, settling_step
 from genwright.train.progress import Listener, Progress, silent
 from genwright.train.stages import CHECKPOINT, NOWHERE, Stages
@@ -41,8 +41,8 @@ class Job:
 
     family: Objective
     space: Space
-    train: Encoded
-    valid: Encoded
+    train: RowSource
+    valid: RowSource
     clock: Clock
     seed: int
     stages: Stages = NOWHERE

@@ -9,7 +9,7 @@ from torch import nn
 
 from genwright.errors import ArgumentError
 from genwright.families.family import Objective, Work
-from genwright.spaces import Encoded, Space
+from genwright.spaces import RowSource, Space
 from genwright.train.devices import cores, has_fast_bfloat16, peak_memory_mb
 from genwright.train.schedule import DECAY_FROM
 from genwright.train.state import Plan, State
@@ -53,7 +53,7 @@ def clock_for(work: Work, *, started: float) -> Clock:
 
 
 def make_plan(
-    family: Objective, net: nn.Module, space: Space, train: Encoded, valid: Encoded, *, clock: Clock, seed: int
+    family: Objective, net: nn.Module, space: Space, train: RowSource, valid: RowSource, *, clock: Clock, seed: int
 ) -> Plan:
     """Measure copies of `net` under each choice of threads and number format; fix the fastest and the step count."""
     device = next(net.parameters()).device
@@ -102,7 +102,7 @@ def settling_step(plan: Plan, *, step: int) -> int | None:
     return step + rest // 2 if rest > max(1, SETTLED * plan.steps) else None
 
 
-def estimate_memory_mb(family: Objective, net: nn.Module, space: Space, train: Encoded, *, seed: int) -> float:
+def estimate_memory_mb(family: Objective, net: nn.Module, space: Space, train: RowSource, *, seed: int) -> float:
     """MiB that training will need at its peak: what the process holds, weights and optimiser, and one batch's graph."""
     held: dict[int, int] = {}
 
@@ -142,7 +142,7 @@ def _with_steps(plan: Plan, steps: int) -> Plan:
 
 
 def _seconds_per_step(
-    family: Objective, net: nn.Module, space: Space, train: Encoded, plan: Plan, seed: int, seconds: float
+    family: Objective, net: nn.Module, space: Space, train: RowSource, plan: Plan, seed: int, seconds: float
 ) -> float:
     """Median time of a training step of a copy of `net` under `plan`, measured for about `seconds`.
 

@@ -7,14 +7,14 @@ import torch
 from torch import Tensor, nn
 
 from genwright.families.family import Objective, Player, Rows
-from genwright.spaces import Encoded, Space
+from genwright.spaces import RowSource, Space
 from genwright.train.schedule import ema_decay, learning_rate_factor
 from genwright.train.state import Plan, State
 
 CHUNK = 256  # rows evaluated at once
 
 
-def take_step(family: Objective, state: State, space: Space, train: Encoded, plan: Plan) -> dict[str, float]:
+def take_step(family: Objective, state: State, space: Space, train: RowSource, plan: Plan) -> dict[str, float]:
     """Move every player once on one random batch; returns the parts of the losses (their sum is minimised).
 
     Rows are drawn with replacement. If any loss is not finite, nothing moves and the caller sees it in the result.
@@ -57,7 +57,7 @@ def _moves(
 
 
 @torch.no_grad()
-def evaluate(family: Objective, net: nn.Module, space: Space, valid: Encoded, *, rows: int, seed: int) -> float:
+def evaluate(family: Objective, net: nn.Module, space: Space, valid: RowSource, *, rows: int, seed: int) -> float:
     """Mean held-out loss over the first `rows` of a fixed shuffle of `valid`, with the same randomness every time."""
     device = next(net.parameters()).device
     rng = torch.Generator(device).manual_seed(seed + 1)
