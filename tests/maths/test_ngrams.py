@@ -3,19 +3,8 @@
 import numpy as np
 import pytest
 
-from genwright.maths.ngrams import (
-    NEW,
-    RAW,
-    Smoothed,
-    counted,
-    discounts,
-    following,
-    joined,
-    probabilities,
-    smoothed,
-    stretched,
-    tuned,
-)
+from genwright.maths.ngram_fit import discounts, smoothed, tuned
+from genwright.maths.ngrams import NEW, RAW, Smoothed, counted, following, joined, probabilities, stretched
 
 END = 4
 

@@ -5,8 +5,11 @@ import pytest
 from scipy.stats import chi2_contingency
 from sklearn.datasets import load_digits
 
-from genwright.metrics.baselines import INDEPENDENT, LETTERS, MEANS, PIXELS, TRIGRAMS, bits_per_byte
+import genwright as gw
+from genwright.metrics.baselines import INDEPENDENT, LETTERS, MEANS, PIXELS, TRIGRAMS, bits_by_counts, unusable
+from genwright.metrics.evaluate import evaluate
 from genwright.metrics.kinds import baselines
+from genwright.report.reading import read_all, verdict
 from tests.metrics.records import images, table, texts
 
 RNG = np.random.default_rng(0)
@@ -49,11 +52,31 @@ def test_texts_hold_the_letters_and_trigrams_of_real_ones():
     assert {text[-1] for text in made[TRIGRAMS]} <= {"t", "r", "d"}
 
 
-@pytest.mark.parametrize("order", [0, 1, 2])
-def test_bits_per_byte_are_those_of_the_source(order):
-    source = RNG.choice(list(b"abcd"), p=[0.5, 0.25, 0.125, 0.125], size=50_000).astype(np.uint8).tobytes()
-    assert bits_per_byte(source[:40_000], source[40_000:], order=order) == pytest.approx(1.75, abs=0.03)
-    assert bits_per_byte(source, b"zz" * 100, order=order) > 8
-    assert bits_per_byte(b"abc" * 5000, b"abc" * 100, order=order) == pytest.approx(
-        np.log2(3) if not order else 0, abs=0.01
-    )
+def test_bits_per_byte_by_counts_are_those_of_the_source():
+    source = RNG.choice(list("abcd"), p=[0.5, 0.25, 0.125, 0.125], size=50_000)
+    parts = "".join(source[:40_000]), "".join(source[40_000:])
+    found, _ = bits_by_counts(parts[:1], parts[1:], running=True)
+    assert found == pytest.approx(np.full(len(found), 1.75), abs=0.03)
+    assert bits_by_counts(parts[:1], ["zz" * 100], running=True)[0][-1] > 8
+    names = ["anna", "otto", "hannah", "bob"] * 50
+    ended, _ = bits_by_counts(names, names[:4], running=False)  # each of four names, and its end
+    assert ended[-1] == pytest.approx(8 / (5 + 5 + 7 + 4), abs=0.05)
+
+
+def test_a_model_of_text_has_to_beat_an_n_gram_model_and_that_one_letters():
+    words, rng = [f"{a}{b}" for a in ("ka", "lo", "mi") for b in ("ran", "ton", "vil", "sus")], np.random.default_rng(0)
+    data = texts([" ".join(rng.choice(words, 4)) for _ in range(300)])
+    weak = gw.fit(data, family=gw.Autoregressive(width=16, depth=1), steps=2)
+    counted = gw.fit(data, family=gw.NGram(), steps=1)
+    for model, beaten in ((weak, True), (counted, False)):
+        sides = {"real": data.test, "train": data.train, "generator": model}
+        found = evaluate(model.sample(20, seed=0), **sides, only=["bits per byte", "perplexity per word"])
+        score = found["bits per byte"]
+        assert bool(unusable(found.scores)) is beaten and "by n-grams of" in score.note
+        assert verdict(read_all(found.scores), unseen=300).summary.startswith("Unusable") is beaten
+        assert "an n-gram model" in verdict(read_all(found.scores), unseen=300).summary or not beaten
+        unseen = data.test.columns["text"]
+        by_word = 2 ** (score.value * sum(len(text) + 1 for text in unseen) / (4 * len(unseen)))
+        assert found["perplexity per word"].value == pytest.approx(by_word)
+    floor, _ = bits_by_counts(data.train.columns["text"].tolist(), unseen.tolist(), running=False)
+    assert score.value == pytest.approx(floor[-1], abs=0.05) and score.baseline == pytest.approx(floor[0])

@@ -36,6 +36,18 @@ def test_bits_per_byte_closed_form_and_interval():
             bits_per_byte(np.array(log_probs), np.array(counts), window="none")
 
 
+def test_intervals_of_a_text_know_that_neighbours_are_alike():
+    rng, halves, values = np.random.default_rng(0), {1: [], 8: []}, []
+    for _ in range(60):
+        bits = np.repeat(rng.normal(2.0, 0.5, 50), 6) * 100  # six blocks of a subject each
+        for block, half in halves.items():
+            score = bits_per_byte(-bits * np.log(2), np.full(300, 100), window="half", block=block)
+            half.append((score.interval[1] - score.interval[0]) / 2 / 1.96)
+        values.append(score.value)
+    alone, together = (np.mean(half) / np.std(values) for half in halves.values())
+    assert alone < 0.55 and 0.75 < together < 1.2
+
+
 def test_jensen_shannon_agrees_with_scipy():
     rng = np.random.default_rng(0)
     p, q = rng.integers(0, 9, 50), rng.integers(0, 9, 50)

@@ -25,13 +25,13 @@ from genwright.families.family import (
 )
 from genwright.families.sampling import Sampling
 from genwright.maths import decoding
-from genwright.maths.ngrams import Counts, Smoothed, Stretch, counted, joined, probabilities, smoothed, tuned
+from genwright.maths.ngram_fit import fitted
+from genwright.maths.ngrams import Stretch, joined
 from genwright.nets.ngram import NGramCounts
 from genwright.spaces import Columns, Conditions, Encoded, Given, Space, Tokens
 
 ORDERS = ((1024, 8), (1 << 31, 5))  # up to so many tokens in the vocabulary: the longest n-grams that are counted
 MOST_ORDER = 32
-HELD_OUT = 50_000  # symbols by which the order and the discounts are chosen
 DEPTHS = 1, 2, 3  # nearest tokens before the columns beside a record, of which the best is taken
 MOST_SYMBOLS = 2**24  # that are counted, the first: they take some 2 GB meanwhile
 CELLS_AT_ONCE = 2**21  # of records that are read together
@@ -83,44 +83,31 @@ class NGram(ClosedFormFamily):
 
         Where the held-out rows are those to be counted, the last tenth of the symbols sits out while this is done.
         """
+        assert self.order is not None, "size the family before fitting"
         holder, began = cast(NGramCounts, net), time.monotonic()
         minutes = np.inf if work.minutes is None else work.minutes
         seen, framed = symbols(holder, train, most=int(min(MOST_SYMBOLS, 60 * minutes * SYMBOLS_PER_SECOND)))
         held_out, _ = symbols(holder, valid, most=MOST_SYMBOLS, framed=framed)
         same = len(train) == len(valid) and torch.equal(train.x, valid.x)
-        part = seen.rows(slice(0, -(-len(seen.at) * 9 // 10))) if same else seen
-        if same:
-            held_out = seen.rows(slice(len(part.at), None))
-        each = len(held_out.at) / max(1, len(valid) * (0.1 if same else 1)) if framed else train.x.shape[1]
-        held_out = held_out.rows(slice(None, None, -(-len(held_out.at) // HELD_OUT) or 1))
         depths = DEPTHS if seen.beside.shape[1] else (0,)
-        tried: list[tuple[float, int, Smoothed]] = []
-        for step, depth in enumerate(depths, start=1):
-            cost, found = self._chosen(holder, part, held_out, depth)
-            tried.append((cost, step, found))
-            report(step, len(depths) + 1, cost * each, cost * each)
-            if (time.monotonic() - began) * (step + 1) / step > 30 * minutes:
-                break
-        best = tuned(min(tried)[2], held_out)
-        cost = float(cost_of(probabilities(best, held_out))[-1])
-        if same:
-            best = replace(best, counts=self._counted(holder, seen, best.depth).cut(best.counts.order))
-        holder.fill(best, framed=framed)
-        report(len(depths) + 1, len(depths) + 1, cost * each, cost * each)
+        each = len(held_out.at) / max(1, len(valid)) if framed else train.x.shape[1]
+        steps = len(depths) + 1
 
-    def _chosen(self, net: NGramCounts, seen: Stretch, held_out: Stretch, depth: int) -> tuple[float, Smoothed]:
-        """What held-out symbols cost by the best order, in nats each, and the model of one more: fitted discounts make
-        better use of long contexts.
-        """
-        model = smoothed(self._counted(net, seen, depth), depth=depth)
-        costs = cost_of(probabilities(model, held_out))
-        order = min(int(costs.argmin()) + 2, len(costs))
-        return float(costs.min()), replace(model, counts=model.counts.cut(order), discounts=model.discounts[:order])
+        def goes_on(step: int, cost: float) -> bool:
+            report(step, steps, cost * each, cost * each)
+            return (time.monotonic() - began) * (step + 1) / step < 30 * minutes
 
-    def _counted(self, net: NGramCounts, seen: Stretch, depth: int) -> Counts:
-        assert self.order is not None, "size the family before fitting"
-        order, sizes = self.order + seen.beside.shape[1], (net.space.vocabulary, net.alphabet)
-        return counted(seen, vocabulary=sizes[0], alphabet=sizes[1], order=order, depth=depth)
+        model, cost = fitted(
+            seen,
+            None if same else held_out,
+            vocabulary=holder.space.vocabulary,
+            alphabet=holder.alphabet,
+            order=self.order + seen.beside.shape[1],
+            depths=depths,
+            goes_on=goes_on,
+        )
+        holder.fill(model, framed=framed)
+        report(steps, steps, cost * each, cost * each)
 
     @torch.no_grad()
     def sample(
@@ -142,7 +129,7 @@ def symbols(net: NGramCounts, rows: Encoded, *, most: int, framed: bool | None =
         length = min(most, (len(x) - 1) * step + x.shape[1]) if len(x) else 0
         stream = x.as_strided((1, length), (0, x.stride(1)), x.storage_offset()).numpy().astype(np.int64)
         return net.stretch(stream, net.beside(None, 1), framed=False), False
-    framed = not getattr(net.space, "documents", False) if framed is None else framed
+    framed = not net.space.documents if framed is None else framed
     sizes = torch.where(x == net.space.end, 0, 1).sum(1) + 1
     x = x[: int((sizes.cumsum(0) < most).sum()) + 1]
     beside, parts = net.beside(None if rows.context is None else rows.context[: len(x)], len(x)), []
@@ -151,11 +138,6 @@ def symbols(net: NGramCounts, rows: Encoded, *, most: int, framed: bool | None =
         part = x[at : at + step].numpy().astype(np.int64)
         parts.append(joined([net.stretch(part, beside[at : at + step], framed=framed)]))
     return joined(parts), framed
-
-
-def cost_of(shares: Float[np.ndarray, "k n"]) -> Float[np.ndarray, "k"]:
-    """Nats that a symbol costs; nothing is known of none."""
-    return -np.log(shares).mean(axis=1) if shares.shape[1] else np.zeros(len(shares))
 
 
 def choose(logits: Float[Tensor, "n v"], rng: torch.Generator, *, how: Sampling) -> Int[Tensor, "n"]:

@@ -1,17 +1,20 @@
 """Generators that learn next to nothing: what every model has to beat to be worth its training.
 
 Tables: columns drawn independently of each other. Images: the mean of each class, and pixels drawn independently of
-each other given the class. Text: letters by their frequencies, and by the two letters before them.
+each other given the class. Text: letters by their frequencies, and by the two letters before them; and bits per byte
+by an n-gram model, which every model of text has to beat.
 """
 
-from collections import defaultdict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
+from functools import lru_cache
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Float
 
 from genwright.data.dataset import Dataset, Image, Text
+from genwright.maths.ngram_fit import costs, fitted
+from genwright.maths.ngrams import Smoothed, Stretch, counted, following, stretched
 from genwright.metrics.kind import Baseline
 from genwright.scores.score import Score
 
@@ -21,6 +24,7 @@ LETTERS, TRIGRAMS = "letter frequencies", "letters given the two before"
 LENGTH = 512  # characters of a text that continues without end
 SOURCE = 2_000_000  # characters of training text that are counted
 END = "\0"  # after a record that ends
+FLOOR_BYTES, FLOOR_ORDER = 2_000_000, 8  # of training text that are counted, and the longest n-grams in bytes
 DECISIVE = ("C2ST", "bits per byte", "Frechet distance")  # scores by which a model must beat its baseline
 SATURATED = 0.05  # C2ST below which judges tell nearly all apart, and no longer the bad from the worse
 
@@ -108,77 +112,62 @@ def _trigrams(train: Dataset, n: int, rng: np.random.Generator) -> Dataset:
     return _written(train, n, rng, 2, TRIGRAMS)
 
 
-def _written(train: Dataset, n: int, rng: np.random.Generator, order: int, name: str) -> Dataset:
-    """n texts, each letter drawn as it follows the `order` letters before it; records end as real ones do."""
+def _written(train: Dataset, n: int, rng: np.random.Generator, before: int, name: str) -> Dataset:
+    """n texts, each letter drawn as it follows the letters before it, so many; records end as real ones do."""
     media = train.medium(Text)
     texts = [text for text in train.columns[media.name] if text]
-    end = "" if media.running else END * max(order, 1)
-    source = end + end.join(texts)[:SOURCE] + end
-    following: dict[str, list[str]] = defaultdict(list)
-    for i in range(order, len(source)):
-        following[source[i - order : i]].append(source[i])
-    written = []
-    for _ in range(n):
-        place = 0 if end else int(rng.integers(max(len(source) - order, 1)))
-        text = source[place : place + order]
-        while len(text) < LENGTH + order and not (len(text) > order and text[-1] == END):
-            choices = following.get(text[len(text) - order :]) or following[source[:order]]
-            text += choices[rng.integers(len(choices))]
-        written.append(text.replace(END, "") if end else text[order:])
+    source = END * (not media.running) + ("" if media.running else END).join(texts)[:SOURCE] + END
+    letters, told = np.unique(np.frombuffer(source.encode("utf-32-le", "replace"), dtype="<u4"), return_inverse=True)
+    end, size = int(np.searchsorted(letters, ord(END))), len(letters)
+    seen = stretched(told[None].astype(np.int64), end=end, framed=False, documents=not media.running)
+    counts = counted(seen, vocabulary=size, alphabet=size, order=before + 1)
+    model = Smoothed(counts, np.zeros((counts.order, 2, 4)))  # nothing that was not seen
+    drawn = np.full((n, LENGTH + 1), end)
+    for t in range(int(not media.running), LENGTH + 1):
+        reach = np.full(n, min(t, before))
+        law = following(model, Stretch(drawn.ravel(), np.arange(n) * (LENGTH + 1) + t, reach, np.zeros((n, 0), int)))
+        if media.running:
+            law[:, end] = 0.0
+        cumulative = law.cumsum(axis=1)
+        place = (cumulative <= rng.random((n, 1)) * cumulative[:, -1:]).sum(axis=1)
+        drawn[:, t] = np.where(drawn[:, t - 1] == end, end, place) if t > 1 and not media.running else place
+    written = ["".join(map(chr, letters[row])).replace(END, "") for row in drawn]
     columns = {media.name: np.array(written, dtype=object)}
     return replace(train, fields=(media,), columns=columns, label=None, name=name, fixed_split=None, notes=())
 
 
-def bits_per_byte(train: bytes, text: bytes, *, order: int) -> float:
-    """What a byte of `text` costs under the counts of bytes of `train` given the `order` bytes before it.
+def bits_by_counts(train: Sequence[str], texts: Sequence[str], *, running: bool) -> tuple[Float[np.ndarray, "k"], int]:
+    """Bits per byte of texts by an n-gram model of bytes fitted to `train`, with bytes alone, with one before, and so
+    on, and the order of the model. Records end, which counts as one byte.
 
-    Counts of long contexts are filled up from those of shorter ones, by Witten and Bell 1991 (method C); a byte that
-    was never seen costs 8 bits and more. Order 0 counts bytes alone.
+    As `genwright.NGram` of bytes would: counts with modified Kneser-Ney smoothing, a tenth of `train` held out until
+    order and discounts are chosen. At most FLOOR_BYTES of `train` are counted.
 
-    >>> bits_per_byte(b"abab" * 1000, b"abab", order=1) < 1 < bits_per_byte(b"abab" * 1000, b"abab", order=0)
+    >>> found, order = bits_by_counts(["abab" * 1000], ["abab"], running=True)
+    >>> bool(found[1] < 0.2 < 0.9 < found[0])
     True
     """
-    assert len(text) > order, "no byte to be counted"
-    return float(byte_costs(train, text, order=order)[order, order:].mean())
+    model = _counted_bytes(tuple(train), running)
+    asked = bytes_told([text.encode("utf-8", "replace") for text in texts], running=running)
+    return costs(model, asked) / np.log(2), model.counts.order
 
 
-def byte_costs(train: bytes, text: bytes, *, order: int) -> Float[np.ndarray, "k n"]:
-    """Bits that each byte of `text` costs given 0 to `order` bytes before it, as in `bits_per_byte`; the first bytes
-    follow on zeros.
-    """
-    known = np.frombuffer(train, dtype=np.uint8).astype(np.int64)
-    asked = np.frombuffer(bytes(order) + text, dtype=np.uint8).astype(np.int64)
-    share, costs = np.full(len(text), 1 / 256), []
-    for size in range(order + 1):
-        share = _refined(known, asked[order - size :], size, share)
-        costs.append(-np.log2(share))
-    return np.stack(costs)
+@lru_cache(maxsize=1)
+def _counted_bytes(texts: tuple[str, ...], running: bool) -> Smoothed:
+    raws, size = [], 0
+    for text in texts:
+        raws.append(text.encode("utf-8", "replace")[: FLOOR_BYTES - size])
+        size += len(raws[-1])
+        if size >= FLOOR_BYTES:
+            break
+    seen = bytes_told(raws, running=running)
+    return fitted(seen, None, vocabulary=257, alphabet=257, order=FLOOR_ORDER)[0]
 
 
-def _refined(
-    known: Int[np.ndarray, "n"], asked: Int[np.ndarray, "m"], size: int, share: Float[np.ndarray, "k"]
-) -> np.ndarray:
-    """Probabilities of bytes given `size` bytes before, from those given fewer."""
-    runs, whole = (_codes(raw, size + 1) for raw in (known, asked))
-    grams, counts = np.unique(runs, return_counts=True)
-    contexts, first = np.unique(grams // 256, return_index=True)
-    kinds = np.diff([*first, len(grams)])
-    totals = np.add.reduceat(counts, first)
-    hit, seen = _found(grams, whole), _found(contexts, whole // 256)
-    count = np.where(hit >= 0, counts[hit], 0)
-    total, kind = np.where(seen >= 0, totals[seen], 0), np.where(seen >= 0, kinds[seen], 1)
-    return (count + kind * share) / (total + kind)
-
-
-def _codes(raw: Int[np.ndarray, "n"], size: int) -> Int[np.ndarray, "k"]:
-    """Each run of `size` bytes as one number."""
-    codes = np.zeros(len(raw) - size + 1, dtype=np.int64)
-    for i in range(size):
-        codes = codes * 256 + raw[i : i + len(codes)]
-    return codes
-
-
-def _found(among: Int[np.ndarray, "n"], wanted: Int[np.ndarray, "m"]) -> Int[np.ndarray, "m"]:
-    """Where each number stands in a sorted list, -1 if nowhere."""
-    place = np.minimum(np.searchsorted(among, wanted), len(among) - 1)
-    return np.where(among[place] == wanted, place, -1)
+def bytes_told(raws: Sequence[bytes], *, running: bool) -> Stretch:
+    """Bytes to be predicted: of one text, or of records, each of them after an end and with one."""
+    parts = [np.frombuffer(raw, dtype=np.uint8).astype(np.int64) for raw in raws]
+    if running:
+        return stretched(np.concatenate(parts)[None], end=256, framed=False)
+    ended = [np.append(part, 256) for part in parts]
+    return stretched(np.concatenate([[256], *ended])[None].astype(np.int64), end=256, framed=False, documents=True)

@@ -96,6 +96,10 @@ _COPIES = {
     "authenticity": _describes(
         "Share of generated records farther from a training record than that one is from its own neighbours."
     ),
+    "copied passages": Meaning("Texts with a longer copy of the training text than any unseen text.", alarm=True),
+    "copied 32-byte runs": Meaning("Runs of 32 bytes that stand in the training text."),
+    "copied 8-word runs": Meaning("Runs of 8 words that stand in the training text."),
+    "canary exposure": Meaning("How well planted sentences are known by heart; 1.44 bits by chance.", alarm=True),
     "longest copied run": Meaning("How long the runs are that also stand in the training text."),
 }
 _IMAGES = {

@@ -7,7 +7,7 @@ import numpy as np
 from jaxtyping import Float, Int, Real
 
 from genwright.errors import DataError
-from genwright.metrics.perplexity import check_lengths, rate_replicates
+from genwright.metrics.perplexity import check_lengths, rate_interval, rate_replicates
 from genwright.metrics.runs import copied_runs
 from genwright.scores.intervals import Replicates, jackknife_groups, mean_replicates
 from genwright.scores.score import Score, signature
@@ -18,16 +18,18 @@ WORD = re.compile(r"\w+|[^\w\s]")
 
 def bits_per_byte(
     log_probs: Float[np.ndarray, "n"],
-    byte_counts: Int[np.ndarray, "_"],
+    byte_counts: Real[np.ndarray, "_"],
     *,
     window: str,
     bound: str = "",
+    block: int = 1,
     seed: int = 0,
 ) -> Score:
     """Code length of held-out text under a model, from each record's log-probability in nats and size in bytes.
 
     -sum(log p) / (ln 2 * sum(bytes)). `window` says how the model was given its context, for the signature; `bound`
-    is "upper bound" where log p is a lower bound. Interval: records left out of both sums.
+    is "upper bound" where log p is a lower bound. Interval: bootstrap of records, `block` neighbours at a time; for
+    differences groups of records are left out of both sums.
     """
     bits, sizes = -np.asarray(log_probs, np.float64) / np.log(2), np.asarray(byte_counts, np.float64)
     check_lengths(bits, sizes, where="bits per byte")
@@ -39,7 +41,7 @@ def bits_per_byte(
         direction="lower",
         n=n,
         signature=signature("bits per byte", protocol=f"{window}, {int(sizes.sum())} bytes", n=(n, 0), seed=seed),
-        interval=replicates.interval(value, low=0.0) if replicates else None,
+        interval=rate_interval(bits, sizes, block=block, seed=seed),
         group="likelihood",
         note=bound,
         replicates=replicates,

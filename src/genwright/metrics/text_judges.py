@@ -15,7 +15,9 @@ from sklearn.pipeline import make_pipeline
 from sklearn.preprocessing import StandardScaler
 
 from genwright.data.dataset import Dataset, Text
-from genwright.metrics.baselines import byte_costs
+from genwright.maths.ngram_fit import smoothed
+from genwright.maths.ngrams import counted, probabilities
+from genwright.metrics.baselines import bytes_told
 from genwright.metrics.two_sample import Judging, Look, Rows, blocked_folds, enough, look
 
 PASSAGE = 256  # characters of a passage of running text
@@ -96,9 +98,11 @@ def _costs(reference: Sequence[str], texts: Sequence[str]) -> Float[np.ndarray, 
     """
     raw = [b"\n" + text.encode("utf-8", "replace") for text in texts]
     known = "\n".join(reference).encode("utf-8", "replace")[:REFERENCE]
-    costs = -np.diff(byte_costs(known, b"".join(raw), order=ORDER), axis=0)
+    seen, asked = (bytes_told([each], running=True) for each in (known, b"".join(raw)))
+    model = smoothed(counted(seen, vocabulary=257, alphabet=257, order=ORDER + 1))
+    helps = np.diff(np.log2(probabilities(model, asked)), axis=0)
     ends = np.cumsum([len(each) for each in raw])
-    return np.add.reduceat(costs, [0, *ends[:-1]], axis=1).T / np.diff(ends, prepend=0)[:, None]
+    return np.add.reduceat(helps, [0, *ends[:-1]], axis=1).T / np.diff(ends, prepend=0)[:, None]
 
 
 def _texts(data: Dataset) -> list[str]:

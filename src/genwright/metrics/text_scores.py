@@ -3,16 +3,19 @@
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
+from typing import Any
 
 import numpy as np
 
+from genwright.audit.text import copied_text
 from genwright.data.dataset import Dataset, Text
 from genwright.extractors.embedding import TextEncoder
 from genwright.families.family import Density
 from genwright.metrics import coherence, mauve, repetition, text
-from genwright.metrics.baselines import bits_per_byte
+from genwright.metrics.baselines import bits_by_counts
 from genwright.metrics.collect import Found
 from genwright.metrics.kind import Sides, Tools
+from genwright.metrics.perplexity import perplexity, word_counts
 from genwright.model.generator import Generator
 from genwright.scores.score import Score
 
@@ -29,7 +32,7 @@ def score_texts(found: Found, sides: Sides, tools: Tools) -> None:
     generator, encoder, most_bytes, seed = tools.generator, tools.encoder, tools.most_bytes, tools.seed
     generated, unseen = (_texts(data) for data in (fake, real))
     if generator is not None and generator.can.density is not Density.ABSENT:
-        found.add("bits per byte", lambda: _bits_per_byte(generator, real, train))
+        found.add("bits per byte and perplexity per word", lambda: _bits_per_byte(generator, real, train))
     size = min(
         _size(generated), _size(unseen) if train is not None else _size(unseen) // 2, most_bytes or MAX_BYTES, MAX_BYTES
     )
@@ -53,6 +56,11 @@ def score_texts(found: Found, sides: Sides, tools: Tools) -> None:
         join = "" if real.running else "\n"
         whole, held_out = join.join(_texts(train)), join.join(unseen)
         found.add("longest copied run", lambda: text.longest_copied_run(whole, few, held_out=held_out, seed=seed))
+        about: dict[str, Any] = {"held_out": unseen, "running": real.running, "seed": seed}
+        found.add(
+            "copied passages, copied 32-byte runs and copied 8-word runs",
+            lambda: copied_text(_texts(train), few, **about),
+        )
 
 
 def _compare_windows(found: Found, real: list[str], fake: list[str], seed: int) -> None:
@@ -83,19 +91,27 @@ def _spread(texts: Sequence[str], most: int) -> list[str]:
     return [texts[i] for i in rows]
 
 
-def _bits_per_byte(generator: Generator, real: Dataset, train: Dataset | None) -> Score:
-    """Beside what bytes cost whose two predecessors are known, and, in the note, by their frequencies alone."""
+def _bits_per_byte(generator: Generator, real: Dataset, train: Dataset | None) -> list[Score]:
+    """Bits per byte beside those of an n-gram model, which a model has to beat (an n-gram model: of bytes by their
+    frequencies), and perplexity per word.
+    """
     log_probs, sizes = generator.score_text(real)
     bound = "upper bound" if generator.can.density is Density.BOUND else ""
-    window = f"{generator.codec.space.shape[0]}-byte windows"
-    score = text.bits_per_byte(log_probs, sizes, window=window, bound=bound)
+    window = f"{generator.codec.space.shape[0]}-token windows"
+    unseen = _texts(real)
+    block = 1 if len(log_probs) == len(real) else max(1, round(len(log_probs) ** (1 / 3)))  # parts of texts are alike
+    score = text.bits_per_byte(log_probs, sizes, window=window, bound=bound, block=block)
+    words = word_counts(["".join(unseen)] if real.running else unseen).sum()
+    each = perplexity(log_probs, sizes * (words / sizes.sum()), unit="word", window=window, bound=bound)
     if train is None:
-        return score
-    join = "" if real.running else "\n"
-    known, asked = (join.join(_texts(data)).encode("utf-8", "replace") for data in (train, real))
-    letters, trigrams = (bits_per_byte(known, asked, order=order) for order in (0, 2))
-    note = f"{bound}; " * bool(bound) + f"by frequencies of bytes {letters:.3g}, given the two before {trigrams:.3g}"
-    return replace(score, baseline=trigrams, note=note)
+        return [score, each]
+    found, order = bits_by_counts(_texts(train), unseen, running=real.running)
+    letters, floor = float(found[0]), float(found[-1])
+    note = (
+        f"{bound}; " * bool(bound) + f"by frequencies of bytes {letters:.3g}, by n-grams of {order} bytes {floor:.3g}"
+    )
+    worst = letters if generator.family.name == "n-gram" else floor
+    return [replace(score, baseline=worst, note=note), each]
 
 
 def _texts(data: Dataset) -> list[str]:

@@ -8,7 +8,8 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from genwright.maths.ngrams import Counts, Smoothed, Stretch, following, probabilities, smoothed, stretched
+from genwright.maths.ngram_fit import smoothed
+from genwright.maths.ngrams import Counts, Smoothed, Stretch, following, probabilities, stretched
 from genwright.nets.causal import leading
 from genwright.spaces import Columns, Discrete, Tokens
 from genwright.weights import Grows
@@ -100,7 +101,7 @@ class NGramCounts(Grows):
         self, x: Int[np.ndarray, "n t"], beside: Int[np.ndarray, "n c"], *, framed: bool | None = None
     ) -> Stretch:
         """Records as symbols to be predicted."""
-        whole, documents = bool(self.framed) if framed is None else framed, getattr(self.space, "documents", False)
+        whole, documents = bool(self.framed) if framed is None else framed, self.space.documents
         return stretched(x, end=self.space.end, framed=whole, documents=documents, beside=beside)
 
     @torch.no_grad()
@@ -143,7 +144,7 @@ class NGramCounts(Grows):
         rng: torch.Generator,
         choose: Callable[[Tensor, torch.Generator], Tensor],
     ) -> Int[np.ndarray, "n t"]:
-        first, end = int(bool(self.framed) or getattr(self.space, "documents", False)), self.space.end
+        first, end = int(bool(self.framed) or self.space.documents), self.space.end
         s = np.pad(x, ((0, 0), (first, 0)), constant_values=end)
         ended = np.zeros(len(s), dtype=bool)
         rows = np.arange(len(s)) * s.shape[1]

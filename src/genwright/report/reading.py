@@ -68,6 +68,7 @@ _AT_THE_FLOOR: dict[Group, str] = {
     "human": "Raters are not found to see a difference.",
 }
 _CAPPED = "No difference here, but a classifier sees one."
+PLAIN = {"bits per byte": "an n-gram model"}  # baselines that have a name of their own
 JUDGE = "C2ST"  # what a classifier can tell apart is not good, whatever other scores say
 _JUDGED: tuple[Group, ...] = ("fidelity", "diversity", "utility")
 
@@ -106,7 +107,8 @@ def _headline(readings: Sequence[Reading]) -> str:
     beaten = unusable([reading.score for reading in readings])
     if beaten:
         reasons = " and ".join(
-            f"{score.name} ({shown(score.value, score.unit)}, the baseline {shown(score.baseline or 0.0, score.unit)})"
+            f"{score.name} ({shown(score.value, score.unit)}, {PLAIN.get(score.name, 'the baseline')} "
+            f"{shown(score.baseline or 0.0, score.unit)})"
             for score in beaten
         )
         return f"Unusable: no better than a baseline that learns next to nothing, by {reasons}."
