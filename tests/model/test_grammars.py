@@ -37,9 +37,9 @@ def texts(model, how: Sampling, many: int) -> list[tuple[str, int, str]]:
     return [(text, len(tokens), end) for text, tokens, _, end in found]
 
 
-@pytest.mark.parametrize("most", [44, 60, 200])
+@pytest.mark.parametrize("most", [44, 90])
 def test_objects_are_complete_at_every_limit(most):
-    for text, tokens, _ in texts(rough(), Sampling(grammar=PERSON, max_tokens=most), 8):
+    for text, tokens, _ in texts(rough(), Sampling(grammar=PERSON, max_tokens=most), 4):
         told = json.loads(text)
         assert tokens <= most and {"name", "age", "tags"} <= set(told) <= {*PERSON["properties"]}
         assert len(told["name"]) >= 2 and 0 <= told["age"] <= 120
@@ -47,19 +47,19 @@ def test_objects_are_complete_at_every_limit(most):
 
 
 def test_nested_objects_are_closed_in_time():
-    for text, tokens, _ in texts(rough(), Sampling(grammar=TREE, max_tokens=30), 8):
+    for text, tokens, _ in texts(rough(), Sampling(grammar=TREE, max_tokens=30), 4):
         assert set(json.loads(text)) >= {"of"} and tokens <= 30
 
 
 @pytest.mark.parametrize("pattern", ["[a-c]{3,}", "^(foo|bar){2}-[0-9]{4}$", "x*yz*", "[a-z]*z", "ä+€?"])
 def test_regular_expressions_match_the_whole_text(pattern):
-    for text, tokens, _ in texts(rough(), Sampling(grammar=pattern, max_tokens=15), 6):
+    for text, tokens, _ in texts(rough(), Sampling(grammar=pattern, max_tokens=15), 3):
         assert re.fullmatch(pattern, text) and tokens <= 15
 
 
 def test_rules_of_lark():
     grammar = 'start: "(" inner ")"\ninner: start | /[0-9]+/'
-    for text, _, _ in texts(rough(), Sampling(grammar=grammar, max_tokens=12, temperature=2.0), 6):
+    for text, _, _ in texts(rough(), Sampling(grammar=grammar, max_tokens=12, temperature=2.0), 3):
         assert re.fullmatch(r"(\(+)\d+(\)+)", text) and text.count("(") == text.count(")")
 
 

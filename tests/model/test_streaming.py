@@ -53,7 +53,7 @@ def written(
     ]
 
 
-@pytest.mark.parametrize("how", [GREEDY, Sampling(), Sampling(top_p=0.9, min_p=0.01, top_k=50, presence_penalty=0.5)])
+@pytest.mark.parametrize("how", [GREEDY, Sampling(top_p=0.9, min_p=0.01, top_k=50, presence_penalty=0.5)])
 def test_texts_written_together_are_those_written_alone(how):
     model = rough()
     prompts = [prompt(model, text, how=how, seed=seed) for seed, text in enumerate(["", "abc", "ä" * 9, "b c", "x"])]
@@ -90,7 +90,7 @@ def test_a_text_goes_on_beyond_the_last_position_from_the_half_of_what_it_has():
 
 
 def test_texts_are_as_long_as_records_unless_told_and_longer_prompts_go_on_from_their_end():
-    model = rough(length=12)
+    model = rough(length=12, running=True)
     ended = model.codec.tokenizer.end
     for text, most in (("abcd", 8), ("abc" * 7, 12)):
         [(_, tokens, _, end)] = written(model, [prompt(model, text, how=GREEDY)])
@@ -141,17 +141,21 @@ def test_cancelled_texts_stop_and_the_others_go_on():
 
 
 def test_sample_writes_what_the_engine_writes_for_each_record_and_beyond_its_length():
-    model = rough(length=12)
-    how = Sampling(max_tokens=30, temperature=0.0, stop=("\x00",))
-    found = model.sample(3, given={"text": ["ab", "", "c" * 11]}, how=how, seed=3).columns["text"]
-    alone = [written(model, [prompt(model, text, how=how)])[0][0] for text in ("ab", "", "c" * 11)]
-    assert [text.encode() for text in found] == [(a + b).encode() for a, b in zip(("ab", "", "c" * 11), alone)]
+    model, texts = rough(length=12, running=True), ["ab", "a", "c" * 30]
+    how = Sampling(max_tokens=30, temperature=0.0, stop=("\x00", "a", "b", "."))
+    with pytest.warns(UserWarning, match="longer than the 12 that are learned together; it goes on from its end"):
+        found = model.sample(3, given={"text": texts}, how=how, seed=3).columns["text"]
+    alone = [written(model, [prompt(model, text, how=how)])[0][0] for text in texts]
+    assert any(len(each) < 30 for each in alone)  # one at least ends at a stop string
+    assert list(found) == [text + more for text, more in zip(texts, alone, strict=True)]
     again = model.sample(3, seed=5).columns["text"]
     assert list(again) == list(model.sample(3, seed=5).columns["text"]) != list(model.sample(3, seed=6).columns["text"])
 
 
 def test_what_cannot_be_written_is_refused_by_name():
     model = rough()
+    with pytest.raises(ArgumentError, match="30 tokens does not fit into the 24 of a record"):
+        prompt(model, "a" * 30)
     with pytest.raises(ArgumentError, match="tokens that the model does not have"):
         TextEngine(model).submit(Prompt(tokens=(999,), how=GREEDY, seed=0))
     with pytest.raises(UnsupportedError, match="steps"):

@@ -244,7 +244,8 @@ def sample(
     genwright sample runs/patients -n 1000 --given age=30..40 --given "country in {DE,FR}" --given note=missing
     genwright sample runs/adults -n 1000 --given "income: >50K=.5, <=50K=.5"
     genwright sample runs/digits -n 100 --out fake/ --given label=7
-    genwright sample runs/prose -n 1 --given text="It was a dark" --temperature 0.7
+    genwright sample runs/prose -n 1 --given text="It was a dark" --how temperature=.8,top_p=.95,max_tokens=200
+    genwright sample runs/prose -n 5 --how "max_tokens=120,stop=." --grammar "[A-Z][a-z ,]+[.]" --out s.jsonl
     genwright sample runs/orders -n 1000 --out postgresql://ann@host/shop --table orders_synthetic
 
     Tables are written as .csv, .tsv, .parquet or .jsonl, images as a folder of PNGs with labels.csv, text as .jsonl

@@ -1,6 +1,9 @@
 """Options that several verbs share."""
 
+import dataclasses
+import re
 from collections.abc import Callable
+from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -106,6 +109,17 @@ _DRAWING = [
     click.option("--sampler", metavar="NAME", help="How these steps are taken: heun, ddim, dpmpp_2m or ddpm."),
     click.option("--guidance", type=float, help="How strongly records follow their conditions; 1 is as learned."),
     click.option("--balanced/--independent", default=None, help="Spread rows evenly, or draw each on its own."),
+    click.option(
+        "--how",
+        metavar="K=V,…",
+        multiple=True,
+        help="These and further settings by name, such as temperature=.8,max_tokens=200,stop=###. Repeatable.",
+    ),
+    click.option(
+        "--grammar",
+        metavar="FILE|REGEX",
+        help="What texts follow: a .json with a JSON schema, a .lark grammar, or a regular expression.",
+    ),
 ]
 
 
@@ -118,13 +132,67 @@ def drawing(verb: Verb) -> Verb:
 
 def read_sampling(how: dict[str, Any]) -> "Sampling":
     """How to draw, as the options say."""
-    from genwright.families.sampling import SAMPLERS, Sampling
+    from genwright.families.sampling import Sampling
 
-    told = dict(how)
-    if told["sampler"] is not None and told["sampler"] not in SAMPLERS:
-        what = f"{told['sampler']!r} is no sampler"
-        raise ArgumentError(what, where="--sampler", hint=f"choose from {', '.join(SAMPLERS)}")
-    return Sampling(**(told | {"sampler": SAMPLERS.get(told["sampler"])}))
+    told = {name: value for name, value in how.items() if value is not None and name not in ("how", "grammar")}
+    for name, value in (each for texts in how["how"] for each in _settings(texts)):
+        if name in told and name != "stop":
+            raise ArgumentError(f"{name!r} is given twice", where="--how", hint="give each setting once")
+        told[name] = (*told.get(name, ()), value) if name == "stop" else value
+    if "sampler" in told:
+        told["sampler"] = _sampler(told["sampler"])
+    if how["grammar"] is not None:
+        told["grammar"] = _grammar(how["grammar"])
+    return Sampling(**told)
+
+
+def _settings(text: str) -> list[tuple[str, Any]]:
+    """`temperature=.8,stop=a,b` as pairs: a comma that no name of a setting follows belongs to the value."""
+    from genwright.families.sampling import Sampling
+
+    kinds = {field.name: str(field.type) for field in dataclasses.fields(Sampling)}
+    found = []
+    for part in re.split(rf",(?=(?:{'|'.join(kinds)})=)", text):
+        name, equals, value = part.partition("=")
+        if not equals or name.strip() not in kinds:
+            hint = f"write NAME=VALUE,… with {', '.join(kinds)}"
+            raise ArgumentError(f"{part!r} is no setting", where="--how", hint=hint)
+        found.append((name.strip(), _setting(value, kinds[name.strip()], name.strip())))
+    return found
+
+
+def _setting(text: str, kind: str, name: str) -> Any:
+    """A value as its type is written."""
+    if "int" in kind or "float" in kind:
+        for number in (int, float):
+            try:
+                return number(text)
+            except ValueError:
+                continue
+        raise ArgumentError(f"{name}={text!r} is no number", where="--how", hint=f"for example {name}=1")
+    if "bool" in kind:
+        return text.lower() in ("true", "yes", "1")
+    return text
+
+
+def _sampler(name: str) -> Any:
+    from genwright.families.sampling import SAMPLERS
+
+    if name not in SAMPLERS:
+        raise ArgumentError(f"{name!r} is no sampler", where="--sampler", hint=f"choose from {', '.join(SAMPLERS)}")
+    return SAMPLERS[name]
+
+
+def _grammar(told: str) -> str:
+    """The grammar in a file, or the regular expression that stands there."""
+    path = Path(told)
+    if path.suffix not in (".json", ".lark"):
+        return told
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        hint = "give a .json with a JSON schema, a .lark grammar, or a regular expression"
+        raise ArgumentError(f"{told} cannot be read: {error}", where="--grammar", hint=hint) from None
 
 
 _MODELLING = [

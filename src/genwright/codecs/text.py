@@ -182,7 +182,8 @@ class TextCodec(MediumCodec):
         scalars = {name: value for name, value in fixed.items() if name != self.text.name}
         prompts = None
         if self.text.name in fixed:
-            prompts = self._prompts(entries(fixed[self.text.name], n, where=self.text.name))
+            told = entries(fixed[self.text.name], n, where=self.text.name)
+            prompts = self._prompts(told, width=self._width(told))
         return self.others.given(self.beside, prompts, scalars, n, rng=rng)
 
     def to_json(self) -> dict[str, Any]:
@@ -214,13 +215,22 @@ class TextCodec(MediumCodec):
 
     def whole(self, value: Any, n: int) -> Float[Tensor, "n length"]:
         told = entries(value, n, where=self.text.name)
-        tokens = self._prompts(["" if each is None else each for each in told])
+        tokens = self._prompts(["" if each is None else each for each in told], width=self.length)
         x = torch.where(tokens < 0, self.tokenizer.end, tokens).float()
         x[torch.tensor([each is None for each in told], dtype=torch.bool)] = torch.nan
         return x
 
-    def _prompts(self, prompts: list[Any]) -> Integer[Tensor, "n length"]:
-        x = torch.full((len(prompts), self.length), -1, dtype=torch.int64)
+    def _width(self, prompts: list[Any]) -> int:
+        """Tokens of a record, or of the longest prompt where records are windows: texts go on from its end."""
+        texts = [each for each in prompts if self.windowed and isinstance(each, str)]
+        longest = max((len(self._tokens(text)) for text in texts), default=0)
+        if longest > self.length:
+            what = f"a prompt of {longest:,} tokens is longer than the {self.length:,} that are learned together"
+            warnings.warn(f"{self.text.name}: {what}; it goes on from its end", stacklevel=3)
+        return max(longest, self.length)
+
+    def _prompts(self, prompts: list[Any], *, width: int) -> Integer[Tensor, "n width"]:
+        x = torch.full((len(prompts), width), -1, dtype=torch.int64)
         for row, prompt in zip(x, prompts, strict=True):
             if not isinstance(prompt, (str, Infill)):
                 hint = "give a str as prompt, or an Infill"
@@ -229,19 +239,22 @@ class TextCodec(MediumCodec):
             before, after = (self._tokens(text) for text in (told.before, told.after))
             if told.after and not self.windowed:
                 after = np.append(after, self.tokenizer.end)
-            left = self.length - len(before) - len(after)
+            left = width - len(before) - len(after)
             gap = (told.tokens or max(left, 1)) if told.after else 0
             if gap > left:
-                what = (
-                    f"a prompt of {len(before) + len(after):,} tokens does not fit into the {self.length} of a record"
-                )
-                raise ArgumentError(what, where=self.text.name, hint="shorten it, or fit with a larger length")
+                raise too_long(len(before) + len(after), width, where=self.text.name)
             row[: len(before)] = torch.from_numpy(before)
             row[len(before) + gap : len(before) + gap + len(after)] = torch.from_numpy(after)
         return x
 
     def _tokens(self, text: str) -> np.ndarray:
         return self.tokenizer.encode(text.encode("utf-8", "replace"))
+
+
+def too_long(tokens: int, length: int, *, where: str) -> ArgumentError:
+    """The error for a prompt that does not fit."""
+    what = f"a prompt of {tokens:,} tokens does not fit into the {length:,} of a record"
+    return ArgumentError(what, where=where, hint="shorten it, or fit with a larger length")
 
 
 def raw_texts(text: Text, data: Dataset) -> list[bytes]:

@@ -3,6 +3,7 @@
 import codecs
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from itertools import cycle, islice
 from typing import Literal
 
 import numpy as np
@@ -101,8 +102,8 @@ class Request:
             return []
         for size in LATEST:
             place = self._places.get(tuple(self.tokens[-size:]))
-            if place is not None:
-                return self.tokens[place : place + most]
+            if place is not None:  # and on from there, over and over
+                return list(islice(cycle(self.tokens[place:]), most))
         return []
 
     def _remember(self, end: int) -> None:

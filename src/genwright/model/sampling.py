@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import torch
 
+from genwright.codecs.text import too_long
 from genwright.data.dataset import Dataset
 from genwright.families.sampling import Sampling
 from genwright.model.drawing import Drawer, draw_given
@@ -13,7 +14,7 @@ from genwright.model.part import RecordSampler, RowSampler, WrapsRecords, WrapsR
 from genwright.model.prior import LabelPrior
 from genwright.model.streaming import writer
 from genwright.randomness import seeded
-from genwright.spaces import Encoded, Given, Space
+from genwright.spaces import Encoded, Given, Space, Tokens
 from genwright.train.devices import check_memory
 from genwright.train.progress import Listener, Progress, silent
 from genwright.weights import in_numbers
@@ -57,6 +58,8 @@ def rows(model: "Generator", how: Sampling) -> RowSampler:
     """What draws the encoded rows of a model: its family, wrapped by its parts from the inside out."""
 
     def own(n: int, *, given: Given, rng: torch.Generator) -> Encoded:
+        if isinstance(space := model.codec.space, Tokens) and given.x is not None and given.x.shape[1] > space.length:
+            raise too_long(given.x.shape[1], space.length, where="given")
         return Encoded(model.family.sample(model.net, n, given=given, how=how, rng=rng), given.context)
 
     sampler: RowSampler = writer(model, how) if model.can.streams else own

@@ -9,13 +9,14 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from genwright.codecs.text import TextCodec
+from genwright.codecs.text import TextCodec, too_long
 from genwright.errors import ArgumentError, UnsupportedError
 from genwright.families.capabilities import settled
 from genwright.families.family import DEFAULT, Streams
 from genwright.families.sampling import Sampling
 from genwright.model.part import RowSampler
 from genwright.model.requests import Delta, Prompt, Request, chosen
+from genwright.nets.causal import leading
 from genwright.randomness import checked_seed
 from genwright.spaces import Encoded, Given
 
@@ -29,12 +30,14 @@ __all__ = ["Delta", "Prompt", "TextEngine", "prompt"]
 
 
 def prompt(model: "Generator", text: str, *, how: Sampling = DEFAULT, seed: int = 0) -> Prompt:
-    """A text to go on with, checked against what the model knows and can."""
+    """A text to go on with, checked against what the model knows and can; ArgumentError where a record has no room."""
     if not isinstance(text, str):
         raise ArgumentError(f"{text!r:.60} is not text", where="text", hint="give a str as prompt")
     codec, _ = _parts(model)
     how = settled(model.family, codec.space, how, model.how)
     tokens = codec.tokenizer.encode(text.encode("utf-8", "replace"))
+    if len(tokens) > codec.length and not codec.windowed:
+        raise too_long(len(tokens), codec.length, where="text")
     return Prompt(tokens=tuple(tokens.tolist()), how=how, seed=checked_seed(seed, where="seed"))
 
 
@@ -92,10 +95,8 @@ class TextEngine:
         self._waiting.extendleft(again)
         found = []
         if running := list(self._running):
-            guesses = [
-                request.guessed(self._decoder.room - length - 1)
-                for request, length in zip(running, self._decoder.lengths, strict=True)
-            ]
+            free = self._decoder.room - max(self._decoder.lengths) - 1
+            guesses = [request.guessed(free) for request in running]
             found += self._verified(running, guesses)
         if self._waiting and len(self._running) < self._decoder.slots:
             logits = self._admitted()
@@ -190,6 +191,8 @@ def writer(model: "Generator", how: Sampling) -> RowSampler:
 
     def own(n: int, *, given: Given, rng: torch.Generator) -> Encoded:
         codec, _ = _parts(model)
+        if given.x is not None:
+            leading(given.x >= 0, "a text")
         starts = [[]] * n if given.x is None else [row[row >= 0].tolist() for row in given.x]
         seeds = torch.randint(2**62, (n,), generator=rng, device=rng.device).tolist()
         contexts = [None] * n if given.context is None else list(given.context)
@@ -197,7 +200,7 @@ def writer(model: "Generator", how: Sampling) -> RowSampler:
             Prompt(tokens=tuple(start), how=how, seed=seed, context=context)
             for start, seed, context in zip(starts, seeds, contexts, strict=True)
         ]
-        limit = how.max_tokens or codec.length
+        limit = (how.max_tokens or codec.length) + (int(codec.tokenizer.sizes.max()) if how.stop else 0)
         width = limit if given.x is None else given.x.shape[1] + limit
         slots = max(1, min(n, SLOTS, POSITIONS // min(width, codec.length)))
         x = torch.full((n, max(width, codec.length)), codec.tokenizer.end)
@@ -211,19 +214,25 @@ def writer(model: "Generator", how: Sampling) -> RowSampler:
 def _written(engine: TextEngine, prompts: Sequence[Prompt]) -> list[list[int]]:
     """The tokens of whole texts, their prompts included."""
     numbers = {engine.submit(each): row for row, each in enumerate(prompts)}
-    tokens = [list(each.tokens) for each in prompts]
-    texts, ends = [""] * len(prompts), [""] * len(prompts)
+    tokens: list[list[int]] = [[] for _ in prompts]
     while not engine.idle:
         for delta in engine.step():
-            row = numbers[delta.id]
-            tokens[row] += delta.tokens
-            texts[row] += delta.text
-            ends[row] = delta.finished or ""
-    for row, each in enumerate(prompts):
-        if ends[row] == "stop" and each.how.stop:  # perhaps within a token
-            new = engine.codec.tokenizer.encode(texts[row].encode("utf-8", "replace"))
-            tokens[row][len(each.tokens) :] = new.tolist()
-    return tokens
+            tokens[numbers[delta.id]] += delta.tokens
+    return [
+        [*each.tokens, *_before(each.how.stop, new, engine.codec)] for each, new in zip(prompts, tokens, strict=True)
+    ]
+
+
+def _before(stops: tuple[str, ...] | None, tokens: list[int], codec: TextCodec) -> list[int]:
+    """Tokens up to the first stop string, which may begin within one."""
+    raw = codec.tokenizer.decode(tokens)
+    places = [place for stop in stops or () if (place := raw.find(stop.encode())) >= 0]
+    if not places:
+        return tokens
+    ends = codec.tokenizer.sizes[tokens].cumsum()
+    whole = int((ends <= min(places)).sum())
+    rest = raw[int(ends[whole - 1]) if whole else 0 : min(places)]
+    return [*tokens[:whole], *codec.tokenizer.encode(rest).tolist()]
 
 
 def _parts(model: "Generator") -> tuple[TextCodec, Streams]:
