@@ -7,12 +7,16 @@ from types import ModuleType
 import pytest
 import torch
 
+import genwright as gw
 import genwright.families
 from genwright.errors import UnsupportedError
 from genwright.families import FAMILIES
 from genwright.families.capabilities import able, check, models, suitable
 from genwright.families.family import Density
 from genwright.families.recipe import check_family, recipe_from_json, recipe_to_json
+from genwright.metrics import image_scores, meanings, table_scores, text_scores
+from genwright.report.reading import read
+from genwright.scores.score import Score, signature
 from genwright.spaces import Columns, Reals, Tokens
 from tests.train.line import Line
 
@@ -37,6 +41,28 @@ def test_a_family_is_its_file_and_one_line(listed):
     assert "Autoregressive" in refused.value.hint and "Line" not in refused.value.hint
     net = Line().build(Reals((3,)), None)
     assert Line().sample(net, 5, rng=torch.Generator().manual_seed(0)).shape == (5, 3)
+
+
+def centre_error(real, fake, *, seed=0):
+    """How far means of numbers are off, in standard deviations, on average: a metric in a file of its own."""
+    sides = [data.frame.select_dtypes("number") for data in (real, fake)]
+    value = float((abs(sides[0].mean() - sides[1].mean()) / sides[0].std()).mean())
+    told = signature("centre error", protocol="mean", n=(len(real), len(fake)))
+    return Score(name="centre error", value=value, direction="lower", n=len(fake), signature=told)
+
+
+def test_a_metric_is_its_file_and_two_lines(monkeypatch):
+    monkeypatch.setitem(table_scores.METRICS, "centre error", centre_error)
+    monkeypatch.setitem(meanings.MEANINGS, "centre error", meanings.Meaning("How far means are off."))
+    data = gw.read("wine")
+    fake = gw.fit(data, family=gw.Mixture(components=2), steps=5).sample(60)
+    found = gw.evaluate(fake, real=data.test, train=data.train, only=["centre error"])
+    (score,) = found.scores  # beside its floor and what a baseline gets
+    assert 0 < score.floor < 0.6 and score.baseline > 0 and score.value < 2
+    told = read(score)
+    assert told.grade in ("good", "fair", "poor") and told.question == "How far means are off."
+    for scores in (image_scores, text_scores):  # the same for other kinds
+        assert all(meanings.meaning_of(name.split(", ")[0]) for name in scores.METRICS)
 
 
 SPACES = {"tables": Columns(()), "images": Reals((3, 28, 28), levels=256), "text": Tokens(256, 257, 256)}

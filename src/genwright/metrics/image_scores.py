@@ -29,8 +29,13 @@ CONTROLS: tuple[Kind, ...] = (
     "pca",
     "random",
 )  # extractors that know nothing of content, to hold the fitted one against
-FEATURE_SCORES = (
-    *("Frechet distance", "Frechet distance at infinity", "kernel distance", "precision, recall, density and coverage"),
+METRICS: dict[str, Callable[..., Score | Sequence[Score]]] = {  # of features; see MEANINGS for what each asks
+    "Frechet distance": frechet_distance,
+    "Frechet distance at infinity": frechet_infinity,
+    "kernel distance": kernel_distance,
+    "precision, recall, density and coverage": neighbour_scores,
+}
+OTHERS = (  # that features are needed for
     *("Vendi score", "authenticity", "C_T", "near copies", "Inception Score", "label agreement"),
     *(f"Frechet distance ({kind})" for kind in CONTROLS),
 )
@@ -74,7 +79,7 @@ def score_images(found: Found, sides: Sides, tools: Tools) -> None:
     n = min(len(fake), len(parts.reference), MAX_IMAGES)
     if n < MIN_FEATURE_ROWS:
         found.notes.append(f"feature distances not measured: {n} images of each, {MIN_FEATURE_ROWS} are needed")
-    elif found.wants(*FEATURE_SCORES):
+    elif found.wants(*METRICS, *OTHERS):
         chosen = extractor or _fitted(parts.fit, "learned", feature_dimension(n), seed)
         if train is None:
             found.notes.append(f"floors compare halves of {n} real images, and so lie too far off")
@@ -115,14 +120,8 @@ def _features(
 
 
 def _compare_features(found: Found, sets: _Sets, seed: int) -> None:
-    metrics: dict[str, Callable[..., Score | Sequence[Score]]] = {
-        "Frechet distance": frechet_distance,
-        "Frechet distance at infinity": frechet_infinity,
-        "kernel distance": kernel_distance,
-        "precision, recall, density and coverage": neighbour_scores,
-    }
     worst = None if sets.worst is None else (sets.real, sets.worst)
-    for name, metric in metrics.items():
+    for name, metric in METRICS.items():
         measured = partial(metric, features=sets.signature, seed=seed)
         found.add_beside(name, measured, (sets.real, sets.fake), sets.floor, worst)
     found.add("Vendi score", partial(vendi_score, sets.real, sets.fake, features=sets.signature, seed=seed))

@@ -18,6 +18,15 @@ from genwright.scores.score import Score
 
 MAX_POINTS = 10_000  # rows of each table that are compared as points
 POINTS = "normal scores and one-hot"  # see `encoding.row_points`
+METRICS: dict[str, Callable[..., Score]] = {  # of real and generated rows; MEANINGS says what each asks
+    "shape error": tables.shape_error,
+    "logistic C2ST": partial(judges.c2st, judge=judges.Judge.LOGISTIC),
+}
+PAIR_METRICS: dict[str, Callable[..., Score]] = {  # the same, where there are pairs of columns
+    "trend error": tables.trend_error,
+    "mutual information error": dependence.mutual_information_error,
+    "largest dependence error": dependence.largest_dependence_error,
+}
 
 
 def score_tables(found: Found, sides: Sides, tools: Tools) -> None:
@@ -42,15 +51,7 @@ def _compare_columns(
     against, other = second_real(real, train, len(fake), seed)
     if train is None:
         found.notes.append(f"floors compare halves of the real data, {len(other)} records each, and so lie too high")
-    metrics: dict[str, Callable[..., Score]] = {"shape error": tables.shape_error}
-    if len(real.scalars) > 1:
-        metrics |= {
-            "trend error": tables.trend_error,
-            "mutual information error": dependence.mutual_information_error,
-            "largest dependence error": dependence.largest_dependence_error,
-        }
-    metrics |= {"logistic C2ST": partial(judges.c2st, judge=judges.Judge.LOGISTIC)}
-    for name, metric in metrics.items():
+    for name, metric in (METRICS | (PAIR_METRICS if len(real.scalars) > 1 else {})).items():
         found.add_beside(name, partial(metric, seed=seed), (real, fake), (against, other), (against, worst))
 
 

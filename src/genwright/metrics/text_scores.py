@@ -24,6 +24,13 @@ MAX_BYTES = 1_000_000  # of text on each side of the n-gram divergence
 EMBEDDED = 1000  # pieces of text of each side that are embedded
 PIECE = 512  # characters of a piece of long text; pieces are what intervals resample
 Pieces = list[str]
+METRICS: dict[str, Callable[..., Score]] = {  # of real and generated pieces; MEANINGS says what each asks
+    "self-BLEU": repetition.self_bleu,
+    "seq-rep-4": repetition.seq_rep,
+    "repetition rate": repetition.repetition_rate,
+    "compression ratio": repetition.compression_ratio,
+    "lexical coherence": coherence.lexical_coherence,
+}
 
 
 def score_texts(found: Found, sides: Sides, tools: Tools) -> None:
@@ -65,14 +72,7 @@ def score_texts(found: Found, sides: Sides, tools: Tools) -> None:
 
 def _compare_windows(found: Found, real: list[str], fake: list[str], seed: int) -> None:
     """Repetition and coherence, whose target is what real text shows."""
-    metrics: dict[str, Callable[..., Score]] = {
-        "self-BLEU": repetition.self_bleu,
-        "seq-rep-4": repetition.seq_rep,
-        "repetition rate": repetition.repetition_rate,
-        "compression ratio": repetition.compression_ratio,
-        "lexical coherence": coherence.lexical_coherence,
-    }
-    for name, metric in metrics.items():
+    for name, metric in METRICS.items():
         found.add(name, partial(metric, real, fake, seed=seed))
 
 
