@@ -116,7 +116,8 @@ class Tokens:
 
     `end` is the number of the end-of-record token, and stands first too: a record is generated after one `end`.
     Where rows are windows of `documents`, an `end` stands before each document, and the first token of a row is given.
-    `mean` is how many tokens training records have on average, their `end` included, where it is known.
+    `mean` is how many tokens training records have on average, their `end` included, where it is known. `start` is the
+    number that stands first where that is not `end`, as in checkpoints of others.
     """
 
     length: int
@@ -124,10 +125,16 @@ class Tokens:
     end: int
     documents: bool = False
     mean: float | None = None
+    start: int | None = None
 
     @property
     def shape(self) -> tuple[int, ...]:
         return (self.length,)
+
+    @property
+    def first(self) -> int:
+        """The number that stands before every record."""
+        return self.end if self.start is None else self.start
 
     def unpack(self, stored: Tensor) -> Int[Tensor, "b length"]:
         """Stored batch to token numbers as `int64`."""

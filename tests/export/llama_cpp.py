@@ -6,7 +6,7 @@ n likeliest tokens that follow the prompt, and the log-probability of each of `t
 
 import json
 import sys
-from urllib.request import Request, urlopen
+from http.client import HTTPConnection
 
 import xllamacpp
 
@@ -21,10 +21,14 @@ def main() -> None:
     settings.flash_attn_type = xllamacpp.llama_flash_attn_type.LLAMA_FLASH_ATTN_TYPE_DISABLED  # which rounds to 16 bits
     server = xllamacpp.Server(settings)
 
+    line = HTTPConnection(server.listening_address.removeprefix("http://"))
+
     def post(route: str, **body: object) -> dict:
-        headers = {"Content-Type": "application/json"}
-        with urlopen(Request(server.listening_address + route, json.dumps(body).encode(), headers)) as answer:
-            return json.load(answer)
+        line.request("POST", route, json.dumps(body), {"Content-Type": "application/json"})
+        answer = line.getresponse()
+        told = json.load(answer)
+        assert answer.status == 200, told
+        return told
 
     found: dict = {"texts": [post("/tokenize", content=t, add_special=True)["tokens"] for t in asked.get("texts", [])]}
     if "prompt" in asked:

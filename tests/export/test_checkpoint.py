@@ -127,3 +127,20 @@ def test_settings_of_older_transformers_and_weights_of_16_bits_are_read(folder: 
     assert after.family == before.family and after.codec.tokenizer.end == 256
     for name, weight in before.net.state_dict().items():
         assert torch.equal(after.net.state_dict()[name], weight.bfloat16().float())
+
+
+def test_a_token_that_begins_texts_may_be_another_than_the_one_that_ends_them(folder: Path) -> None:
+    changed(folder, "config.json", bos_token_id=257)
+    model, before = load_checkpoint(folder, length=20), generator(LLAMA, Bytes())
+    x = torch.randint(256, (2, 12))
+    started = torch.cat([torch.full((2, 1), 257), x], dim=1)
+    own = before.net.sequence.logits(started, None)[:, :-1].log_softmax(dim=-1).gather(2, x[..., None])[..., 0]
+    torch.testing.assert_close(model.net.token_log_prob(x, None), own)
+    torch.testing.assert_close(-model.net.nll(x, None, torch.Generator()), own.sum(dim=1))
+    model.save(folder.parent / "own")
+    again = gw.load(folder.parent / "own")
+    assert again.codec.tokenizer.start == 257 and again.net.sequence.start == 257
+    assert list(again.sample(2, seed=1).columns["text"]) == list(model.sample(2, seed=1).columns["text"])
+    written = gw.export_model(again, folder.parent / "back", to="huggingface")
+    told = json.loads((written / "config.json").read_text())
+    assert (told["bos_token_id"], told["eos_token_id"]) == (257, 256)

@@ -63,7 +63,7 @@ def test_a_folder_of_hugging_face_serves_every_verb(model: gw.Generator, tmp_pat
     assert all(each["text"].startswith("Once") for each in json.loads(run.stdout)["records"])
     real = tmp_path / "real.txt"
     real.write_text("\n".join(f"line {i} of a text" for i in range(400)))
-    assert gw.load(folder).score_text(gw.read(str(real), records="running"))[1].sum() > real.stat().st_size - 40
+    assert gw.load(folder).score_text(gw.read(str(real)))[1].sum() > real.stat().st_size - 40
 
 
 def refused(model: gw.Generator, tmp_path: Path) -> UnsupportedError:

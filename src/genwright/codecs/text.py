@@ -122,8 +122,8 @@ class TextCodec(MediumCodec):
 
     @property
     def space(self) -> Tokens:  # type: ignore[override]
-        vocabulary, end = self.tokenizer.vocabulary, self.tokenizer.end
-        return Tokens(self.length, vocabulary=vocabulary, end=end, documents=self.documents, mean=self.mean)
+        made = self.tokenizer
+        return Tokens(self.length, made.vocabulary, made.end, self.documents, self.mean, made.start)
 
     @property
     def windowed(self) -> bool:
@@ -258,8 +258,10 @@ def too_long(tokens: int, length: int, *, where: str) -> ArgumentError:
 
 
 def raw_texts(text: Text, data: Dataset) -> list[bytes]:
-    """Each row as UTF-8; missing texts are empty."""
-    return [b"" if value is None else value.encode("utf-8", "surrogateescape") for value in data.columns[text.name]]
+    """Each row as UTF-8; missing texts are empty, and lines that are read as one running text end as lines do."""
+    own = next((field for field in data.fields if field.name == text.name), text)
+    end = "\n" if text.running and isinstance(own, Text) and not own.running else ""
+    return [("" if each is None else each + end).encode("utf-8", "surrogateescape") for each in data.columns[text.name]]
 
 
 def _text(raw: bytes, running: bool) -> str:

@@ -34,10 +34,12 @@ PATTERN = (
 class Tokenizer(abc.ABC):
     """A fixed map between bytes and numbers below `vocabulary`. Special tokens stand for no bytes.
 
-    `end` begins and ends every record. `pieces` holds the bytes of each token, none for special ones.
+    `end` ends every record, and begins it too where there is no `start`. `pieces` holds the bytes of each token, none
+    for special ones.
     """
 
     end: int
+    start: int | None = None
     special: Mapping[str, int]
     pieces: tuple[bytes, ...]
 
@@ -103,11 +105,13 @@ class BPE(Tokenizer):
     """Byte-level byte-pair encoding: strings of bytes that are frequent in the corpus are one token.
 
     Bytes that are not UTF-8 become a token each. `told` is the tokenizer.json of Hugging Face's `tokenizers`; `end`
-    the number of the token that begins and ends records. Sennrich et al. 2016, arXiv:1508.07909, section 3.2.
+    the number of the token that ends records, `start` of the one that begins them where that is another. Sennrich et
+    al. 2016, arXiv:1508.07909, section 3.2.
     """
 
     told: str = field(repr=False)
     end: int = 0
+    start: int | None = None
 
     @classmethod
     def trained(cls, raws: Sequence[bytes], *, vocabulary: int) -> Self:
@@ -155,7 +159,8 @@ class BPE(Tokenizer):
         ]
 
     def to_json(self) -> dict[str, Any]:
-        return {"kind": "bpe", "end": self.end, "tokenizer": json.loads(self.told)}
+        start = {} if self.start is None else {"start": self.start}
+        return {"kind": "bpe", "end": self.end, **start, "tokenizer": json.loads(self.told)}
 
     @cached_property
     def _made(self) -> "tokenizers.Tokenizer":
@@ -220,23 +225,26 @@ def tokenizer_from_json(told: Any, *, where: str) -> Tokenizer:
         return Bytes(names)
     if kind != "bpe":
         raise wrong(f"a tokenizer of unknown kind {kind!r:.60}", where)
-    return checked_bpe(json.dumps(told.get("tokenizer")), entry(told, "end", int, where=where), where=where)
+    start = typed(told.get("start"), int | None, where=f"{where}, start")
+    end = entry(told, "end", int, where=where)
+    return checked_bpe(json.dumps(told.get("tokenizer")), end, start=start, where=where)
 
 
-def checked_bpe(told: str, end: int, *, where: str) -> BPE:
+def checked_bpe(told: str, end: int, *, start: int | None, where: str) -> BPE:
     """A tokenizer read from elsewhere; StorageError unless it is byte-level BPE of a bounded vocabulary."""
     parts = typed(json.loads(told), dict, where=where)
     model = typed(parts.get("model"), dict, where=where)
     if model.get("type") != "BPE" or len(typed(model.get("vocab"), dict, where=where)) > MAX_VOCABULARY:
         raise wrong("a tokenizer that is no byte-level BPE of bounded size", where)
-    made = BPE(told, end)
+    made = BPE(told, end, start)
     try:
         pieces = made.pieces
     except (KeyError, ValueError, OverflowError, MemoryError) as error:
         raise wrong(f"a tokenizer of other letters than bytes ({error!s:.60})", where) from None
     except Exception as error:  # what `tokenizers` raises has no type of its own
         raise wrong(f"a tokenizer that cannot be read ({error!s:.60})", where) from None
-    if len(pieces) > MAX_VOCABULARY or not 0 <= end < len(pieces) or set(_letters(pieces)) != set(range(256)):
+    marks = {end, end if start is None else start} <= set(range(len(pieces)))
+    if len(pieces) > MAX_VOCABULARY or not marks or set(_letters(pieces)) != set(range(256)):
         raise wrong("a tokenizer without its end mark, or without every byte", where)
     return made
 

@@ -90,7 +90,7 @@ def _add_tokenizer(writer: Any, model: Portable) -> None:
     )
     merges = [each if isinstance(each, str) else " ".join(each) for each in told["model"]["merges"]]
     writer.add_token_merges(merges or [NEVER])
-    writer.add_bos_token_id(model.tokenizer.end)
+    writer.add_bos_token_id(model.start)
     writer.add_eos_token_id(model.tokenizer.end)
     writer.add_add_bos_token(model.begins)
     writer.add_add_space_prefix(False)

@@ -13,11 +13,15 @@ TOKENIZER, TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
 
 def write_huggingface(model: Portable, folder: Path) -> None:
     """config.json, generation_config.json, model.safetensors and the tokenizer, into a folder that is there."""
-    ends = {"bos_token_id": model.tokenizer.end, "eos_token_id": model.tokenizer.end}
-    write_json(folder / CONFIG, config_of(model.settings) | ends)
-    write_json(folder / GENERATION, ends | {"do_sample": True})
+    write_config(model, folder)
     write_tensors(folder / WEIGHTS, model.weights, metadata={"format": "pt"})
     write_tokenizer(model, folder)
+
+
+def write_config(model: Portable, folder: Path) -> None:
+    """config.json and generation_config.json."""
+    write_json(folder / CONFIG, config_of(model.settings) | model.marks)
+    write_json(folder / GENERATION, model.marks | {"do_sample": True})
 
 
 def write_tokenizer(model: Portable, folder: Path) -> None:
@@ -25,8 +29,8 @@ def write_tokenizer(model: Portable, folder: Path) -> None:
     write_json(folder / TOKENIZER, model.told)
     about: dict[str, Any] = {
         "tokenizer_class": "PreTrainedTokenizerFast",
-        "bos_token": model.end,
-        "eos_token": model.end,
+        "bos_token": model.spelled(model.start),
+        "eos_token": model.spelled(model.tokenizer.end),
         "model_max_length": model.settings.positions,
         "clean_up_tokenization_spaces": False,
     }

@@ -6,10 +6,9 @@ from typing import Any
 import numpy as np
 
 from genwright.errors import MissingDependencyError, UnsupportedError
-from genwright.export.huggingface import CONFIG, GENERATION, write_tokenizer
+from genwright.export.huggingface import write_config, write_tokenizer
 from genwright.export.portable import Portable
-from genwright.nets.checkpoint import config_of
-from genwright.storage import write_bytes, write_json
+from genwright.storage import write_bytes
 
 GRAPH = "model.onnx"
 OPSET = 17
@@ -27,11 +26,9 @@ def write_onnx(model: Portable, folder: Path) -> None:
     if size > LARGEST:
         what = f"{size / 1e9:.1f} GB of weights do not fit into a file of ONNX, which holds 2 GB"
         raise UnsupportedError(what, where="onnx", hint="export to huggingface or gguf")
-    ends = {"bos_token_id": model.tokenizer.end, "eos_token_id": model.tokenizer.end}
-    write_json(folder / CONFIG, config_of(model.settings) | ends)
-    write_json(folder / GENERATION, ends | {"do_sample": True})
+    write_config(model, folder)
     write_tokenizer(model, folder)
-    write_bytes(folder / GRAPH, Graph(model).whole().SerializeToString())
+    write_bytes(folder / GRAPH, Graph(model).whole.SerializeToString())
 
 
 class Graph:
@@ -39,48 +36,40 @@ class Graph:
 
     def __init__(self, model: Portable) -> None:
         self.onnx, self.model, self.shape = _library(), model, model.settings.shape
-        self.nodes: list[Any] = []
-        self.held: dict[str, Any] = {}
-
-    def whole(self) -> Any:
-        """The model, ready to be written."""
-        h, outputs = self._embedded(), []
-        rotation, hidden = self._positions()
-        for i in range(self.shape.depth):
-            h, cached = self._block(h, i, rotation, hidden)
-            outputs += cached
-        h = self._norm(h, "model.norm.weight")
-        head = "model.embed_tokens.weight" if self.model.settings.tied else "lm_head.weight"
-        self._node("MatMul", h, self._matrix(head), name="logits")
         make = self.onnx.helper
-        sizes = ("batch", self.shape.kv_heads, "past", self.shape.head_width)
-        kind = self.onnx.TensorProto
-        inputs = [make.make_tensor_value_info("input_ids", kind.INT64, ("batch", "sequence"))]
-        inputs += [
-            make.make_tensor_value_info(f"past_key_values.{i}.{part}", kind.FLOAT, sizes)
-            for i in range(self.shape.depth)
-            for part in ("key", "value")
-        ]
-        logits = ("batch", "sequence", self.model.settings.vocabulary)
-        results = [make.make_tensor_value_info("logits", kind.FLOAT, logits)]
-        sizes = ("batch", self.shape.kv_heads, "past + sequence", self.shape.head_width)
-        results += [make.make_tensor_value_info(name, kind.FLOAT, sizes) for name in outputs]
-        graph = make.make_graph(self.nodes, "decoder", inputs, results, list(self.held.values()))
-        found = make.make_model(graph, opset_imports=[make.make_opsetid("", OPSET)], producer_name="genwright")
-        found.ir_version = 8  # of opset 17, so that older runtimes read it too
-        return found
+        self.whole = self.onnx.ModelProto(ir_version=8, producer_name="genwright")  # 8 is that of opset 17
+        self.whole.opset_import.append(make.make_opsetid("", OPSET))
+        self.graph, self.held = self.whole.graph, set[str]()  # filled in place: weights are large
+        self.graph.name = "decoder"
+        h, layers = self._embedded(), range(self.shape.depth)
+        rotation, hidden = self._positions()
+        for i in layers:
+            h = self._block(h, i, rotation, hidden)
+        h = self._norm(h, "model.norm.weight")
+        head = "model.embed_tokens.weight" if model.settings.tied else "lm_head.weight"
+        self._node("MatMul", h, self._matrix(head), name="logits")
+        number, whole = self.onnx.TensorProto.FLOAT, self.onnx.TensorProto.INT64
+        cached = [f"{i}.{part}" for i in layers for part in ("key", "value")]
+        sizes = self.shape.kv_heads, self.shape.head_width
+        past, present = ("batch", sizes[0], "past", sizes[1]), ("batch", sizes[0], "past + sequence", sizes[1])
+        tell, vocabulary = make.make_tensor_value_info, model.settings.vocabulary
+        self.graph.input.append(tell("input_ids", whole, ("batch", "sequence")))
+        self.graph.input.extend(tell(f"past_key_values.{name}", number, past) for name in cached)
+        self.graph.output.append(tell("logits", number, ("batch", "sequence", vocabulary)))
+        self.graph.output.extend(tell(f"present.{name}", number, present) for name in cached)
 
     def _node(self, kind: str, *inputs: str, outputs: int = 1, name: str = "", **attributes: Any) -> Any:
         """Add a node; the names of its outputs, or of its only one."""
-        names = [name] if name else [f"{kind}_{len(self.nodes)}_{i}" for i in range(outputs)]
-        self.nodes.append(self.onnx.helper.make_node(kind, inputs, names, **attributes))
+        names = [name] if name else [f"{kind}_{len(self.graph.node)}_{i}" for i in range(outputs)]
+        self.graph.node.append(self.onnx.helper.make_node(kind, inputs, names, **attributes))
         return names[0] if outputs == 1 else names
 
     def _hold(self, value: Any, name: str = "") -> str:
         """A constant; once where it has a name."""
         name = name or f"constant_{len(self.held)}"
         if name not in self.held:
-            self.held[name] = self.onnx.numpy_helper.from_array(np.ascontiguousarray(value), name)
+            self.held.add(name)
+            self.graph.initializer.append(self.onnx.numpy_helper.from_array(np.ascontiguousarray(value), name))
         return name
 
     def _weight(self, name: str) -> str:
@@ -120,7 +109,7 @@ class Graph:
         hidden = self._node("Where", seen, nothing, never)
         return (cosine, sine), self._node("Tile", hidden, self._numbers(self.shape.heads // self.shape.kv_heads, 1))
 
-    def _block(self, h: str, i: int, rotation: tuple[str, str], hidden: str) -> tuple[str, list[str]]:
+    def _block(self, h: str, i: int, rotation: tuple[str, str], hidden: str) -> str:
         prefix = f"model.layers.{i}"
         x = self._norm(h, f"{prefix}.input_layernorm.weight")
         q, k, v = (self._heads(x, f"{prefix}.self_attn", part) for part in "qkv")
@@ -141,8 +130,7 @@ class Graph:
             self._node("MatMul", x, self._matrix(f"{prefix}.mlp.{part}_proj.weight")) for part in ("gate", "up")
         )
         x = self._node("Mul", self._node("Mul", gate, self._node("Sigmoid", gate)), up)
-        h = self._node("Add", h, self._node("MatMul", x, self._matrix(f"{prefix}.mlp.down_proj.weight")))
-        return h, [f"present.{i}.key", f"present.{i}.value"]
+        return str(self._node("Add", h, self._node("MatMul", x, self._matrix(f"{prefix}.mlp.down_proj.weight"))))
 
     def _heads(self, x: str, prefix: str, part: str) -> str:
         """Queries, keys or values, (batch, heads, sequence, head_width), normalised where they are."""

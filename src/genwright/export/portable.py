@@ -30,23 +30,32 @@ class Portable:
 
     @cached_property
     def told(self) -> dict[str, Any]:
-        """The tokenizer.json of `tokenizers`, which begins what it encodes with the end mark, as records begin."""
+        """The tokenizer.json of `tokenizers`, which begins what it encodes as records begin."""
         told = typed(json.loads(self.tokenizer.told), dict, where="tokenizer")
-        return (
-            told if told.get("post_processor") else told | {"post_processor": _beginning(self.end, self.tokenizer.end)}
-        )
+        if told.get("post_processor"):
+            return told
+        return told | {"post_processor": _beginning(self.spelled(self.start), self.start)}
 
     @cached_property
     def begins(self) -> bool:
-        """Whether its tokenizer puts the end mark before a text of its own accord."""
+        """Whether its tokenizer puts the first mark before a text of its own accord."""
         import tokenizers
 
-        return tokenizers.Tokenizer.from_str(json.dumps(self.told)).encode("a").ids[0] == self.tokenizer.end
+        return tokenizers.Tokenizer.from_str(json.dumps(self.told)).encode("a").ids[0] == self.start
 
     @property
-    def end(self) -> str:
-        """How the end mark is spelled."""
-        return next(name for name, number in self.tokenizer.special.items() if number == self.tokenizer.end)
+    def start(self) -> int:
+        """The token that stands before every text."""
+        return self.tokenizer.end if self.tokenizer.start is None else self.tokenizer.start
+
+    @property
+    def marks(self) -> dict[str, int]:
+        """The tokens that begin and end a text, as all configurations of Hugging Face have them."""
+        return {"bos_token_id": self.start, "eos_token_id": self.tokenizer.end}
+
+    def spelled(self, token: int) -> str:
+        """How a special token is written."""
+        return next(name for name, number in self.tokenizer.special.items() if number == token)
 
 
 def portable(model: Generator) -> Portable:

@@ -87,25 +87,32 @@ def _tokenizer(folder: Path, config: dict[str, Any], settings: Settings) -> BPE:
     if not path.exists() and (folder / "tokenizer.model").exists():
         raise UnsupportedError("a tokenizer of SentencePiece is not read", where=str(folder), hint=TOKENIZERS)
     told = parse_json(read_file(path), where=where)
+    start, end = _marks(folder, config)
     with by_hand(UnsupportedError, hint=TOKENIZERS):
-        made = checked_bpe(json.dumps(told, ensure_ascii=False), _end(folder, config), where=where)
+        made = checked_bpe(json.dumps(told, ensure_ascii=False), end, start=start, where=where)
     if made.vocabulary > settings.vocabulary:
         what = f"{made.vocabulary:,} tokens, and the net knows {settings.vocabulary:,}"
         raise StorageError(what, where=where, hint=ANOTHER)
     return made
 
 
-def _end(folder: Path, config: dict[str, Any]) -> int:
-    """The number of the end mark; the first where there are several."""
-    found = config.get("eos_token_id")
-    if found is None and (folder / GENERATION).is_file():
-        found = typed(read_json(folder / GENERATION), dict, where=str(folder / GENERATION)).get("eos_token_id")
-    if isinstance(found, list) and found:
-        found = found[0]
-    if found is None:
+def _marks(folder: Path, config: dict[str, Any]) -> tuple[int | None, int]:
+    """The number of the token that begins texts, if it is not that which ends them, and of that which does; of several
+    the first.
+    """
+    there = (folder / GENERATION).is_file()
+    beside = typed(read_json(folder / GENERATION), dict, where=str(folder / GENERATION)) if there else {}
+    told = beside | {name: number for name, number in config.items() if number is not None}
+    found = []
+    for name in ("bos_token_id", "eos_token_id"):
+        value = told.get(name)
+        value = value[0] if isinstance(value, list) and value else value
+        found.append(typed(value, int | None, where=f"{folder / CONFIG}, {name}"))
+    start, end = found
+    if end is None:
         what = "the checkpoint names no eos_token_id, which ends a text"
         raise UnsupportedError(what, where=str(folder / CONFIG), hint="add it to config.json")
-    return int(typed(found, int, where=f"{folder / CONFIG}, eos_token_id"))
+    return (None if start == end else start), end
 
 
 def _weights(folder: Path) -> dict[str, Tensor]:

@@ -10,7 +10,7 @@ from torch import Tensor
 from genwright.codecs import codec_from_json
 from genwright.constraints import Constraints
 from genwright.data.paths import existing, meant
-from genwright.errors import StorageError
+from genwright.errors import ArgumentError, StorageError
 from genwright.families.family import NetFactory
 from genwright.families.rebuild import rebuild
 from genwright.families.recipe import recipe_from_json, recipe_to_json, sampling_from_json
@@ -69,6 +69,8 @@ def load(folder: str | Path, *, device: str = "auto", net: NetFactory | None = N
         hint = "; ".join(filter(None, (meant(folder), "give the folder that fit or run wrote")))
         raise StorageError("no such folder", where=str(folder), hint=hint)
     if holds_checkpoint(folder):
+        if net is not None:
+            raise ArgumentError("its net is that of Qwen3 or Llama", where=str(folder), hint="leave net out")
         return load_checkpoint(folder, device=device)
     recipe, raw = steadily(folder, RECIPE, lambda: _read(folder))
     described = parse_json(raw[CODEC], where=str(folder / CODEC))

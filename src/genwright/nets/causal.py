@@ -163,7 +163,7 @@ class CausalTokens(nn.Module):
         self.sequence = CausalSequence(
             length=space.length,
             symbols=space.vocabulary,
-            start=space.end,
+            start=space.first,
             conditions=conditions,
             places=None,
             shape=shape,
@@ -174,7 +174,8 @@ class CausalTokens(nn.Module):
         self, x: Int[Tensor, "n t"], context: Float[Tensor, "n c"] | None, rng: torch.Generator
     ) -> Float[Tensor, "n"]:
         """Negative log-likelihood of each record in nats, for training."""
-        if self.sequence.before == 0 and not self.space.documents and worth_packing(x, self.space.end):
+        alone = self.sequence.before == 0 and not self.space.documents and self.space.start is None
+        if alone and worth_packing(x, self.space.end):
             return -self.sequence.packed_log_prob(x, self.space.end)
         return -self.log_prob(x, context)
 
