@@ -2,22 +2,37 @@
 
 import abc
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import cast
+from typing import ClassVar, Self, cast
 
 import torch
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from genwright.errors import ArgumentError, UnsupportedError
-from genwright.families.family import Capabilities, Density, Family, Losses, Partial, Work, refused
+from genwright.families.family import (
+    ANYTHING,
+    DEFAULT,
+    Capabilities,
+    Density,
+    Encodes,
+    Family,
+    GradientFamily,
+    Losses,
+    Partial,
+    Player,
+    Work,
+    refused,
+)
+from genwright.families.sampling import Sampling
 from genwright.maths.samplers import Model, Sampler
 from genwright.maths.schedules import Prediction, Schedule
-from genwright.nets.default import is_grid, require_nets
+from genwright.nets.context import drop_context
+from genwright.nets.default import denoising_net, is_grid, require_nets
 from genwright.nets.flow_net import FlowNet
 from genwright.nets.mixed_net import MixedNet
-from genwright.spaces import Columns, Given, Reals, Space
+from genwright.spaces import Columns, Conditions, Encoded, Given, Reals, Space
 
 LEARNING_RATE = 2e-3
 ROWS_LEARNING_RATE = 3e-3
@@ -237,6 +252,81 @@ class ArrayProcess(Process):
     def _records(self, net: nn.Module, y: Tensor) -> Tensor:
         space = space_of(net)
         return y if not isinstance(space, Reals) or space.levels is None else y.clamp(-1.0, 1.0)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Denoising(GradientFamily, Encodes):
+    """A family that learns to take noise off records: all of it but its process and the times it is trained at.
+
+    `width` is the net's, in channels or units; `context_dropout` the share of training rows that forget what they are
+    conditioned on, for guidance.
+    """
+
+    half_precision: ClassVar[bool] = True
+    nets: ClassVar[Mapping[type, type[nn.Module]]] = {Reals: FlowNet, Columns: MixedNet}
+
+    width: int | None = None
+    context_dropout: float = 0.1
+
+    @abc.abstractmethod
+    def process(self, net: nn.Module, how: Sampling) -> Process:
+        """How records of the net become noise and come back."""
+
+    @abc.abstractmethod
+    def train_times(self, net: nn.Module, n: int, rng: torch.Generator) -> Float[Tensor, "n"]:
+        """Times that n records of a training batch are noised to."""
+
+    @abc.abstractmethod
+    def even_times(self, n: int, rng: torch.Generator) -> Float[Tensor, "n"]:
+        """Times of n held-out records, as likely everywhere."""
+
+    def __post_init__(self) -> None:
+        check_counts(self.name, width=self.width, batch=self.batch)
+        check_shares(self.name, context_dropout=self.context_dropout)
+
+    def can(self, space: Space) -> Capabilities:
+        return capabilities(self, space)
+
+    def sized(self, space: Space, work: Work) -> Self:
+        width, batch = self.width or default_width(space, work), self.batch or default_batch(space, work)
+        return replace(self, width=width, batch=batch)
+
+    def build(self, space: Space, conditions: Conditions | None) -> nn.Module:
+        assert self.width is not None, "sized() comes first"
+        return denoising_net(space, conditions, width=self.width)
+
+    def prepare(self, net: nn.Module, space: Space, train: Encoded, rng: torch.Generator) -> None:
+        if isinstance(net, MixedNet):
+            net.start_from(net.space.unpack(train.x))
+
+    def level_biases(self, net: nn.Module) -> tuple[Float[Tensor, "levels"], ...]:
+        return net.level_biases if isinstance(net, MixedNet) else ()
+
+    def players(self, net: nn.Module) -> tuple[Player, ...]:
+        return (Player(self.name, net, self.loss, adamw),)
+
+    def loss(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Losses:
+        """The error of the process, per number; and the cross-entropy of masked levels."""
+        context = drop_context(net, context, self.context_dropout, rng)
+        known = random_parts(space_of(net), len(x), rng)
+        return self.process(net, DEFAULT).losses(net, x, self.train_times(net, len(x), rng), known, context, rng)
+
+    def held_out(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, ""]:
+        """The same with everything free and every condition kept, at even times."""
+        parts = self.process(net, DEFAULT).losses(net, x, self.even_times(len(x), rng), None, context, rng)
+        return torch.stack(list(parts.values())).sum()
+
+    def sample(
+        self, net: nn.Module, n: int, *, given: Given = ANYTHING, how: Sampling = DEFAULT, rng: torch.Generator
+    ) -> Tensor:
+        return self.process(net, how).sample(net, n, given, rng)
+
+    def log_prob(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, "n"]:
+        raise no_density(self.name)
+
+    def draw_latent(self, net: nn.Module, n: int, rng: torch.Generator) -> Float[Tensor, "n *z"]:
+        """Noise, shaped like records."""
+        return torch.randn((n, *space_of(net).shape), generator=rng, device=rng.device)
 
 
 def complete_context(net: nn.Module, context: Tensor | None, n: int, device: torch.device) -> Tensor | None:
