@@ -94,6 +94,22 @@ def tables(folder) -> None:
     (folder / "public.json").write_text(json.dumps({"age": {"low": 18, "high": 80}}))
 
 
+def examples_to_tune_to(folder) -> None:
+    said = [{"prompt": f"{word} and", "completion": f" {other}."} for word, other in pairwise(texts()[0].split() * 3)]
+    lines = {
+        "pairs": said,
+        "chats": [
+            {"messages": [{"role": "user", "content": e["prompt"]}, {"role": "assistant", "content": e["completion"]}]}
+            for e in said
+        ],
+        "preferences": [{"prompt": e["prompt"], "chosen": e["completion"], "rejected": " no."} for e in said],
+        "prompts": [{"prompt": e["prompt"]} for e in said],
+    }
+    for name, each in lines.items():
+        (folder / f"{name}.jsonl").write_text("".join(json.dumps(line) + "\n" for line in each))
+    (folder / "taste.py").write_text("def brevity(prompt, completion):\n    return -len(completion)\n")
+
+
 @pytest.fixture(scope="module")
 def world(tmp_path_factory):
     """A folder with every file that an example names, and the generators that were fitted to them."""
@@ -112,6 +128,7 @@ def world(tmp_path_factory):
         (folder / f"{name}.jsonl").write_text("".join(json.dumps({"text": text}) + "\n" for text in texts()))
     for name in ("reference", "translated", "prose"):
         (folder / f"{name}.txt").write_text("\n".join(texts()) + "\n")
+    examples_to_tune_to(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         for data in ("patients.csv", "adults.csv", "orders.csv", "prose.txt", "digits", "wine"):
@@ -134,7 +151,7 @@ def shortened(command: str) -> list[str]:
     words = shlex.split(command.replace("postgresql://ann@host/shop", "sqlite:///shop.db"))[1:]
     words = [word.replace("postgresql://localhost/studies", "studies.sqlite") for word in words]
     words = [SHORT.get(before, word) for before, word in zip(["", *words], words, strict=False)]
-    if words[0] in ("run", "fit", "fit-database"):
+    if words[0] in ("run", "fit", "fit-database", "tune"):
         words += [] if "--minutes" in words else ["--minutes", SHORT["--minutes"]]
         words += ["--force"]
         words += ["--family", "mixture"] if words[0] == "run" and "--family" not in words else []
@@ -167,7 +184,7 @@ def cleared(words: list[str], folder) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
-ORDER = ("fit", "run", "fit-database", "export", "sample", "sample-database", "impute", "rate")
+ORDER = ("fit", "run", "fit-database", "tune", "export", "sample", "sample-database", "impute", "rate")
 
 
 SLOW = ("run", "compare", "evaluate")  # each scores by everything; tests of these verbs run in any case

@@ -41,11 +41,14 @@ if TYPE_CHECKING:
     from genwright.families.vae import VAE
     from genwright.metrics.comparison import compare
     from genwright.metrics.evaluate import evaluate
+    from genwright.model.adapt import tune
     from genwright.model.checkpoint import load_checkpoint
     from genwright.model.fit import fit
     from genwright.model.generator import Generator
     from genwright.model.reproduce import reproduce
+    from genwright.model.reward import GRPO
     from genwright.model.saving import load
+    from genwright.model.tuning import DPO, SFT
     from genwright.privacy.settings import Privacy
     from genwright.relational.database import Database
     from genwright.relational.files import read_database, write_database
@@ -62,6 +65,10 @@ _HOMES = {
     "Dataset": "genwright.data.dataset",
     "fit": "genwright.model.fit",
     "load": "genwright.model.saving",
+    "tune": "genwright.model.adapt",
+    "SFT": "genwright.model.tuning",
+    "DPO": "genwright.model.tuning",
+    "GRPO": "genwright.model.reward",
     "reproduce": "genwright.model.reproduce",
     "load_checkpoint": "genwright.model.checkpoint",
     "export_model": "genwright.export.export",
@@ -99,7 +106,10 @@ _HOMES = {
 }
 
 __all__ = [
+    "DPO",
     "GAN",
+    "GRPO",
+    "SFT",
     "VAE",
     "ArgumentError",
     "Autoregressive",
@@ -145,6 +155,7 @@ __all__ = [
     "read_database",
     "reproduce",
     "run",
+    "tune",
     "write",
     "write_database",
 ]

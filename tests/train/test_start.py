@@ -8,6 +8,7 @@ import torch
 import genwright as gw
 from genwright.constraints import FixedCombinations, Order
 from genwright.errors import ArgumentError, DataError, UnsupportedError
+from genwright.model.lora import LoRA
 
 
 def table(n, shift=0.0, seed=0):
@@ -97,3 +98,28 @@ def test_rules_of_the_model_are_kept_and_asked_of_the_new_data():
         gw.fit(gw.read(frame.assign(high=frame["low"] - 1)), start=first, steps=3)
     with pytest.raises(ArgumentError, match="constraints comes with the model"):
         gw.fit(gw.read(frame), start=first, constraints=rules, steps=3)
+
+
+def test_with_lora_low_rank_matrices_alone_move_in_any_family_with_layers(tmp_path):
+    data = gw.read("digits")
+    for family in (gw.VAE(batch=8), gw.Autoregressive(width=16, depth=1, heads=1, batch=4)):
+        model = gw.fit(data, family=family, steps=2)
+        few = gw.fit(data.take(slice(20)), start=model, lora=2, steps=3)
+        part = few.part(LoRA)
+        assert part is not None
+        base = part.apart(few.net.state_dict())
+        assert all(torch.equal(base[name], tensor) for name, tensor in model.net.state_dict().items())
+        assert any(
+            not torch.equal(few.net.get_submodule(name).weight, base[f"{name}.weight"]) for name in part.adapters
+        )
+        few.save(tmp_path / family.name)
+        loaded = gw.load(tmp_path / family.name)
+        assert all(map(torch.equal, few.net.state_dict().values(), loaded.net.state_dict().values()))
+
+
+@pytest.mark.parametrize(
+    ("more", "told"), [({}, "means nothing without start"), ({"trainable": ["x"]}, "without start")]
+)
+def test_lora_goes_on_from_a_model_alone(more, told):
+    with pytest.raises(ArgumentError, match=told):
+        gw.fit(gw.read("wine"), lora=2, steps=1, **more)

@@ -32,11 +32,12 @@ from genwright.app.options import (
     told_privacy,
 )
 from genwright.app.origins import reproduce
-from genwright.app.output import check_output, print_dataset, print_json
+from genwright.app.output import check_output, print_dataset, print_json, save
 from genwright.app.progress import shown
 from genwright.app.rating import rate
 from genwright.app.ratings import ratings
 from genwright.app.serving import serve
+from genwright.app.tuning import tune
 from genwright.app.wording import in_options, tell
 from genwright.families import FAMILIES
 
@@ -77,6 +78,7 @@ def main() -> None:
     genwright fit digits --family vae       fit one family
     genwright sample runs/digits -n 100 --out fake/   draw from what was fitted
     genwright evaluate fake.csv --real patients.csv
+    genwright tune runs/prose --pairs pairs.jsonl   completions, chats, preferences, rewards
     genwright inspect patients.csv          what genwright sees in the data
     genwright fit-database sqlite:///shop.db    all tables of a database, and how they belong together
 
@@ -197,7 +199,7 @@ def fit(
             listener=listener,
         )
         generator = afresh(folder, fitted, force=force)
-        _save(generator, folder)
+        save(generator, folder)
     if as_json:
         print_json({"folder": str(folder), "family": generator.family.name, "record": generator.record})
         return
@@ -308,17 +310,8 @@ def inspect(data: str, other: tuple[str, ...], as_json: bool, **how: Any) -> Non
         click.echo("  [\n" + ",\n".join(f"    {json.dumps(rule, ensure_ascii=False)}" for rule in rules) + "\n  ]")
 
 
-for verb in (impute, reproduce, fit_database, sample_database, evaluate, compare, rate, ratings, serve, export):
+for verb in (impute, reproduce, tune, fit_database, sample_database, evaluate, compare, rate, ratings, serve, export):
     main.add_command(verb)
-
-
-def _save(generator: Any, folder: Path) -> None:
-    """The generator with its card."""
-    from genwright.report.card import model_card
-    from genwright.storage import write_text
-
-    generator.save(folder)
-    write_text(folder / "README.md", model_card(generator))
 
 
 def _family(name: str, data: Any) -> Any:

@@ -27,7 +27,9 @@ from genwright.folders import (
 from genwright.signals import exit_code
 
 UNFINISHED = r"run\.json|comparison|checkpoint.*\.safetensors|log\.jsonl|texts|table[0-9]+"
-FINISHED = r"recipe\.json|codec\.json|weights\.safetensors|README\.md|scores\.json|leaderboard\.json|database\.json"
+FINISHED = (
+    r"recipe\.json|codec\.json|weights\.safetensors|README\.md|scores\.json|leaderboard\.json|database\.json|adapter"
+)
 OURS = re.compile(rf"{UNFINISHED}|{FINISHED}|report\.html|samples(\.csv|\.jsonl)?")
 WORTH = (
     "checkpoint*.safetensors",

@@ -212,6 +212,7 @@ _MODELLING = [
         multiple=True,
         help="Of its parameters only these move, e.g. head.*.",
     ),
+    click.option("--lora", type=int, metavar="RANK", help="Only low-rank matrices beside its layers move."),
 ]
 
 
@@ -234,7 +235,13 @@ def read_modelling(how: dict[str, Any]) -> dict[str, Any]:
             raise ArgumentError(f"{each!r} is not of the form FIELD: HOW", where="--derive", hint=hint)
     derived = tuple(Derived(*each.rsplit(": ", 1)) for each in how["derive"])
     start = None if how["start"] is None else load(how["start"])
-    own = {"target": how["target"], "derived": derived, "start": start, "trainable": how["trainable"]}
+    own = {
+        "target": how["target"],
+        "derived": derived,
+        "start": start,
+        "trainable": how["trainable"],
+        "lora": how["lora"],
+    }
     return own | {"tokenizer": MAKERS.get(how["tokenizer"]), "privacy": read_privacy(how)}
 
 

@@ -37,6 +37,15 @@ def print_dataset(data: "Dataset", *, facts: Mapping[str, Any] | None) -> None:
         print_json({**facts, "records": [json.loads(line) for line in text.split("\n") if line]})
 
 
+def save(generator: "Generator", folder: Path) -> None:
+    """The generator with its card."""
+    from genwright.report.card import model_card
+    from genwright.storage import write_text
+
+    generator.save(folder)
+    write_text(folder / "README.md", model_card(generator))
+
+
 def _finite(value: Any) -> Any:
     """`value` with None for NaN and infinities, and plain numbers for numpy's."""
     if hasattr(value, "item"):

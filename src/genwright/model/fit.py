@@ -31,6 +31,7 @@ from genwright.folders import locked
 from genwright.model.column_texts import TextColumns, token_model
 from genwright.model.correction import Correction, learn_correction, less_reserved, reserved_seconds
 from genwright.model.generator import Generator
+from genwright.model.lora import LoRA, checked_rank
 from genwright.model.prior import fit_prior
 from genwright.privacy import Privacy, private_fit
 from genwright.randomness import checked_seed
@@ -62,6 +63,7 @@ def fit(
     tokenizer: Maker | None = None,
     start: Generator | None = None,
     trainable: Sequence[str] = (),
+    lora: int | None = None,
     how: Sampling = DEFAULT,
     folder: str | Path | None = None,
     listener: Listener = silent,
@@ -79,9 +81,8 @@ def fit(
     `tokenizer` says how texts become tokens: a function of `genwright.codecs.tokenizers`, by default `chosen`.
 
     `start` is a fitted model to go on from with this data: its family, codec and weights are taken over, so that new
-    data must have its fields and keep its rules. Of its net only parameters that match a pattern in `trainable` move.
-
-    Free-text columns of a table get a model of their own, in TEXT_SHARE of the minutes, or as many steps again.
+    data must have its fields and keep its rules. Of its net only parameters that match a pattern in `trainable` move,
+    or with `lora`, a rank, low-rank matrices beside it. Free-text columns of a table get TEXT_SHARE of the minutes.
     """
     if not isinstance(data, Dataset):
         what = f"fit takes a dataset, not a {type(data).__name__}"
@@ -92,8 +93,8 @@ def fit(
     seed = checked_seed(seed, where="fit")
     place = None if folder is None else Path(folder)
     course = _Course(minutes, steps, seed, device, place, listener, target, tuple(derived), tokenizer)
-    if start is not None or trainable:
-        course = replace(course, start=_checked_start(start, trainable, data, family))
+    if start is not None or trainable or lora is not None:
+        course = replace(course, start=_checked_start(start, trainable, lora, data, family))
     with nullcontext() if course.folder is None else locked(course.folder):
         made = _fit(data, family, course, constraints, privacy)
     return replace(made, how=settled(made.family, made.codec.space, how, made.how))
@@ -200,11 +201,12 @@ def _fit_rows(
     prior = fit_prior(codec.conditions, rows, held_out, minutes=course.minutes, seed=seed, device=device, stages=stages)
     fitted = course.train(family, codec, rows, held_out, work, stages)
     course = course.caught_up(fitted.record["seconds"])
+    adapter = LoRA.taken_from(fitted.net) if course.start is not None and course.start.net.lora else None
     correction, measured = _correct(fitted, codec.space, (rows, held_out), course, stages)
     record = {"minutes": course.minutes, "steps": course.steps, "seed": seed} | fitted.record | measured
     record |= circumstances(data, started=course.started)
     listener(Progress("done", 1, 1))
-    parts = tuple(part for part in (prior, correction, rules) if part is not None)
+    parts = tuple(part for part in (adapter, prior, correction, rules) if part is not None)
     return Generator(codec=codec, family=fitted.family, net=fitted.net, parts=parts, record=record)
 
 
@@ -300,13 +302,16 @@ def _check_no_more(chosen: str, **others: Any) -> None:
             raise ArgumentError(what, where=chosen, hint=f"leave {name} out, or fit anew")
 
 
-def _checked_start(start: Generator | None, trainable: Sequence[str], data: Dataset, family: Family | None) -> _Start:
+def _checked_start(
+    start: Generator | None, trainable: Sequence[str], lora: int | None, data: Dataset, family: Family | None
+) -> _Start:
     """What is taken over from a model; raises where the data or the family are others than its own."""
     if start is not None and not isinstance(start, Generator):
         what = f"a model to start from, not a {type(start).__name__}"
         raise ArgumentError(what, where="start", hint="load it first: start=gw.load(folder)")
     trainable = (trainable,) if isinstance(trainable, str) else trainable
-    found = as_start(None if start is None else start.net, trainable)
+    rank = None if lora is None else checked_rank(lora)
+    found = as_start(None if start is None else start.net, trainable, rank)
     assert start is not None and found is not None
     if family is not None and family.name != start.family.name:
         what = f"{family.name} cannot go on from {start.family.name}"

@@ -3,6 +3,7 @@
 A part is anything with a `name`, under which it is saved and which `genwright.model.saving` has a line for, and one
 place or more:
 
+- `into(net)` puts it into a net that was loaded, `apart(tensors)` takes it out of what is saved of one: adapters;
 - `rows(sampler)` wraps what draws encoded rows: the label prior, the correction;
 - `records(sampler)` wraps what draws records: constraints, the texts of a table;
 - `inner(data)` and `outer(data)` lead from the user's records to those that the family knows, and back;
@@ -61,6 +62,15 @@ class Saved:
     described: Mapping[str, Any]
     where: str
     device: torch.device
+
+
+@runtime_checkable
+class ChangesNet(Protocol):
+    def into(self, net: nn.Module) -> Part:
+        """The part, after it changed a net that was loaded."""
+
+    def apart(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+        """The tensors of such a net as they were before."""
 
 
 @runtime_checkable

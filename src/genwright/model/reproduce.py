@@ -17,6 +17,7 @@ from genwright.errors import ArgumentError
 from genwright.families.family import DEFAULT
 from genwright.families.sampling import Sampling
 from genwright.model.drawing import Conditions, by_field
+from genwright.model.part import ChangesNet
 from genwright.storage import json_text, read_json
 
 if TYPE_CHECKING:
@@ -25,7 +26,10 @@ if TYPE_CHECKING:
 
 def tensors_of(model: "Generator") -> dict[str, Tensor]:
     """All that is saved as weights, by name."""
-    found = {f"net/{name}": tensor for name, tensor in model.net.state_dict().items()}
+    own: Mapping[str, Tensor] = model.net.state_dict()
+    for part in model.parts:
+        own = part.apart(own) if isinstance(part, ChangesNet) else own
+    found = {f"net/{name}": tensor for name, tensor in own.items()}
     for part in model.parts:
         for prefix, net in part.nets.items():
             found |= {f"{part.name}/{prefix}{name}": tensor for name, tensor in net.state_dict().items()}

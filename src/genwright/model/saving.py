@@ -19,7 +19,8 @@ from genwright.model.checkpoint import holds_checkpoint, load_checkpoint
 from genwright.model.column_texts import TextColumns
 from genwright.model.correction import Correction
 from genwright.model.generator import Generator
-from genwright.model.part import Saved
+from genwright.model.lora import LoRA
+from genwright.model.part import ChangesNet, Saved
 from genwright.model.prior import LabelPrior
 from genwright.model.reproduce import tensors_of
 from genwright.storage import parse_json, parse_tensors, read_file, read_json, sha256, write_json, write_tensors
@@ -29,7 +30,7 @@ from genwright.train.stages import forget
 from genwright.typed import entry
 
 RECIPE, CODEC, WEIGHTS = "recipe.json", "codec.json", "weights.safetensors"
-PARTS: tuple[Any, ...] = (LabelPrior, Correction, Constraints, TextColumns)  # from the family outwards
+PARTS: tuple[Any, ...] = (LoRA, LabelPrior, Correction, Constraints, TextColumns)  # from the family outwards
 SCHEMA = 2  # of the saved folder; raised when an older genwright could no longer read it
 READS = (1, 2)  # 1 held settings of sampling among the fields of the recipe
 
@@ -85,7 +86,7 @@ def load(folder: str | Path, *, device: str = "auto", net: NetFactory | None = N
         codec=codec,
         family=family,
         net=module,
-        parts=tuple(part for part in found if part is not None),
+        parts=tuple(part.into(module) if isinstance(part, ChangesNet) else part for part in found if part is not None),
         record=checked(entry(recipe, "record", dict, where=where), where=f"{where}, record"),
         how=sampling_from_json(recipe, known=family.can(codec.space).how, where=where),
     )

@@ -47,6 +47,7 @@ def model_card(
         _limits(KINDS[kind].limits, private="privacy" in record),
         "## Training",
         _training(generator),
+        *_tuning(record),
         "## Licence",
         "The licence of the data is not stated, and with it that of the weights. Whoever publishes this model has to "
         "state it.",
@@ -180,6 +181,17 @@ def _training(generator: Generator) -> str:
             "weights.",
         ]
     )
+
+
+def _tuning(record: Mapping[str, Any]) -> list[str]:
+    """What the model was tuned to after it was trained, and what that brought."""
+    lines = [
+        f"- {step['method']} on {step['examples']['train']:,} examples: {step['measure']} {step['before']:.4g} before, "
+        f"{step['after']:.4g} after (95 % interval of the difference {step['difference'][0]:+.3g} to "
+        f"{step['difference'][1]:+.3g}, {step['examples']['test']:,} held out)"
+        for step in record.get("tuned", ())
+    ]
+    return ["## Tuning", "\n".join(lines)] if lines else []
 
 
 def _number(value: float, score: Score) -> str:

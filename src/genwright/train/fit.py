@@ -66,8 +66,8 @@ def fit_family(
     family = family.sized(space, work)
     with seeded(seed):
         net = untrained(family, space, conditions).to(device)
-    if start is not None:
-        start.enter(net)
+        if start is not None:
+            start.enter(net)
     rows, held_out = train_rows.to(device), valid_rows.to(device)
 
     def trained() -> Kept:
@@ -116,7 +116,7 @@ def _fit_by_steps(net: nn.Module, job: Job, *, seconds: float) -> dict[str, Any]
     """Run the shared training loop, and what is refitted after it until the clock of both, of `seconds`, runs out."""
     family, device = job.family, job.train.device
     assert isinstance(family, GradientFamily)
-    matched = bool(family.level_biases(net)) and not (job.start and job.start.trainable)
+    matched = bool(family.level_biases(net)) and not (job.start and (job.start.trainable or job.start.lora))
     reserve = PRIOR_SHARE * isinstance(family, LearnsPrior) + SHARES_SHARE * matched
     early = replace(job, clock=job.clock.less(reserve * seconds))
     with torch.no_grad():

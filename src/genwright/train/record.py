@@ -58,6 +58,31 @@ class Promise:
     not_protected: tuple[str, ...]
 
 
+@dataclass(frozen=True)
+class Tuned:
+    """What is kept of tuning a trained model. `start` is the SHA-256 of the weights that it began from; the gain is
+    what `measure` names on examples held out, before and after, with the 95 % interval of the difference.
+    """
+
+    method: str
+    settings: Mapping[str, Any]
+    chat: bool
+    lora: int | None
+    examples: Parts
+    cut: int
+    start: str
+    measure: str
+    before: float
+    after: float
+    difference: tuple[float, float]
+    minutes: float | None
+    steps: int | None
+    seed: int
+    seconds: float
+    stopped_early: bool
+    history: tuple[Mapping[str, Any], ...]
+
+
 KINDS: Mapping[str, Any] = {
     "minutes": float | None,
     "steps": int | None,
@@ -73,6 +98,7 @@ KINDS: Mapping[str, Any] = {
     "fingerprint": str,
     "texts": dict[str, Any],
     "privacy": Promise,
+    "tuned": tuple[Tuned, ...],
 }
 
 

@@ -9,16 +9,20 @@ from torch import nn
 
 from genwright.errors import ArgumentError, UnsupportedError
 from genwright.families.family import Family, GradientFamily
+from genwright.nets.lora import adapt
 
 SHOWN = 6  # names of parameters in a hint
 
 
 @dataclass(frozen=True, eq=False)
 class Start:
-    """A trained net to go on from. `trainable` are patterns of parameter names, such as "head.*"; none means all."""
+    """A trained net to go on from. `trainable` are patterns of parameter names, such as "head.*"; none means all. With
+    `lora`, a rank, only low-rank matrices beside its linear layers move, see `genwright.nets.lora`.
+    """
 
     net: nn.Module
     trainable: tuple[str, ...] = ()
+    lora: int | None = None
 
     def check(self, family: Family) -> None:
         """Raise unless the family is trained step by step, and every pattern names a parameter."""
@@ -39,10 +43,13 @@ class Start:
         for name, parameter in net.named_parameters():
             moves = not self.trainable or any(fnmatchcase(name, pattern) for pattern in self.trainable)
             parameter.requires_grad_(moves)
+        if self.lora is not None:
+            adapt(net, rank=self.lora, alpha=2.0 * self.lora)
 
     def digest(self) -> str:
         """Identifies it, so that only a fit from the same start is resumed."""
-        found = hashlib.sha256(repr(self.trainable).encode())
+        chosen = (self.trainable, self.lora) if self.lora else self.trainable
+        found = hashlib.sha256(repr(chosen).encode())
         for name, tensor in self.net.state_dict().items():
             found.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
         return found.hexdigest()
@@ -53,8 +60,11 @@ def moving(net: nn.Module) -> set[str]:
     return set(net.state_dict()) - {name for name, parameter in net.named_parameters() if not parameter.requires_grad}
 
 
-def as_start(net: nn.Module | None, trainable: Sequence[str]) -> Start | None:
-    """A start from a net; ArgumentError for `trainable` without one."""
-    if net is None and trainable:
-        raise ArgumentError("means nothing without start", where="trainable", hint="give the model to start from")
-    return None if net is None else Start(net, tuple(trainable))
+def as_start(net: nn.Module | None, trainable: Sequence[str], lora: int | None = None) -> Start | None:
+    """A start from a net; ArgumentError for `trainable` or `lora` without one, and for both."""
+    named = "trainable" if trainable else "lora"
+    if net is None and (trainable or lora):
+        raise ArgumentError("means nothing without start", where=named, hint="give the model to start from")
+    if trainable and lora:
+        raise ArgumentError("with lora, nothing else moves", where="trainable", hint="give one of the two")
+    return None if net is None else Start(net, tuple(trainable), lora)
