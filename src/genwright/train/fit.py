@@ -26,7 +26,8 @@ from genwright.weights import fill
 PRIOR_SHARE = 0.05  # of the time is kept for refitting a latent prior, where there is one to refit
 SHARES_SHARE = 0.05  # of the time is kept for matching the shares of levels, where nets have biases to move
 PREPARED_ROWS = 4_096  # of those that are not in memory, from which nets take what they begin with
-PRIOR_ROWS = 4_000  # training rows whose latents it is refitted to, at most
+PRIOR_ROWS = 4_000  # training rows whose latents it is refitted to, at most;
+PRIOR_FEWER = 8  # times fewer to see how long it takes
 LOOP_COPIES, CLOSED_FORM_COPIES = (
     12,
     3,
@@ -139,7 +140,7 @@ def _fit_by_steps(net: nn.Module, job: Job, *, seconds: float) -> dict[str, Any]
         fill(net, tensors, where="checkpoint of steps")
     if isinstance(family, LearnsPrior):
         job.listener(Progress("fitting the latent prior"))
-        _refit_prior(family, net, job.space, job.train, job.seed)
+        _refit_prior(family, net, job)
     if matched:
         job.listener(Progress("matching the shares of levels"))
         assert isinstance(job.space, Columns) and isinstance(job.train, Encoded), "tables are in memory"
@@ -201,7 +202,12 @@ def _fit_closed_form(
 
 
 @torch.no_grad()
-def _refit_prior(family: LearnsPrior, net: nn.Module, space: Space, rows: RowSource, seed: int) -> None:
-    rng = torch.Generator(rows.device).manual_seed(seed)
-    some = rows.rows(torch.randperm(len(rows), generator=rng, device=rows.device)[:PRIOR_ROWS])
-    family.refit_prior(net, some.unpacked(space), some.context, rng)
+def _refit_prior(family: LearnsPrior, net: nn.Module, job: Job) -> None:
+    """To PRIOR_ROWS rows; where a clock runs to some of them first, to see whether there is time for all."""
+    few = PRIOR_ROWS // PRIOR_FEWER
+    for most in (PRIOR_ROWS,) if job.clock.deadline is None or len(job.train) <= few else (few, PRIOR_ROWS):
+        began, rng = time.monotonic(), torch.Generator(job.train.device).manual_seed(job.seed)
+        some = job.train.rows(torch.randperm(len(job.train), generator=rng, device=rng.device)[:most])
+        family.refit_prior(net, some.unpacked(job.space), some.context, rng)
+        if job.clock.seconds_left < PRIOR_FEWER * (time.monotonic() - began):
+            break

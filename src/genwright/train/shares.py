@@ -26,8 +26,10 @@ def match_shares(
     Each bias rises by the log of how much too rarely its level is drawn: iterative proportional fitting (Deming &
     Stephan 1940, Ann. Math. Stat. 11) of the outputs, which leaves the ratios of odds within the net as they are. Later
     rounds count for less and less, so that the noise of their draws averages out (Robbins & Monro 1951). The `clock`
-    of the whole fit says how many draws there may be.
+    of the whole fit says how many draws there may be; where it leaves a moment only, the first ones.
     """
+    if clock.seconds_left <= 0:
+        return
     biases = family.level_biases(net)
     before = [bias.clone() for bias in biases]
     wanted = [own.exp() for own in log_frequencies(space, space.unpack(rows.x))]
@@ -39,17 +41,18 @@ def match_shares(
         return _counts(space, family.sample(net, AT_ONCE, given=given, rng=rng))
 
     began = time.perf_counter()
-    counts()
+    first = counts()
     affordable = clock.seconds_left / ROUNDS / max(1e-6, time.perf_counter() - began)
     learned = math.inf if clock.steps is None else clock.steps * (family.batch or 1)
     drawn = min(MAX_DRAWN, max(AT_ONCE, learned / PER_DRAW))
-    chunks = max(0, int(min(affordable, drawn // AT_ONCE)))
-    for number in range(ROUNDS if chunks else 0):
-        found = [sum(each) for each in zip(*(counts() for _ in range(chunks)), strict=True)]
+    chunks = int(min(affordable, drawn // AT_ONCE))
+    rounds, each_round = (ROUNDS, chunks * AT_ONCE) if chunks > 0 else (1, AT_ONCE)
+    for number in range(rounds):  # where there is no time for more, the draws that told so are the only ones
+        found = [sum(each) for each in zip(*(counts() for _ in range(chunks)), strict=True)] if chunks > 0 else first
         for bias, own, count in zip(biases, wanted, found, strict=True):
-            bias += ((own * chunks * AT_ONCE + 1.0) / (count + 1.0)).log() / max(1, number)
+            bias += ((own * each_round + 1.0) / (count + 1.0)).log() / max(1, number)
     for bias, old, own in zip(biases, before, wanted, strict=True):
-        bias.copy_(torch.lerp(old, bias, _beyond_noise(bias - old, own, (ROUNDS - 1) * chunks * AT_ONCE)))
+        bias.copy_(torch.lerp(old, bias, _beyond_noise(bias - old, own, max(1, rounds - 1) * each_round)))
 
 
 def _counts(space: Columns, x: Float[Tensor, "n c"]) -> list[Float[Tensor, "levels"]]:
