@@ -1,15 +1,20 @@
 """n-gram models: what they recover, that they are distributions, what stands beside records, what is refused."""
 
 import itertools
+from functools import partial
 
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from tests.audit.test_text import prose
+from tests.metrics.records import texts
 
 import genwright as gw
+from genwright.codecs.tokenizers import BPE
 from genwright.errors import ArgumentError, StorageError, UnsupportedError
 from genwright.families.family import Work
+from genwright.metrics.baselines import bits_by_counts
 from genwright.nets.ngram import NGramCounts
 from genwright.spaces import Columns, Conditions, Discrete, Encoded, Given, Tokens
 from genwright.storage import parse_tensors
@@ -112,6 +117,17 @@ def test_saved_and_loaded_it_scores_as_before_and_other_counts_are_refused(tmp_p
             fill(net, tensors | {name: change(tensors[name])}, where="here")
     fill(net, tensors, where="here")
     assert len(net.model.counts.grams) == len(model.net.model.counts.grams)
+
+
+@pytest.mark.parametrize("tokenizer", [None, partial(BPE.trained, vocabulary=400)])
+def test_windows_of_documents_and_other_tokens_cost_what_bytes_do(tokenizer):
+    data = texts([prose(400, i) for i in range(24)])
+    model = gw.fit(data, family=gw.NGram(), steps=1, tokenizer=tokenizer)
+    assert model.codec.documents is (tokenizer is None)
+    nats, sizes = model.score_text(data.test)
+    floor, _ = bits_by_counts(*(part.columns["text"].tolist() for part in (data.train, data.test)), running=False)
+    assert -nats.sum() / sizes.sum() / np.log(2) == pytest.approx(floor[-1], abs=0.05)
+    assert " " in "".join(model.sample(8, seed=0).columns["text"])
 
 
 @pytest.mark.parametrize("order", [0, 33])

@@ -1,5 +1,6 @@
 """The model card: a Hugging Face README.md whose every number was measured."""
 
+import html
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import fields
@@ -130,7 +131,7 @@ def _privacy(record: Mapping[str, Any]) -> list[str]:
     return ["## Privacy", privacy_text(record["privacy"])] if "privacy" in record else []
 
 
-def _quality(scores: Iterable[Score], notes: Iterable[str]) -> str:
+def _quality(scores: Sequence[Score], notes: Iterable[str]) -> str:
     """The table of scores, with intervals and floors."""
     rows = [
         f"| {s.name} | {_BETTER[s.direction]} | {_number(s.value, s)} | {_interval(s)} | {_floor(s)} |" for s in scores
@@ -144,7 +145,8 @@ def _quality(scores: Iterable[Score], notes: Iterable[str]) -> str:
     )
     how = ["<details><summary>How each score was computed</summary>", "", "```"]
     how += [s.signature for s in scores] + ["```", "", "</details>"]
-    return "\n".join([explained, "", *head, *rows, "", *(f"- {note}" for note in notes), "", *how])
+    copies = [f"- {s.name}: {html.escape(s.note)}" for s in scores if s.group == "novelty" and s.note]
+    return "\n".join([explained, "", *head, *rows, "", *copies, *(f"- {note}" for note in notes), "", *how])
 
 
 def _limits(reading: str, *, private: bool) -> str:

@@ -84,12 +84,20 @@ def code_lengths(unseen: Dataset, scores: Sequence[Score]) -> Picture | None:
         "any byte alike": 8.0,
         "frequencies of bytes": float(-(shares * np.log2(shares)).sum()),
         "bzip2": 8 * len(bz2.compress(raw, 9)) / len(raw),
+        **({} if found[0].baseline is None else {"to be beaten": found[0].baseline}),
         "this model": found[0].value,
     }
     chart = plots.single_bars(
-        list(lengths), list(lengths.values()), marked=3, label="bits per byte of unseen text", title="Bits per byte"
+        list(lengths),
+        list(lengths.values()),
+        marked=len(lengths) - 1,
+        label="bits per byte of unseen text",
+        title="Bits per byte",
     )
-    caption = "What the model needs for a byte of unseen text, beside codes that know nothing of the training data."
+    caption = (
+        "What the model needs for a byte of unseen text, beside codes that know nothing of the training data, and what "
+        "it has to beat to be of use: counts of n-grams, or where it is made of these, of single bytes."
+    )
     return Picture(chart, caption, coloured=False)
 
 
