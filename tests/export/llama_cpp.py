@@ -1,7 +1,8 @@
 """What llama.cpp makes of a GGUF file: JSON in, JSON out. A program of its own, as tests may not open sockets.
 
-`{"path": FILE, "texts": [TEXT, ...], "prompt": TEXT, "n": 200, "tokens": [3, 4, ...]}` to the tokens of the texts, the
-n likeliest tokens that follow the prompt, and the log-probability of each of `tokens` given those before it.
+`{"path": FILE, "texts": [TEXT, ...], "prompt": TEXT, "n": 200, "tokens": [3, 4, ...], "messages": [MESSAGE, ...]}` to
+the tokens of the texts, the n likeliest tokens that follow the prompt, the log-probability of each of `tokens` given
+those before it, and how many tokens the chat has and which is the likeliest to follow.
 """
 
 import json
@@ -34,6 +35,9 @@ def main() -> None:
     if "prompt" in asked:
         ways = {"temperature": 0, "return_tokens": True, "n_predict": asked["n"]}
         found["greedy"] = post("/completion", prompt=asked["prompt"], **ways)["tokens"]
+    if "messages" in asked:
+        chat = post("/v1/chat/completions", messages=asked["messages"], max_tokens=1, temperature=0, logprobs=True)
+        found["chat"] = chat["usage"]["prompt_tokens"], chat["choices"][0]["logprobs"]["content"][0]["id"]
     tokens, found["log_probs"] = asked.get("tokens", []), []
     for t in range(1, len(tokens)):
         ways = {"n_predict": 1, "n_probs": 1000, "grammar": 'root ::= "a"'}  # half a character would not be answered

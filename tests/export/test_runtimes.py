@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 
@@ -16,7 +17,9 @@ from torch import Tensor
 
 import genwright as gw
 from genwright.codecs.tokenizers import Bytes
+from genwright.data.examples import Message
 from genwright.families.sampling import Sampling
+from genwright.model.chat import render
 from genwright.model.checkpoint import load_checkpoint
 from genwright.spaces import Given
 from tests.export.llama_cpp import __file__ as LLAMA_CPP
@@ -107,6 +110,22 @@ def test_onnxruntime_computes_the_same(name: str, tmp_path: Path) -> None:
     assert found == tokens[-STEPS:]
     reader = tokenizers.Tokenizer.from_file(str(tmp_path / "onnx" / "tokenizer.json"))
     assert reader.encode(PROMPT).ids == start
+
+
+def test_chats_are_the_same_tokens_everywhere(tmp_path: Path) -> None:
+    model = replace(CASES["bpe, llama"], record={"tuned": [{"chat": True}]})
+    chat = [Message("system", "Be brief."), Message("user", "Who's there?\n"), Message("assistant", "12")]
+    chat.append(Message("user", "naïve 東京"))
+    told, own = [{"role": each.role, "content": each.content} for each in chat], render(chat, model.codec.tokenizer)
+    gw.export_model(model, tmp_path / "hf", to="huggingface")
+    gw.export_model(model, tmp_path / "model.gguf", to="gguf")
+    reader = transformers.AutoTokenizer.from_pretrained(tmp_path / "hf")
+    ids = reader.apply_chat_template(told, add_generation_prompt=True)["input_ids"]
+    assert ids == [model.codec.tokenizer.end, *own]
+    turn = model.codec.tokenizer.special["<|im_end|>"]
+    assert json.loads((tmp_path / "hf" / "generation_config.json").read_text())["eos_token_id"][1] == turn
+    likeliest = int(logits(model, own)[-1].argmax())
+    assert llama_cpp(tmp_path / "model.gguf", messages=told)["chat"] == [len(own) + 1, likeliest]
 
 
 def test_weights_of_8_bits_cost_next_to_nothing(tmp_path: Path) -> None:

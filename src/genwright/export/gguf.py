@@ -94,6 +94,8 @@ def _add_tokenizer(writer: Any, model: Portable) -> None:
     writer.add_eos_token_id(model.tokenizer.end)
     writer.add_add_bos_token(model.begins)
     writer.add_add_space_prefix(False)
+    if model.template is not None:
+        writer.add_chat_template(model.template)
 
 
 def _parting(told: dict[str, Any]) -> str:

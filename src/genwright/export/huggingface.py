@@ -34,4 +34,6 @@ def write_tokenizer(model: Portable, folder: Path) -> None:
         "model_max_length": model.settings.positions,
         "clean_up_tokenization_spaces": False,
     }
+    if model.template is not None:
+        about["chat_template"] = model.template
     write_json(folder / TOKENIZER_CONFIG, about)

@@ -11,6 +11,7 @@ from torch import Tensor
 from genwright.codecs.text import TextCodec
 from genwright.codecs.tokenizers import BPE, LETTERS, Bytes
 from genwright.errors import UnsupportedError
+from genwright.model.chat import JINJA, chats, marks
 from genwright.model.generator import Generator
 from genwright.nets.causal import CausalTokens
 from genwright.nets.checkpoint import Settings, apart, settings_of
@@ -27,6 +28,7 @@ class Portable:
     weights: Mapping[str, Tensor]
     tokenizer: BPE
     name: str
+    chats: bool = False
 
     @cached_property
     def told(self) -> dict[str, Any]:
@@ -49,9 +51,15 @@ class Portable:
         return self.tokenizer.end if self.tokenizer.start is None else self.tokenizer.start
 
     @property
-    def marks(self) -> dict[str, int]:
-        """The tokens that begin and end a text, as all configurations of Hugging Face have them."""
-        return {"bos_token_id": self.start, "eos_token_id": self.tokenizer.end}
+    def marks(self) -> dict[str, Any]:
+        """The tokens that begin and end a text, as all configurations of Hugging Face have them; turns end one too."""
+        end = self.tokenizer.end
+        return {"bos_token_id": self.start, "eos_token_id": [end, marks(self.tokenizer)[1]] if self.chats else end}
+
+    @property
+    def template(self) -> str | None:
+        """How chats are written, in Jinja; None for a model that was not tuned on any."""
+        return "{{ bos_token }}" + JINJA if self.chats else None
 
     def spelled(self, token: int) -> str:
         """How a special token is written."""
@@ -72,7 +80,7 @@ def portable(model: Generator) -> Portable:
     tokenizer = codec.tokenizer
     bpe = as_bpe(tokenizer) if isinstance(tokenizer, Bytes) else tokenizer
     assert isinstance(bpe, BPE), "there is no third tokenizer"
-    return Portable(settings_of(net), apart(net), bpe, codec.field.name)
+    return Portable(settings_of(net), apart(net), bpe, codec.field.name, chats(model))
 
 
 def as_bpe(tokenizer: Bytes) -> BPE:
