@@ -103,13 +103,14 @@ def test_texts():
             "seq-rep-4",
         ),
         *("repetition rate", "compression ratio", "longest copied run"),
+        *("copied passages", "copied 32-byte runs", "copied 8-word runs"),
     }
     assert any(note.startswith("lexical coherence not measured") for note in result.notes)  # prose() has no sentences
     assert all(score.floor is not None for score in result.scores)
     assert headline(result).name == "C2ST" and headline(result).interval[1] == 1.0
     assert_same(result, fake, real, train, only=["distinct-1", "byte 4-gram divergence"])
-    copier = evaluate(train, real=real, train=train, only=["longest copied run"])
-    assert "copied" in copier["longest copied run"].note
+    copier = evaluate(train, real=real, train=train, only=["longest copied run", "copied passages"])
+    assert "copied" in copier["longest copied run"].note and copier["copied passages"].note.startswith("copies: 30")
 
 
 def test_few_long_and_empty_texts():

@@ -78,6 +78,8 @@ def copied_text(
     theirs = (
         _pieces(unseen, ours, rng) if running else [unseen[i] for i in rng.permutation(len(unseen))[: MORE * len(ours)]]
     )
+    if not ours or not theirs or not corpus:
+        raise DataError("no text to look for copied runs in", where="text")
     lengths = matches([*ours, *theirs], corpus)
     each = np.split(lengths, np.cumsum([len(raw) for raw in (*ours, *theirs)])[:-1])
     sides = Found(tuple(ours), tuple(each[: len(ours)])), Found(tuple(theirs), tuple(each[len(ours) :]))
@@ -164,7 +166,7 @@ def _searched(raws: list[bytes], running: bool) -> tuple[list[bytes], int]:
 
 def _pieces(raws: list[bytes], like: Sequence[bytes], rng: np.random.Generator) -> list[bytes]:
     """Random pieces of one text as long as each of `like`, as many as that text is worth and at most MORE for each."""
-    [whole] = raws or [b""]
+    whole = b"".join(raws)
     several = min(MORE, max(1, len(whole) // max(1, sum(map(len, like)))))
     sizes = [len(each) for each in like] * several
     starts = [int(rng.integers(max(len(whole) - size, 0) + 1)) for size in sizes]
