@@ -184,7 +184,7 @@ def cleared(words: list[str], folder) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
-ORDER = ("fit", "run", "fit-database", "tune", "export", "sample", "sample-database", "impute", "rate")
+ORDER = ("fit", "run", "fit-database", "tune", "chat", "export", "sample", "sample-database", "impute", "rate")
 
 
 SLOW = ("run", "compare", "evaluate")  # each scores by everything; tests of these verbs run in any case

@@ -12,6 +12,7 @@ from typing import Any, Literal
 import click
 
 from genwright import __version__
+from genwright.app.chat import chat
 from genwright.app.conditions import impute, parse_given
 from genwright.app.databases import fit_database, sample_database
 from genwright.app.exits import EXIT_CODES, answering
@@ -79,6 +80,7 @@ def main() -> None:
     genwright sample runs/digits -n 100 --out fake/   draw from what was fitted
     genwright evaluate fake.csv --real patients.csv
     genwright tune runs/prose --pairs pairs.jsonl   completions, chats, preferences, rewards
+    genwright chat runs/chatty              talk to a language model
     genwright inspect patients.csv          what genwright sees in the data
     genwright fit-database sqlite:///shop.db    all tables of a database, and how they belong together
 
@@ -310,7 +312,20 @@ def inspect(data: str, other: tuple[str, ...], as_json: bool, **how: Any) -> Non
         click.echo("  [\n" + ",\n".join(f"    {json.dumps(rule, ensure_ascii=False)}" for rule in rules) + "\n  ]")
 
 
-for verb in (impute, reproduce, tune, fit_database, sample_database, evaluate, compare, rate, ratings, serve, export):
+for verb in (
+    impute,
+    reproduce,
+    tune,
+    chat,
+    fit_database,
+    sample_database,
+    evaluate,
+    compare,
+    rate,
+    ratings,
+    serve,
+    export,
+):
     main.add_command(verb)
 
 
