@@ -32,6 +32,7 @@ PICTURES = {
     "text_metrics": ["text_metrics"],
     "general_metrics": ["general_metrics"],
     "rate": ["rate"],
+    "serve": ["serve"],
 }
 
 LONG = ("when_generative_wins", "gan", "autoregressive", "diffusion", "losses", "latent_space", "generator_framework")
@@ -51,6 +52,7 @@ def example(request, monkeypatch):
     "example", [pytest.param(e, marks=pytest.mark.slow) if e in LONG else e for e in PICTURES], indirect=True
 )
 @pytest.mark.filterwarnings("ignore:.*values unlike the rows the (codec|model) was fitted to")
+@pytest.mark.usefixtures("loopback")
 def test_example_does_what_it_says(example, tmp_path):
     numbers = example.main(tmp_path)
     assert set(numbers) == set(example.EXPECTED)

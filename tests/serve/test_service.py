@@ -12,9 +12,11 @@ import pytest
 from PIL import Image
 
 import genwright as gw
+from genwright.codecs.text import Infill
 from genwright.data.media import KINDS
 from genwright.errors import ArgumentError, TrainingError
 from genwright.serve.formats import TYPES, formats
+from genwright.serve.given import conditions
 from genwright.serve.metrics import SECONDS
 from genwright.serve.service import Limits, Service, application
 from genwright.serve.tokens import caller_of, read_tokens
@@ -93,6 +95,7 @@ def test_conditions_are_ranges_sets_shares_and_lists(served):
     given = {"class": {"shares": {"class_0": 0.5, "class_2": 0.5}}}
     records = json.loads(sampled(served, "wine", {"n": 20, "given": given}, accept="application/json")[2])["records"]
     assert sorted(each["class"] for each in records) == ["class_0"] * 10 + ["class_2"] * 10
+    assert conditions({"text": {"infill": ["a", "b"]}}) == {"text": Infill("a", "b")}
     given = {"class": ["class_2", "class_0"]}
     records = json.loads(sampled(served, "wine", {"n": 2, "given": given}, accept="application/json")[2])["records"]
     assert [each["class"] for each in records] == ["class_2", "class_0"]
@@ -139,7 +142,7 @@ def test_every_kind_has_a_type_for_each_of_its_formats():
         ("wine", {"n": 0}, 400, "n: Input should be greater than or equal to 1"),
         ("wine", {"n": "3"}, 400, "n: Input should be a valid integer"),
         ("wine", {"n": 51}, 400, "at most 50 records at a time"),
-        ("wine", {"number": 3}, 400, "number: Extra inputs are not permitted"),
+        ("wine", {"number": 3}, 400, "number: there is no such parameter here"),
         ("wine", {"seed": -1}, 400, "seed: Input should be greater than or equal to 0"),
         ("wine", {"given": {"colour": "red"}}, 400, "colour"),
         ("wine", {"given": {"class": "class_9"}}, 400, "class_9"),
@@ -168,6 +171,7 @@ def test_what_cannot_be_drawn_is_told_exactly(served, path, value, status, told)
         (b'{"n": ' + b"9" * 4000 + b"}", {}, 400),
         (b"\xff\xfe", {}, 400),
         (b'{"n": NaN}', {}, 400),
+        (b'{"given": {"\\ud800": 1}}', {}, 400),
         (b"{}", {"content_type": "text/plain"}, 415),
         (b"{}", {"content_length": "999999"}, 413),
         (b"{" * 9000, {"content_length": "10"}, 413),

@@ -8,11 +8,12 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from fastapi import Request
 from fastapi.responses import Response
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import Field
 
 from genwright.data import media
 from genwright.data.dataset import media_of
 from genwright.model.generator import Generator
+from genwright.serve.asked import Asked
 from genwright.serve.formats import chosen, formats
 from genwright.serve.given import conditions, settings
 from genwright.serve.refusals import Refusal
@@ -28,10 +29,9 @@ SEEDS = 2**53  # below it, whole numbers are exact in every reader of JSON
 NOTES = 2000  # characters of notes in a header
 
 
-class Draw(BaseModel):
+class Draw(Asked):
     """What is asked of `sample`."""
 
-    model_config = ConfigDict(extra="forbid", strict=True)
     n: Annotated[int, Field(ge=1)] = 1
     given: dict[str, Any] = {}
     how: dict[str, Any] = {}

@@ -4,11 +4,15 @@ from collections.abc import Mapping
 from typing import Any
 
 from genwright.codecs.conditions import Between, OneOf, Shares
+from genwright.codecs.text import Infill
 from genwright.errors import ArgumentError
 from genwright.families.sampling import Sampling
 from genwright.typed import by_hand
 
-FORMS = '40, null, {"between": [30, null]}, {"one_of": ["DE", "FR"]}, {"shares": {"F": 0.7, "M": 0.3}}, or a list of n'
+FORMS = (
+    '40, null, {"between": [30, null]}, {"one_of": ["DE", "FR"]}, {"shares": {"F": 0.7, "M": 0.3}}, '
+    '{"infill": ["before", "after"]}, or a list of n'
+)
 
 
 def conditions(given: Mapping[str, Any]) -> dict[str, Any]:
@@ -38,6 +42,8 @@ def _condition(name: str, value: Any) -> Any:
             return OneOf(values)
         case {"shares": dict() as shares, **more} if not more and all(type(s) in (int, float) for s in shares.values()):
             return Shares(shares)
+        case {"infill": [str(before), str(after)], **more} if not more:
+            return Infill(before, after)
     raise ArgumentError("this is no condition", where=name, hint=f"give {FORMS}")
 
 

@@ -11,6 +11,7 @@ from genwright.serve.metrics import CONTENT_TYPE, Metrics
 from genwright.serve.refusals import Refusal, refusal, said, unknown_model
 from genwright.serve.tokens import caller_of
 from genwright.serve.turns import Turns
+from genwright.serve.writing import Writer
 
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
@@ -50,12 +51,21 @@ class Service:
     metrics: Metrics = field(default_factory=Metrics)
     stopping: threading.Event = field(default_factory=threading.Event)
     turns: Turns = field(init=False)
+    writers: Mapping[str, Writer] = field(init=False)
 
     def __post_init__(self) -> None:
         turns = Turns(queue=self.limits.queue, seconds=self.limits.seconds)
         object.__setattr__(self, "turns", turns)
-        self.metrics.gauge("genwright_queue_length", "Requests that wait.", lambda: [("", turns.waiting)])
-        self.metrics.gauge("genwright_running", "Requests under way.", lambda: [("", min(1, turns.taken))])
+        writers = {
+            name: Writer(model, slots=self.limits.slots, queue=self.limits.queue, log=self.log)
+            for name, model in self.models.items()
+            if model.can.streams and model.codec.conditions is None
+        }
+        object.__setattr__(self, "writers", writers)
+        waiting = lambda: [("", turns.waiting), *((name, writer.waiting) for name, writer in writers.items())]  # noqa: E731
+        running = lambda: [("", min(1, turns.taken)), *((name, writer.running) for name, writer in writers.items())]  # noqa: E731
+        self.metrics.gauge("genwright_queue_length", "Texts that wait, by model; without one, other requests.", waiting)
+        self.metrics.gauge("genwright_running", "Texts that are written, by model; other requests.", running)
 
     def found(self, request: "Request", name: str) -> Generator:
         """The generator called `name`, noted for the log; Refusal (404) if there is none."""
@@ -67,6 +77,8 @@ class Service:
     def close(self) -> None:
         """Give up what is still going on."""
         self.turns.close()
+        for writer in self.writers.values():
+            writer.close()
 
 
 def application(service: Service) -> "FastAPI":
@@ -74,12 +86,16 @@ def application(service: Service) -> "FastAPI":
     require_server("serving")
     from fastapi import FastAPI
 
+    from genwright.serve.chat import add_chat
+    from genwright.serve.completions import add_completions
     from genwright.serve.generators import add_generators
     from genwright.serve.guard import Guard, Rules
     from genwright.serve.journal import Journal
 
     app = FastAPI(docs_url=None, redoc_url=None, openapi_url=None, redirect_slashes=False)
     add_generators(app, service)
+    add_completions(app, service)
+    add_chat(app, service)
     _add_health(app, service)
     _add_failures(app, service)
     rules = Rules(
@@ -130,9 +146,10 @@ def _add_failures(app: "FastAPI", service: Service) -> None:
 
     def malformed(request: Request, error: Exception) -> Any:
         assert isinstance(error, RequestValidationError)
-        first = error.errors()[0]
+        first = max(error.errors(), key=lambda each: len(each["loc"]))  # of a union, where it came furthest
+        told = {"json_invalid": "the body is not JSON", "extra_forbidden": "there is no such parameter here"}
         place = ".".join(str(part) for part in first["loc"][1:] if first["type"] != "json_invalid")
-        what = "the body is not JSON" if first["type"] == "json_invalid" else first["msg"]
+        what = told.get(first["type"], first["msg"].removeprefix("Value error, "))
         return JSONResponse(said(400, f"{place}: {what}" if place else what, param=place), status_code=400)
 
     def missing(request: Request, error: Exception) -> Any:

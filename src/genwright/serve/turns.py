@@ -9,6 +9,7 @@ from typing import TypeVar
 
 from starlette.requests import Request
 
+from genwright.serve.guard import Receive
 from genwright.serve.refusals import GONE, Refusal
 from genwright.train.progress import Listener, Progress
 
@@ -68,17 +69,18 @@ def busy(seconds: float) -> Refusal:
 
 async def unless_gone(request: Request, work: Awaitable[Done]) -> Done:
     """What `work` comes to, unless the client leaves before: then it is given up, and Refusal raised."""
-    task, left = asyncio.ensure_future(work), asyncio.ensure_future(_left(request))
+    task, gone = asyncio.ensure_future(work), asyncio.ensure_future(left(request.receive))
     try:
-        await asyncio.wait({task, left}, return_when=asyncio.FIRST_COMPLETED)
+        await asyncio.wait({task, gone}, return_when=asyncio.FIRST_COMPLETED)
         if not task.done():
             raise Refusal(GONE, "the client has left")
         return task.result()
     finally:
-        for each in (task, left):
+        for each in (task, gone):
             each.cancel()
 
 
-async def _left(request: Request) -> None:
-    while (await request.receive())["type"] != "http.disconnect":
+async def left(receive: Receive) -> None:
+    """Return once the client has left."""
+    while (await receive())["type"] != "http.disconnect":
         pass
