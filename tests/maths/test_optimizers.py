@@ -62,8 +62,8 @@ def test_muon_steps_as_in_torch() -> None:
     theirs = [torch.nn.Parameter(p.detach().clone()) for p in mine]
     start = [p.detach().clone() for p in mine]
     optimizers = [
-        Muon(mine, lr=0.02, momentum=0.9, weight_decay=0.1),
-        torch.optim.Muon(theirs, lr=0.02, momentum=0.9, weight_decay=0.1),
+        Muon(mine, lr=0.02, momentum=0.9),
+        torch.optim.Muon(theirs, lr=0.02, momentum=0.9, weight_decay=0.0),
     ]
     for _ in range(3):
         for a, b in zip(mine, theirs, strict=True):
@@ -73,6 +73,17 @@ def test_muon_steps_as_in_torch() -> None:
             optimizer.step()
     for a, b, at in zip(mine, theirs, start, strict=True):
         assert (a - b).norm() < 0.05 * (a - at).norm()
+
+
+def test_weights_decay_only_where_the_step_makes_them_smaller() -> None:
+    rng = torch.Generator().manual_seed(0)
+    start, gradient = (torch.randn(8, 8, generator=rng) for _ in range(2))
+    plain, decayed = (torch.nn.Parameter(start.clone()) for _ in range(2))
+    for matrix, decay in ((plain, 0.0), (decayed, 0.5)):
+        matrix.grad = gradient.clone()
+        Muon([matrix], lr=0.1, weight_decay=decay).step()
+    smaller = (start - plain) * start > 0
+    torch.testing.assert_close(plain - decayed, 0.05 * start * smaller)
 
 
 def test_a_matrix_without_gradient_stays() -> None:

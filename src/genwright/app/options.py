@@ -205,6 +205,7 @@ _MODELLING = [
         type=click.Choice(["auto", "bytes", "bpe"]),
         help="How text becomes tokens: a byte each, or frequent strings.  [default: auto, by the size of the corpus]",
     ),
+    click.option("--context", type=int, metavar="TOKENS", help="How much of a text the model sees.  [default: 256]"),
     click.option("--start", metavar="DIR", help="Go on from the model saved there, with this data."),
     click.option(
         "--trainable",
@@ -242,7 +243,7 @@ def read_modelling(how: dict[str, Any]) -> dict[str, Any]:
         "trainable": how["trainable"],
         "lora": how["lora"],
     }
-    return own | {"tokenizer": MAKERS.get(how["tokenizer"]), "privacy": read_privacy(how)}
+    return own | {"tokenizer": MAKERS.get(how["tokenizer"]), "context": how["context"], "privacy": read_privacy(how)}
 
 
 def read_data(source: str, how: dict[str, Any]) -> "Dataset":

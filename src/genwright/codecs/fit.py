@@ -72,11 +72,12 @@ def fit_codec(
     target: str | None = None,
     derived: Sequence[Derived] = (),
     tokenizer: Maker | None = None,
+    context: int | None = None,
 ) -> Codec:
     """The codec for `data`, fitted to all of its rows (give the training part); `rng` draws dequantisation noise.
 
     With a `target`, an image or text field, all others are its conditions, and what is `derived` too. `tokenizer`
-    makes that of texts, all of which share it.
+    makes that of texts, all of which share it; the target's are cut, or read in windows, of `context` tokens.
 
     >>> import genwright as gw
     >>> codec = fit_codec(gw.read("wine").train, rng=torch.Generator().manual_seed(0))
@@ -88,18 +89,19 @@ def fit_codec(
         shared = _shared(data, tokenizer)
         others = Others.fit(data, field.name, derived, rng=rng, tokenizer=shared)
         kind = KINDS[type(field)]
-        return kind.codec.fit(data, rng=rng, field=field, others=others, **_ways(kind, shared))
+        return kind.codec.fit(data, rng=rng, field=field, others=others, **_ways(kind, shared, context))
     if data.media is None and not data.scalars:
         what = "no number, category or time column to model"
         raise DataError(what, where=data.name, hint="identifiers and constants alone cannot be learned from")
     kind = KINDS[data.kind]
-    if tokenizer is not None and not kind.tokenized:
-        raise UnsupportedError("only texts have tokens", where="tokenizer", hint="leave it out")
-    return kind.codec.fit(data, rng=rng, **_ways(kind, tokenizer or chosen))
+    for name, value in {"tokenizer": tokenizer, "context": context}.items():
+        if value is not None and not kind.tokenized:
+            raise UnsupportedError("only texts have tokens", where=name, hint="leave it out")
+    return kind.codec.fit(data, rng=rng, **_ways(kind, tokenizer or chosen, context))
 
 
-def _ways(kind: Kind, tokenizer: Maker) -> dict[str, Maker]:
-    return {"tokenizer": tokenizer} if kind.tokenized else {}
+def _ways(kind: Kind, tokenizer: Maker, context: int | None = None) -> dict[str, Any]:
+    return {"tokenizer": tokenizer, "length": context} if kind.tokenized else {}
 
 
 def _tokenized(field: Field) -> bool:

@@ -21,7 +21,7 @@ CHAT = "<|im_start|>", "<|im_end|>"
 FILL = "<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>"
 SPECIAL = (END, *CHAT, *FILL)  # no text is read as one of these, even where it is spelled so
 MAX_VOCABULARY = 2**18
-BYTES_PER_ENTRY = 2_000  # of the corpus for each entry of a vocabulary that is chosen from it
+BYTES_PER_ENTRY = 1_000  # of the corpus for each entry of a vocabulary that is chosen from it
 VOCABULARIES = 512, 16_384  # smallest and largest such
 FEW_BYTES = 300_000  # of a corpus, below which bytes serve it better
 # How Qwen2 parts words, numbers, punctuation and blanks, https://huggingface.co/Qwen/Qwen2-7B (tokenizer.json): one of

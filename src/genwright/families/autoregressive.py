@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import ClassVar, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -44,6 +44,7 @@ WIDTHS = 48, 128  # least and most of a net of columns ...
 ROWS_PER_WIDTH = 240  # ... and in between one for so many rows
 CHOICE = "temperature", "top_k", "top_p", "min_p"  # settings of how a token is drawn, and of how a text is written
 WRITING = "max_tokens", "stop", "repetition_penalty", "frequency_penalty", "presence_penalty", "grammar", "speculate"
+TEXT_RATES: dict[str, Any] = {"learning_rate": 1e-2, "muon_learning_rate": 0.014, "betas": (0.8, 0.95)}
 LONGEST = 1024  # values in one array read as a sequence
 
 
@@ -143,7 +144,8 @@ class Autoregressive(GradientFamily, Streams):
     def players(self, net: nn.Module) -> tuple[Player, ...]:
         # Weight decay as strong as this, and few weights, keep some ten thousand rows from being learned by heart.
         columns = partial(adamw, learning_rate=3e-3, weight_decay=2.0)
-        sequences = partial(muon_and_adamw, matrices=block_matrices)
+        rates = TEXT_RATES if isinstance(net, CausalTokens) else {}
+        sequences = partial(muon_and_adamw, matrices=block_matrices, **rates)
         return (Player("model", net, self.loss, columns if isinstance(net, AnyOrderColumns) else sequences),)
 
     def loss(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Losses:

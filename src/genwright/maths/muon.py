@@ -15,9 +15,10 @@ ITERATIONS = 5
 class Muon(torch.optim.Optimizer):
     """Nesterov momentum, orthogonalised; for hidden matrices. Jordan et al. 2024, https://kellerjordan.github.io/posts/muon.
 
-    The same updates as `torch.optim.Muon`, which computes in bfloat16 whatever the processor: where that is emulated
-    (AVX2 alone, as in most laptops) a product takes twenty times as long as in float32. Here the products are in the
-    type of the matrices, or of the autocast region that `step` is called in.
+    Without decay, the same updates as `torch.optim.Muon`, which computes in bfloat16 whatever the processor: where that
+    is emulated (AVX2 alone, as in most laptops) a product takes twenty times as long as in float32. Here the products
+    are in the type of the matrices, or of the autocast region that `step` is called in. Weights decay only where the
+    step makes them smaller too (Chen et al. 2025, arXiv:2510.12402, "cautious").
 
     >>> matrix = nn.Parameter(torch.eye(3))
     >>> matrix.grad = torch.diag(torch.tensor([1.0, 2.0, 4.0]))
@@ -42,8 +43,11 @@ class Muon(torch.optim.Optimizer):
             for (rows, columns), matrices in alike.items():
                 updates = orthogonalised(torch.stack(self._momenta(matrices, group["momentum"])))
                 rate, moved = group["lr"] * math.sqrt(max(1.0, rows / columns)), [matrix.data for matrix in matrices]
-                torch._foreach_mul_(moved, 1.0 - group["lr"] * group["weight_decay"])
-                torch._foreach_add_(moved, list(updates.to(moved[0].dtype).unbind()), alpha=-rate)
+                steps = list(updates.to(moved[0].dtype).unbind())
+                if group["weight_decay"]:
+                    shrunk = [matrix * (matrix * step > 0) for matrix, step in zip(moved, steps, strict=True)]
+                    torch._foreach_add_(moved, shrunk, alpha=-group["lr"] * group["weight_decay"])
+                torch._foreach_add_(moved, steps, alpha=-rate)
 
     def _momenta(self, matrices: list[nn.Parameter], momentum: float) -> list[Tensor]:
         """The running mean of each matrix's gradients, looked at one step ahead (Nesterov)."""

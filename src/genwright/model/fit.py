@@ -61,6 +61,7 @@ def fit(
     target: str | None = None,
     derived: Sequence[Derived] = (),
     tokenizer: Maker | None = None,
+    context: int | None = None,
     start: Generator | None = None,
     trainable: Sequence[str] = (),
     lora: int | None = None,
@@ -78,8 +79,7 @@ def fit(
 
     `target` names the image or text field to model given all others: captions, texts and images beside it become
     conditions, and so does what is `derived` from a field. Those not given when sampling are unknown to the model.
-    `tokenizer` says how texts become tokens: a function of `genwright.codecs.tokenizers`, by default `chosen`.
-
+    `tokenizer` says how texts become tokens, by default `codecs.tokenizers.chosen`; `context` is how many are seen.
     `start` is a fitted model to go on from with this data: its family, codec and weights are taken over, so that new
     data must have its fields and keep its rules. Of its net only parameters that match a pattern in `trainable` move,
     or with `lora`, a rank, low-rank matrices beside it. Free-text columns of a table get TEXT_SHARE of the minutes.
@@ -92,7 +92,7 @@ def fit(
     minutes, steps = checked_budget(minutes, steps, where="fit")
     seed = checked_seed(seed, where="fit")
     place = None if folder is None else Path(folder)
-    course = _Course(minutes, steps, seed, device, place, listener, target, tuple(derived), tokenizer)
+    course = _Course(minutes, steps, seed, device, place, listener, target, tuple(derived), tokenizer, context)
     if start is not None or trainable or lora is not None:
         course = replace(course, start=_checked_start(start, trainable, lora, data, family))
     with nullcontext() if course.folder is None else locked(course.folder):
@@ -105,7 +105,7 @@ def _fit(
 ) -> Generator:
     """`fit` within the bounds of `course`, whose folder is nobody else's."""
     if course.start is not None:
-        more = {"target": course.target, "derived": course.derived, "tokenizer": course.tokenizer}
+        more = {"target": course.target, "derived": course.derived, "tokenizer": course.tokenizer or course.context}
         _check_no_more("start", constraints=constraints, **more)
     if not data.texts or course.target is not None:
         return _fit_rows(data, family, course, constraints, privacy)
@@ -136,6 +136,7 @@ class _Course:
     target: str | None = None
     derived: tuple[Derived, ...] = ()
     tokenizer: Maker | None = None
+    context: int | None = None
     start: "_Start | None" = None
     started: float = field(default_factory=time.monotonic)
 
@@ -274,7 +275,8 @@ def _encode(
     if course.start is not None:
         codec = course.start.codec
     else:
-        codec = fit_codec(train_rows, rng=rng, target=course.target, derived=course.derived, tokenizer=course.tokenizer)
+        ways = {"tokenizer": course.tokenizer, "context": course.context}
+        codec = fit_codec(train_rows, rng=rng, target=course.target, derived=course.derived, **ways)
     return rules, codec, encoded(codec, train_rows, rng=rng), encoded(codec, valid_rows, rng=rng)
 
 
