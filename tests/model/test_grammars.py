@@ -1,8 +1,10 @@
 """Grammars: whatever the model, what it writes follows them, and is complete within its tokens."""
 
 import json
+import random
 import re
 
+import jsonschema
 import pytest
 from tests.model.test_streaming import rough, written
 
@@ -98,3 +100,54 @@ def test_records_of_a_model_follow_a_grammar():
     model = rough()
     found = model.sample(3, given={"text": "a = "}, how=gw.Sampling(grammar="[0-9]{2,4}", max_tokens=5))
     assert all(re.fullmatch(r"a = [0-9]{2,4}", text) for text in found.columns["text"])
+
+
+def schema(rng: random.Random, depth: int = 3) -> dict:
+    """A random JSON schema that something satisfies."""
+    kind = rng.choice(["string", "integer", "number", "boolean", "enum", "pattern", *["object", "array"] * (depth > 0)])
+    if kind == "object":
+        names = rng.sample(["a", "bb", "größe", "name", "x y", "_"], rng.randint(0, 4))
+        own = {name: schema(rng, depth - 1) for name in names}
+        required = [name for name in names if rng.random() < 0.7]
+        return {"type": "object", "properties": own, "required": required, "additionalProperties": False}
+    if kind == "array":
+        least = rng.randint(0, 3)
+        return {
+            "type": "array",
+            "items": schema(rng, depth - 1),
+            "minItems": least,
+            "maxItems": least + rng.randint(0, 3),
+        }
+    if kind == "string":
+        return {"type": "string", "minLength": rng.randint(0, 4)}
+    if kind == "integer":
+        return {"type": "integer", "minimum": rng.randint(-1000, 0), "maximum": rng.randint(1, 10_000)}
+    if kind == "enum":
+        return {"enum": rng.sample(["one", "two", 3, None, True, 1.5], 3)}
+    if kind == "pattern":
+        return {"type": "string", "pattern": rng.choice(["^[a-z]{2,5}$", "^[0-9]{3}-[0-9]{2}$", "^(ja|nein)$"])}
+    return {"type": kind}
+
+
+def check_schemas(many: int) -> None:
+    """Random schemas with few tokens and many, half of them guessing: every text is valid."""
+    rng, model = random.Random(0), rough()
+    prompts, schemas = [], []
+    for seed in range(many):
+        told = schema(rng)
+        least = len(Constraint(told, Bytes(), most=2000)._way)
+        how = Sampling(grammar=told, max_tokens=max(1, least + rng.choice([0, 3, 40])), speculate=rng.choice([None, 3]))
+        prompts.append(prompt(model, "", how=how, seed=seed))
+        schemas.append(told)
+    for told, (text, tokens, _, _), each in zip(schemas, written(model, prompts, slots=32), prompts, strict=True):
+        jsonschema.validate(json.loads(text), told)
+        assert len(tokens) <= each.how.max_tokens
+
+
+def test_random_schemas_are_followed_at_the_limit():
+    check_schemas(12)
+
+
+@pytest.mark.slow
+def test_a_thousand_schemas_are_followed_at_the_limit():
+    check_schemas(1000)

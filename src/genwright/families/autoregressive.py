@@ -43,7 +43,8 @@ FEW_ROWS = 5000  # of a table, below which the densities of continuous columns g
 WIDTHS = 48, 128  # least and most of a net of columns ...
 ROWS_PER_WIDTH = 240  # ... and in between one for so many rows
 CHOICE = "temperature", "top_k", "top_p", "min_p"  # settings of how a token is drawn, and of how a text is written
-WRITING = "max_tokens", "stop", "repetition_penalty", "frequency_penalty", "presence_penalty", "grammar", "speculate"
+PENALTIES = "repetition_penalty", "frequency_penalty", "presence_penalty"
+WRITING = ("max_tokens", "stop", *PENALTIES, "grammar", "speculate", "beams")
 TEXT_RATES: dict[str, Any] = {"learning_rate": 1e-2, "muon_learning_rate": 0.014, "betas": (0.8, 0.95)}
 LONGEST = 1024  # values in one array read as a sequence
 

@@ -269,6 +269,9 @@ class Decoder(Protocol):
     def evict(self, row: int) -> None:
         """Forget a row; the last one takes its place."""
 
+    def select(self, rows: Sequence[int]) -> None:
+        """Of the rows there are these, in this order; one that is named several times becomes as many."""
+
 
 class Streams(abc.ABC):
     """A family that can write tokens one after the other, many records at once."""

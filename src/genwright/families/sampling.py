@@ -35,7 +35,8 @@ class Sampling:
     `frequency_penalty` for each time and `presence_penalty` once (above 0; nats), which do not count the prompt.
     What is written follows the `grammar`, and is complete within `max_tokens`: a JSON schema (a dict, or its text), a
     regular expression for the whole of it, or a Lark grammar (with a rule `start:`). `speculate` tokens are guessed
-    from what was written before and checked together: faster where texts repeat themselves, and the same texts.
+    from what was written before and checked together: faster where texts repeat themselves, and the same texts. With
+    `beams` nothing is drawn: the text is a likely one, found by keeping so many beginnings at every length.
 
     >>> Sampling(temperature=0.7).over(Sampling(temperature=1.0, top_k=5))
     Sampling(temperature=0.7, top_k=5)
@@ -56,6 +57,7 @@ class Sampling:
     presence_penalty: float | None = None
     grammar: str | dict[str, Any] | None = None
     speculate: int | None = None
+    beams: int | None = None
 
     def __post_init__(self) -> None:
         self._require("temperature", lambda t: 0 <= t < math.inf, "a number from 0 (always the likeliest) up")
@@ -65,7 +67,7 @@ class Sampling:
         self._require("steps", lambda n: 1 <= n <= MAX_STEPS, f"a whole number from 1 to {MAX_STEPS:,}", kind=Integral)
         self._require("guidance", lambda g: 0 <= g < math.inf, "a number from 0 (ignores the condition) up")
         whole = "a whole number from 1 up"
-        for name in ("max_tokens", "speculate"):
+        for name in ("max_tokens", "speculate", "beams"):
             self._require(name, lambda n: n >= 1, whole, kind=Integral)
         self._require("repetition_penalty", lambda p: 0 < p < math.inf, "a number above 0 (1 changes nothing)")
         for name in ("frequency_penalty", "presence_penalty"):
@@ -75,6 +77,9 @@ class Sampling:
                 hint = 'give texts of a character or more, such as stop=("###",)'
                 raise ArgumentError(f"stop {self.stop!r:.60}", where="Sampling", hint=hint)
             object.__setattr__(self, "stop", tuple(self.stop))
+        for name in ("grammar", "speculate", "repetition_penalty", "frequency_penalty", "presence_penalty"):
+            if self.beams is not None and getattr(self, name) is not None:
+                raise ArgumentError(f"beams do not go with {name}", where="Sampling", hint="leave one of them out")
         if self.grammar == "":
             hint = "give a JSON schema as a dict, a regular expression, or a Lark grammar"
             raise ArgumentError("the grammar is empty", where="Sampling", hint=hint)

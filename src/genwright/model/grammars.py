@@ -8,13 +8,11 @@ is not taken, but the next one of the way out in its place.
 import json
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache
+from functools import cache, lru_cache
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from genwright.codecs.tokenizers import Tokenizer
 from genwright.errors import ArgumentError, MissingDependencyError
@@ -26,7 +24,7 @@ Grammar = str | Mapping[str, Any]
 CLOSING = b'"}]0,:tfn1-[{'  # bytes that may lead out of JSON, likely ones first
 BRANCHES, AGAIN = 12, 4  # tokens that are tried in one place, and in one like a place before it,
 BREADTH = 6  # places that are looked into at one depth,
-PLACES, FIRST_PLACES = 200, 20_000  # and in all, after a token and before the first
+PLACES, FIRST_PLACES, LAST_PLACES = 200, 10_000, 30_000  # and in all: after a token, before the first, and if need be
 AHEAD = 12  # tokens that are looked ahead along the likeliest of each place
 
 
@@ -39,8 +37,8 @@ class Constraint:
         self._matcher = _started(grammar, self._known)
         single = {piece[0]: token for token, piece in reversed([*enumerate(tokenizer.pieces)]) if len(piece) == 1}
         self._ordered = [single[byte] for byte in [*CLOSING, *(b for b in range(256) if b not in CLOSING)]]
-        self._single = np.array([*self._ordered, *tokenizer.special.values()])  # to look for longer ones beside
-        way = self._way_out(self._matcher, most, (), FIRST_PLACES)
+        self._longer = np.array([len(piece) > 1 for piece in tokenizer.pieces])
+        way = self._first_way(most)
         if way is None:
             what = f"no text of at most {most:,} tokens that follows the grammar was found"
             raise ArgumentError(what, where="grammar", hint="allow more with max_tokens, or require less")
@@ -51,12 +49,10 @@ class Constraint:
         """Whether the text is complete and nothing may follow."""
         return bool(self._matcher.is_stopped())
 
-    def allowed(self, logits: Tensor) -> Tensor:
-        """The scores of tokens that may follow; all others at minus infinity."""
-        mask = torch.from_numpy(self._bits(self._matcher.compute_bitmask())).to(logits.device).bool()
-        if not bool((logits[mask] > -torch.inf).any()):
-            logits = torch.zeros_like(logits)
-        return logits.masked_fill(~mask, -torch.inf)
+    @property
+    def allowed(self) -> np.ndarray:
+        """Of every token, whether it may follow."""
+        return self._bits(self._matcher.compute_bitmask())
 
     def take(self, token: int, left: int) -> int:
         """The token that follows, with `left` of them left: the one that is proposed, unless the text could not be
@@ -65,7 +61,7 @@ class Constraint:
         if token == self._end and self._matcher.is_accepting():
             return token
         after = self._matcher.deep_copy()
-        way = self._way_out(after, left - 1, self._way, PLACES) if after.consume_token(token) else None
+        way = self._way_out(after, left - 1) if after.consume_token(token) else None
         if way is None:
             if not self._way:
                 return self._end
@@ -75,21 +71,37 @@ class Constraint:
         self._matcher, self._way = after, way
         return token
 
-    def _way_out(
-        self, start: "llguidance.LLMatcher", most: int, before: Sequence[int], places: int
+    def _first_way(self, most: int) -> list[int] | None:
+        """A way through the whole grammar, as short as can be found."""
+        way = self._search(self._matcher, most, (), branches=BRANCHES, places=FIRST_PLACES)
+        if way is None:
+            way = self._ahead(self._matcher, most, ())
+        if way is None or len(way) > most:
+            way = self._search(self._matcher, most, (), branches=256, places=LAST_PLACES)
+        return way
+
+    def _way_out(self, start: "llguidance.LLMatcher", most: int) -> list[int] | None:
+        """At most `most` tokens that complete the text from `start`, a token after a place whose way out is known."""
+        for gone in (0, 1):  # mostly what is written leaves the way as it is, or goes along it
+            rest = [*self._way[gone:], self._end]
+            if len(rest) <= most + 1 and start.validate_tokens(rest) == len(rest):
+                return rest[:-1]
+        way = self._ahead(start, AHEAD, self._way)
+        if way is None:
+            way = self._search(start, most, self._way, branches=BRANCHES, places=PLACES)
+        return None if way is None or len(way) > most else way
+
+    def _search(
+        self, start: "llguidance.LLMatcher", most: int, before: Sequence[int], *, branches: int, places: int
     ) -> list[int] | None:
-        """At most `most` tokens that complete the text from `start`; `before` was such a way a token earlier."""
-        if most < 0:
-            return None
-        if (found_at_once := self._ahead(start, most, before)) is not None:
-            return found_at_once
-        branches = BRANCHES if before else 256
+        """At most `most` tokens that complete the text, found by looking into many places, the nearest first."""
         level: list[tuple[list[int], llguidance.LLMatcher]] = [([], start)]
         seen: set[bytes] = set()
         while level and len(level[0][0]) <= most:
             found: list[tuple[list[int], llguidance.LLMatcher]] = []
             for path, place in level:
-                if (rest := self._rest(place, most - len(path), before)) is not None:
+                rest = self._rest(place, before)
+                if rest is not None and len(path) + len(rest) <= most:
                     return path + rest
             for path, place in level:
                 mask = place.compute_bitmask()
@@ -106,10 +118,10 @@ class Constraint:
         return None
 
     def _ahead(self, place: "llguidance.LLMatcher", most: int, before: Sequence[int]) -> list[int] | None:
-        """The same by the likeliest tokens alone, as far as `AHEAD`: what is found so is found fast."""
+        """A way out that begins with the likeliest tokens of each place, at most `most`: it is found fast."""
         path: list[int] = []
-        for step in range(min(most, AHEAD) + 1):
-            if (rest := self._rest(place, most - len(path), before)) is not None:
+        for step in range(most + 1):
+            if (rest := self._rest(place, before)) is not None:
                 return path + rest
             branches = self._branches(place.compute_bitmask(), 1)
             if not branches:
@@ -119,18 +131,15 @@ class Constraint:
             path += branches
         return None
 
-    def _rest(self, place: "llguidance.LLMatcher", most: int, before: Sequence[int]) -> list[int] | None:
+    def _rest(self, place: "llguidance.LLMatcher", before: Sequence[int]) -> list[int] | None:
         """The end of an earlier way out that completes the text from here too."""
         if place.is_accepting():
             return []
-        first = max(0, len(before) - most)
-        for start in range(first, min(2, len(before))):  # most often what was written leaves it as it is, or goes along
-            rest = [*before[start:], self._end]
-            if place.validate_tokens(rest) == len(rest):
-                return rest[:-1]
-        follows = {token: bool(place.validate_tokens([token])) for token in set(before[first:])}
-        for start in range(first, len(before)):
-            if follows[before[start]]:
+        follows: dict[int, bool] = {}
+        for start, token in enumerate(before):
+            if token not in follows:
+                follows[token] = bool(place.validate_tokens([token]))
+            if follows[token]:
                 rest = [*before[start:], self._end]
                 if place.validate_tokens(rest) == len(rest):
                     return rest[:-1]
@@ -140,8 +149,7 @@ class Constraint:
         """Some tokens that may follow, those that are likely to lead out first: of single bytes, then of more."""
         found = list(islice((token for token in self._ordered if mask[token >> 3] >> (token & 7) & 1), most))
         if len(found) < most:
-            longer = np.setdiff1d(self._bits(mask).nonzero()[0], self._single)
-            found += longer[: most - len(found)].tolist()
+            found += (self._bits(mask) & self._longer).nonzero()[0][: most - len(found)].tolist()
         return found
 
     def _bits(self, mask: bytes) -> np.ndarray:
@@ -156,6 +164,20 @@ class Constraint:
         for path, place in found:
             kinds.setdefault(b"" if place.is_accepting() else place.compute_bitmask(), (path, place))
         return [each for _, each in sorted(kinds.items(), key=lambda kind: kind[0] in seen)][:BREADTH]
+
+
+def begun(grammar: Grammar, tokenizer: Tokenizer, *, most: int) -> Constraint:
+    """A text at the beginning of its grammar, of which the last ones are kept as they were understood."""
+    _, told = read(grammar)
+    first = _kept(told, tokenizer, most)
+    constraint = object.__new__(Constraint)
+    constraint.__dict__ |= first.__dict__ | {"_matcher": first._matcher.deep_copy()}
+    return constraint
+
+
+@lru_cache(maxsize=64)
+def _kept(told: str, tokenizer: Tokenizer, most: int) -> Constraint:
+    return Constraint(told, tokenizer, most=most)
 
 
 def _started(grammar: Grammar, known: "llguidance.LLTokenizer") -> "llguidance.LLMatcher":

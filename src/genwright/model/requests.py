@@ -14,7 +14,7 @@ from genwright.codecs.text import CONTINUATION, TextCodec
 from genwright.codecs.tokenizers import Tokenizer
 from genwright.families.sampling import Sampling, cut
 from genwright.maths import decoding
-from genwright.model.grammars import Constraint
+from genwright.model.grammars import Constraint, begun
 
 UNIFORMS = 256  # random numbers that are drawn at once
 LATEST = 3, 2, 1  # how many of the last tokens are looked for in what was written before
@@ -64,14 +64,14 @@ class Request:
         self._random, self._uniforms = np.random.default_rng(prompt.seed), [0.0][:0]
         self._constraint: Constraint | None = None
         if self.how.grammar is not None:
-            self._constraint = Constraint(self.how.grammar, codec.tokenizer, most=self.limit)
+            self._constraint = begun(self.how.grammar, codec.tokenizer, most=self.limit)
         self._places: dict[tuple[int, ...], int] = {}  # after the latest of each few tokens
         for end in range(1, len(self.tokens)):
             self._remember(end)
         self._counts: Tensor | None = None
         told = self.how.repetition_penalty, self.how.frequency_penalty, self.how.presence_penalty
         self.plain = self._constraint is None and all(each is None for each in told)
-        self._penalised = any(each is not None for each in told)
+        self.penalised = any(each is not None for each in told)
 
     @property
     def written(self) -> int:
@@ -85,11 +85,10 @@ class Request:
             self._uniforms += self._random.random(UNIFORMS).tolist()
         return self._uniforms[self.written]
 
-    def shaped(self, logits: Tensor) -> Tensor:
-        """The scores of the next token: what was written before penalised, what the grammar forbids left out."""
-        if self._penalised:
-            logits = self._lowered(logits)
-        return logits if self._constraint is None else self._constraint.allowed(logits)
+    @property
+    def allowed(self) -> np.ndarray | None:
+        """Of every token, whether the grammar lets it follow; None without one."""
+        return None if self._constraint is None else self._constraint.allowed
 
     def settled(self, token: int) -> int:
         """The token that follows where this one was drawn: another one, if the grammar could not be completed then."""
@@ -113,8 +112,11 @@ class Request:
                 if size <= end:
                     self._places[tuple(self.tokens[end - size : end])] = end
 
-    def _lowered(self, logits: Tensor) -> Tensor:
+    def lowered(self, logits: Tensor) -> Tensor:
+        """The scores of the next token, with those penalised that were written before."""
         how = self.how
+        if not self.penalised:
+            return logits
         if self._counts is None:
             self._counts = logits.new_zeros(2, len(logits))  # in the text after the prompt, and in all
             for token in self.tokens[: self.prompted]:
@@ -189,6 +191,22 @@ def _overlap(text: str, stop: str) -> int:
 def default_limit(codec: TextCodec, prompted: int) -> int:
     """Tokens of a text that is not told how long to be: with its prompt a record, after a longer one as many again."""
     return codec.length - prompted if prompted < codec.length else codec.length
+
+
+def shaped(logits: Tensor, requests: Sequence[Request]) -> Tensor:
+    """The scores of each request's next token: written ones penalised, those that a grammar forbids left out."""
+    if all(request.plain for request in requests):
+        return logits
+    if any(request.penalised for request in requests):
+        logits = torch.stack([request.lowered(row) for request, row in zip(requests, logits, strict=True)])
+    masks = [request.allowed for request in requests]
+    if all(mask is None for mask in masks):
+        return logits
+    allowed = np.ones(logits.shape, dtype=bool)
+    for row, mask in zip(allowed, masks, strict=True):
+        if mask is not None:
+            row[:] = mask
+    return logits.masked_fill(~torch.from_numpy(allowed).to(logits.device), -torch.inf)
 
 
 def chosen(logits: Tensor, requests: Sequence[Request]) -> list[int]:

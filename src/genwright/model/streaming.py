@@ -4,6 +4,7 @@ of those that end.
 
 from collections import deque
 from collections.abc import Sequence
+from functools import partial
 from typing import TYPE_CHECKING
 
 import torch
@@ -14,8 +15,9 @@ from genwright.errors import ArgumentError, UnsupportedError
 from genwright.families.capabilities import settled
 from genwright.families.family import DEFAULT, Streams
 from genwright.families.sampling import Sampling
+from genwright.model.beams import Beams
 from genwright.model.part import RowSampler
-from genwright.model.requests import Delta, Prompt, Request, chosen
+from genwright.model.requests import Delta, Prompt, Request, chosen, shaped
 from genwright.nets.causal import leading
 from genwright.randomness import checked_seed
 from genwright.spaces import Encoded, Given
@@ -61,12 +63,14 @@ class TextEngine:
         self._decoder = family.decoder(model.net, slots=slots)
         self._waiting: deque[Request] = deque()
         self._running: list[Request] = []
+        self._searches: list[Beams] = []
+        self._search_decoder = partial(family.decoder, model.net)
         self._next = 0
 
     @property
     def idle(self) -> bool:
         """Whether there is nothing left to write."""
-        return not (self._waiting or self._running)
+        return not (self._waiting or self._running or self._searches)
 
     def submit(self, prompt: Prompt) -> int:
         """Have a text written; the number by which `step` and `cancel` know it."""
@@ -74,11 +78,16 @@ class TextEngine:
             what = "a prompt holds tokens that the model does not have"
             raise ArgumentError(what, where="tokens", hint=f"give whole numbers from 0 to {self._vocabulary - 1:,}")
         self._next += 1
+        if prompt.how.beams is not None:
+            decoder = self._search_decoder(slots=prompt.how.beams)
+            self._searches.append(Beams(self._next, prompt, self.codec, decoder))
+            return self._next
         self._waiting.append(Request(self._next, prompt, self.codec))
         return self._next
 
     def cancel(self, id: int) -> None:
         """Stop writing a text; nothing if there is none of this number."""
+        self._searches = [search for search in self._searches if search.number != id]
         self._waiting = deque(request for request in self._waiting if request.number != id)
         for row, request in enumerate(self._running):
             if request.number == id:
@@ -88,7 +97,7 @@ class TextEngine:
     @torch.inference_mode()
     def step(self) -> list[Delta]:
         """The next token, or several where they were guessed, of every text that is being written, after waiting ones
-        have taken free places.
+        have taken free places. Searches by beams tell their text when they have found it.
         """
         full = [row for row, length in enumerate(self._decoder.lengths) if length >= self._decoder.room]
         again = [self._evict(row) for row in reversed(full)]
@@ -105,6 +114,10 @@ class TextEngine:
         for row in reversed(range(len(self._running))):
             if self._running[row].finished:
                 self._evict(row)
+        for search in list(self._searches[: self._decoder.slots]):
+            if (delta := search.step()) is not None:
+                self._searches.remove(search)
+                found.append(delta)
         return found
 
     def _verified(self, requests: list[Request], guesses: list[list[int]]) -> list[Delta]:
@@ -162,10 +175,8 @@ class TextEngine:
 
     def _next_tokens(self, requests: list[Request], logits: Tensor) -> list[Delta]:
         """One token to each text, by its scores."""
-        shaped = logits = logits.float()
-        if not all(request.plain for request in requests):
-            shaped = torch.stack([request.shaped(row) for request, row in zip(requests, logits, strict=True)])
-        drawn = chosen(shaped, requests)
+        logits = logits.float()
+        drawn = chosen(shaped(logits, requests), requests)
         tokens = [request.settled(token) for request, token in zip(requests, drawn, strict=True)]
         picked = torch.tensor(tokens, device=logits.device)[:, None]
         log_probs = (logits.gather(1, picked)[:, 0] - logits.logsumexp(dim=1)).tolist()

@@ -121,6 +121,16 @@ class CausalDecoder:
             self.lengths[row] = self.lengths[last]
         self.lengths.pop()
 
+    @torch.inference_mode()
+    def select(self, rows: Sequence[int]) -> None:
+        """Of the rows there are these, in this order; one that is named several times becomes as many."""
+        assert len(rows) <= self.slots
+        if list(rows) != list(range(len(rows))):
+            filled = self.net.before + max(self.lengths)
+            chosen = torch.tensor(rows, device=self.device)
+            self.cache[:, : len(rows), :, :filled] = self.cache[:, chosen, :, :filled]
+        self.lengths = [self.lengths[row] for row in rows]
+
     def _read(self, tokens: Sequence[Sequence[int]], context: Tensor | None) -> Tensor:
         """Rows of sequences and what stands before them; shorter ones are filled up behind, where nothing looks."""
         net, device = self.net, self.cache.device
