@@ -219,7 +219,7 @@ def replacing(folder: Path) -> Iterator[Path]:
     """
     with locked(folder, wait=SWAP_SECONDS), writing(folder):
         folder = Path(os.path.realpath(folder))
-        settle(folder)
+        recover(folder)
         part = part_in(folder)
         part.mkdir()
         try:
@@ -231,10 +231,10 @@ def replacing(folder: Path) -> Iterator[Path]:
         except BaseException:
             remove(part)
             raise
-        settle(folder)
+        recover(folder)
 
 
-def settle(folder: Path) -> None:
+def recover(folder: Path) -> None:
     """Put in its place what `replacing` had ready when it was killed."""
     new = folder / NEW
     if not new.is_dir():

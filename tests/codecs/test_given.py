@@ -117,7 +117,7 @@ def test_scores_in_a_range_are_those_of_the_values_in_it(decimals, scale):
                 inside &= (~ordinary | ((z >= limit[0]) & (z <= limit[1]))).numpy()
                 rows = torch.stack([torch.zeros(2001), torch.linspace(*limit.clamp(-4, 4).tolist(), 2001)], dim=1)
                 decoded = codec.decode(Encoded(rows[:, -encoded.shape[1] :]), rng=rng())
-                assert codec.meets(codec.settle(decoded, limits, rng=rng()), limits).all()
+                assert codec.meets(codec.project_exactly(decoded, limits, rng=rng()), limits).all()
                 if decimals is not None:
                     assert codec.meets(decoded, limits).all()
         first, last = -np.inf if low is None else low, np.inf if high is None else high

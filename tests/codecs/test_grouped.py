@@ -79,7 +79,7 @@ def test_values_sets_and_unknown_levels():
     assert codec.hold(rows, fixed).columns["shop"].tolist() == fixed["shop"]
     limits = codec.limits({"shop": {"shop 0003", rarest}})
     everything = codec.encode(data, rng=rng()).x
-    mended = codec.mend(codec.decode(Encoded(everything), rng=rng()), limits, rng=rng())
+    mended = codec.project(codec.decode(Encoded(everything), rng=rng()), limits, rng=rng())
     assert set(mended.columns["shop"]) == {"shop 0003", rarest} and codec.meets(mended, limits).all()
     assert "shop 0003" in did_you_mean("shop 00003", codec.coders[0].known)
     unknown = codec.coders[0].snap(objects(["never seen", "shop 0000"]))

@@ -74,13 +74,13 @@ def test_the_bound_is_below_the_likelihood_of_what_the_sampler_draws() -> None:
     net, x = rough(), torch.tensor([[0, 1, 1, 0], [1, 0, 2, 2]])
     law = torch.zeros(2)
     for order in itertools.permutations(range(4)):
-        chance = torch.ones(2)
+        uniform = torch.ones(2)
         for place, t in enumerate(order):
             masked = torch.ones(2, 4, dtype=torch.bool)
             masked[:, list(order[:place])] = False
             logits = net(torch.where(masked, net.mask, x), None)[:, t]
-            chance *= logits.softmax(dim=1).gather(1, x[:, t : t + 1])[:, 0]
-        law += chance.detach() / 24
+            uniform *= logits.softmax(dim=1).gather(1, x[:, t : t + 1])[:, 0]
+        law += uniform.detach() / 24
     bound = SMALL.log_prob(net, x.repeat_interleave(500, dim=0), None, rng()).view(2, 500).mean(dim=1)
     assert (bound < law.log() + 0.02).all() and (bound > law.log() - 2.0).all()
 

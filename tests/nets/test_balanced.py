@@ -5,7 +5,7 @@ import pytest
 import torch
 from scipy import stats
 
-from genwright.nets.balanced import balanced_t, even_chances, independent_t
+from genwright.nets.balanced import balanced_t, even_uniforms, independent_t
 
 
 @pytest.mark.parametrize(("n", "size"), [(1, 3), (4, 3), (5, 3), (12, 2), (6, 1)])
@@ -33,8 +33,8 @@ def test_means_and_correlations_are_nearer_to_the_law_than_those_of_independent_
 def test_chances_are_even_in_each_group_and_uniform_for_each_row():
     rng = torch.Generator().manual_seed(2)
     group = torch.tensor([3, 0, 3, 3, 0])
-    chances = even_chances(group, rng)
-    assert (chances[group == 3] * 3).int().sort().values.tolist() == [0, 1, 2]
-    assert (chances[group == 0] * 2).int().sort().values.tolist() == [0, 1]
-    first = [float(even_chances(group, rng)[0]) for _ in range(1500)]
+    uniforms = even_uniforms(group, rng)
+    assert (uniforms[group == 3] * 3).int().sort().values.tolist() == [0, 1, 2]
+    assert (uniforms[group == 0] * 2).int().sort().values.tolist() == [0, 1]
+    first = [float(even_uniforms(group, rng)[0]) for _ in range(1500)]
     assert stats.kstest(first, "uniform").pvalue > 0.001

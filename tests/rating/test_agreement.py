@@ -50,8 +50,8 @@ def test_full_agreement_is_1_and_chance_is_0(level):
     rng = np.random.default_rng(0)
     unit = rng.integers(1, 8, size=2000).astype(float)
     assert krippendorff_alpha(np.tile(unit, (3, 1)), level=level) == pytest.approx(1.0)
-    chance = krippendorff_alpha(rng.integers(1, 8, size=(3, 2000)).astype(float), level=level)
-    assert abs(chance) < 0.05
+    uniform = krippendorff_alpha(rng.integers(1, 8, size=(3, 2000)).astype(float), level=level)
+    assert abs(uniform) < 0.05
 
 
 def test_levels_ignore_what_they_should():

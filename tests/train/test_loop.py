@@ -15,7 +15,7 @@ from genwright.randomness import seeded
 from genwright.spaces import Encoded, Reals
 from genwright.train import loop, plan
 from genwright.train.loop import Job, train
-from genwright.train.plan import SAFETY, Clock, estimate_memory_mb, settle
+from genwright.train.plan import SAFETY, Clock, corrected, estimate_memory_mb
 from genwright.train.progress import Progress, silent
 from genwright.train.stages import CHECKPOINT, Stages
 from genwright.train.state import Plan
@@ -103,11 +103,11 @@ def test_minutes_end_on_time(monkeypatch, speed):
 def test_the_plan_is_corrected_by_the_speed_measured_so_far():
     plan = Plan(steps=5000, decay_start=2000, evaluate_every=200, held_out_rows=64, threads=1, dtype="float32")
     clock = Clock(deadline=time.monotonic() + 10.0)
-    settled = settle(plan, step=2000, seconds_per_step=0.01, clock=clock)
+    settled = corrected(plan, step=2000, seconds_per_step=0.01, clock=clock)
     assert settled.steps == pytest.approx(2000 + 1000 * SAFETY, rel=0.01)
     assert settled.decay_start == 2000
-    assert settle(plan, step=2000, seconds_per_step=0.01, clock=clock.less(9.0)).steps < 2100
-    shortest = settle(replace(plan, most_steps=2050), step=2000, seconds_per_step=0.01, clock=clock)
+    assert corrected(plan, step=2000, seconds_per_step=0.01, clock=clock.less(9.0)).steps < 2100
+    shortest = corrected(replace(plan, most_steps=2050), step=2000, seconds_per_step=0.01, clock=clock)
     assert shortest.steps == 2050  # a run that stops early is not drawn out to fill its time
 
 

@@ -18,10 +18,10 @@ from genwright.folders import (
     let_go,
     locked,
     probe,
+    recover,
     remove,
     safe_join,
     set_aside,
-    settle,
     writing,
 )
 from genwright.signals import exit_code
@@ -58,7 +58,7 @@ def claimed(out: Path | None, name: str, *, force: bool) -> Iterator[Path]:
             what = f"the folder holds {min(strangers)!r}, which genwright did not write"
             raise ArgumentError(what, where=str(folder), hint="give a new or an empty folder with --out")
         with writing(folder):
-            settle(folder)
+            recover(folder)
             _tidy(folder)
             if force and finished(folder):
                 let_go(folder)

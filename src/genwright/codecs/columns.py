@@ -179,16 +179,16 @@ class ColumnsCodec(Codec):
             kept &= limit.holds(values_of(self._known(name)[0], data.columns[name]))
         return kept
 
-    def settle(self, data: Dataset, limits: Mapping[str, ValueSet], *, rng: torch.Generator) -> Dataset:
+    def project_exactly(self, data: Dataset, limits: Mapping[str, ValueSet], *, rng: torch.Generator) -> Dataset:
         """Decoded rows with numbers moved to ends of ranges that rounding left, and to values off any grid."""
-        return self.mend(data, {k: s for k, s in limits.items() if _settles(self._known(k)[1], s)}, rng=rng)
+        return self.project(data, {k: s for k, s in limits.items() if _is_exact(self._known(k)[1], s)}, rng=rng)
 
-    def mend(self, data: Dataset, limits: Mapping[str, ValueSet], *, rng: torch.Generator) -> Dataset:
-        """Decoded rows with values outside of `limits` replaced by the nearest inside, or levels by chance."""
+    def project(self, data: Dataset, limits: Mapping[str, ValueSet], *, rng: torch.Generator) -> Dataset:
+        """Decoded rows with values outside of `limits` replaced by the nearest inside, or levels drawn at random."""
         columns = dict(data.columns)
         for name, limit in limits.items():
             field, coder = self._known(name)
-            columns[name] = column_of(field, coder.mend(values_of(field, columns[name]), limit, rng))
+            columns[name] = column_of(field, coder.project(values_of(field, columns[name]), limit, rng))
         return replace(data, columns=columns)
 
     def hold(self, data: Dataset, fixed: Mapping[str, Any]) -> Dataset:
@@ -251,7 +251,7 @@ def _missing(field: Field) -> np.ndarray:
     return np.array([None], dtype=object) if isinstance(field, Category) else np.array([np.nan])
 
 
-def _settles(coder: ScalarCoder, limit: ValueSet) -> bool:
+def _is_exact(coder: ScalarCoder, limit: ValueSet) -> bool:
     """Whether drawing again would not do: ends of ranges, and single values among infinitely many."""
     return isinstance(coder, Smooth) and (isinstance(limit, Interval) or not coder.step)
 

@@ -124,7 +124,7 @@ class Grouped(ScalarCoder):
             group[-1], member[0] = True, True
         return (group, member) if bool(group.any()) else None
 
-    def mend(self, values: np.ndarray, allowed: ValueSet, rng: torch.Generator) -> np.ndarray:
+    def project(self, values: np.ndarray, allowed: ValueSet, rng: torch.Generator) -> np.ndarray:
         """Levels outside the set give way to allowed ones of their group, or of all groups, by their counts."""
         values = values.copy()
         own = allowed.holds(self._table[:-1])

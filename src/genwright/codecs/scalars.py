@@ -57,8 +57,8 @@ class ScalarCoder(abc.ABC):
         """
 
     @abc.abstractmethod
-    def mend(self, values: np.ndarray, allowed: ValueSet, rng: torch.Generator) -> np.ndarray:
-        """Decoded values with those outside of the set replaced: numbers by the nearest in it, levels by chance."""
+    def project(self, values: np.ndarray, allowed: ValueSet, rng: torch.Generator) -> np.ndarray:
+        """Decoded values with those outside of the set replaced: numbers by the nearest in it, levels at random."""
 
     @abc.abstractmethod
     def to_json(self) -> dict[str, Any]:
@@ -102,7 +102,7 @@ class Atoms(ScalarCoder):
         own = torch.from_numpy(allowed.holds(self._table))
         return (own,) if bool(own.any()) else None
 
-    def mend(self, values: np.ndarray, allowed: ValueSet, rng: torch.Generator) -> np.ndarray:
+    def project(self, values: np.ndarray, allowed: ValueSet, rng: torch.Generator) -> np.ndarray:
         return np.where(allowed.holds(values), values, allowed.nearest(values))
 
     def to_json(self) -> dict[str, Any]:
@@ -196,7 +196,7 @@ class Levels(ScalarCoder):
         own = [*names[:cut], *([names[cut:-1].any()] if self.rare else []), *([names[-1]] if self.missing else [])]
         return (torch.tensor(own, dtype=torch.bool),) if any(own) else None
 
-    def mend(self, values: np.ndarray, allowed: ValueSet, rng: torch.Generator) -> np.ndarray:
+    def project(self, values: np.ndarray, allowed: ValueSet, rng: torch.Generator) -> np.ndarray:
         """Levels outside the set give way to allowed rare ones, or any allowed one, by their counts."""
         values = values.copy()
         wrong = np.flatnonzero(~allowed.holds(values))

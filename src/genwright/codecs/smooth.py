@@ -162,7 +162,7 @@ class Smooth(ScalarCoder):
         grids = (None,) if self.coarse else ()
         return (*grids, scores) if self._states == 1 else (None if states.all() else states, *grids, scores)
 
-    def mend(self, values: np.ndarray, allowed: ValueSet, rng: torch.Generator) -> np.ndarray:
+    def project(self, values: np.ndarray, allowed: ValueSet, rng: torch.Generator) -> np.ndarray:
         """Those just outside an interval are reflected into it; in one that scores do not resolve, all are likely."""
         nearest = allowed.nearest(values)
         low, high = allowed.hull(self.low, self.high)

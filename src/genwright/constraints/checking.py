@@ -73,5 +73,5 @@ def _check_rows(data: Dataset, rules: Sequence[Rule]) -> None:
             found.append(f"row {index[bad[0]] + 1} breaks {rule}: {told}; {len(bad):,} of {len(rows):,} rows do")
     if found:
         more = f"\n  ... and {len(found) - SHOWN} more rules" if len(found) > SHOWN else ""
-        hint = "mend these rows, drop the rule, or leave the rows out: constraints.keep(data, rules), --drop-broken"
+        hint = "correct these rows, drop the rule, or leave the rows out: constraints.keep(data, rules), --drop-broken"
         raise DataError("\n  ".join(found[:SHOWN]) + more, where=data.name, hint=hint)

@@ -17,7 +17,7 @@ from genwright.constraints.reshaping import Reshaping, reshaping
 from genwright.constraints.rulefile import rule_to_json, rules_from_json
 from genwright.constraints.rules import Order, Range, Rule, Unique
 from genwright.constraints.solving import solved
-from genwright.constraints.wishes import Wishes, wishes
+from genwright.constraints.wanted import Wanted, wanted_of
 from genwright.data.dataset import Dataset, Field, Identifier
 from genwright.errors import ArgumentError, GenwrightError
 from genwright.train.progress import Listener, Progress, silent
@@ -94,38 +94,38 @@ class Constraints:
         cannot be kept with what is `given`.
         """
         rng = np.random.default_rng([seed, n])
-        wished = wishes(self.shape, self.levels, given, n, rng)
-        rows = self.shape.outer(draw(n, given=wished.inner, seed=seed, listener=listener))
-        fine = self._fine(rows, wished, np.arange(n))
+        wanted = wanted_of(self.shape, self.levels, given, n, rng)
+        rows = self.shape.outer(draw(n, given=wanted.inner, seed=seed, listener=listener))
+        fine = self._fine(rows, wanted, np.arange(n))
         good = self._unrepeated(rows, fine)
         again, drawn, met = ~good, n, int(fine.sum())
-        distance = wished.distance(rows, np.arange(n))
+        distance = wanted.distance(rows, np.arange(n))
         for turn in range(1, MAX_TURNS):
             room = MAX_DRAWS * n + SPARE_DRAWS - drawn
             if good.all() or room <= 0:
                 break
             slots = _slots(np.flatnonzero(~good), share=max(met, 1) / drawn, room=room)
             more = self.shape.outer(
-                draw(len(slots), given=wished.inner_at(slots), seed=_seed(seed, turn), listener=silent)
+                draw(len(slots), given=wanted.inner_at(slots), seed=_seed(seed, turn), listener=silent)
             )
-            new = np.flatnonzero(self._fine(more, wished, slots))
+            new = np.flatnonzero(self._fine(more, wanted, slots))
             drawn, met = drawn + len(slots), met + len(new)
             places, first = np.unique(slots[new], return_index=True)
-            if wished.outer:
-                rows = _nearer(rows, distance, more, wished.distance(more, slots), slots)
+            if wanted.outer:
+                rows = _nearer(rows, distance, more, wanted.distance(more, slots), slots)
             rows = _spliced(rows, places, more.take(new[first]))
             fine[places] = True
             good = self._unrepeated(rows, fine)
             listener(Progress("keeping the rules", int(good.sum()), n))
         moved = int((~good).sum())
-        rows = self._repaired(rows, good, wished, drawn, rng)
+        rows = self._repaired(rows, good, wanted, drawn, rng)
         notes = _notes(int(again.sum()), moved, n)
         return replace(self.shape.with_patterns(rows, rng=rng), notes=(*rows.notes, *notes))
 
     def outer(self, data: Dataset, *, seed: int) -> Dataset:
         """Rows that cannot be drawn again, as those decoded from latents, moved to where every rule holds."""
         rng = np.random.default_rng(seed)
-        rows, free = self.shape.outer(data), Wishes({}, {})
+        rows, free = self.shape.outer(data), Wanted({}, {})
         rows = self._repaired(rows, self._good(rows, free), free, len(data), rng)
         return self.shape.with_patterns(rows, rng=rng)
 
@@ -183,13 +183,13 @@ class Constraints:
         made = {f.name for f in self.fields if isinstance(f, Identifier)} | {p.column for p in self.shape.patterns}
         return [rule for rule in self.rules if isinstance(rule, Unique) and made.isdisjoint(rule.columns)]
 
-    def _fine(self, rows: Dataset, wished: Wishes, index: Int[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
-        """Which rows keep the rules by themselves, and are as wished for the rows at `index`."""
-        return np.all([wished.met(rows, index), *(rule.holds(rows) for rule in self._bounds)], axis=0)
+    def _fine(self, rows: Dataset, wanted: Wanted, index: Int[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
+        """Which rows keep the rules by themselves, and are as asked for the rows at `index`."""
+        return np.all([wanted.met(rows, index), *(rule.holds(rows) for rule in self._bounds)], axis=0)
 
-    def _good(self, rows: Dataset, wished: Wishes) -> Bool[np.ndarray, " n"]:
-        """Which rows keep the rules and are as wished."""
-        return self._unrepeated(rows, self._fine(rows, wished, np.arange(len(rows))))
+    def _good(self, rows: Dataset, wanted: Wanted) -> Bool[np.ndarray, " n"]:
+        """Which rows keep the rules and are as asked."""
+        return self._unrepeated(rows, self._fine(rows, wanted, np.arange(len(rows))))
 
     def _unrepeated(self, rows: Dataset, fine: Bool[np.ndarray, " n"]) -> Bool[np.ndarray, " n"]:
         """Which fine rows repeat no earlier one where they must not."""
@@ -200,51 +200,51 @@ class Constraints:
         return good
 
     def _repaired(
-        self, rows: Dataset, good: Bool[np.ndarray, " n"], wished: Wishes, drawn: int, rng: np.random.Generator
+        self, rows: Dataset, good: Bool[np.ndarray, " n"], wanted: Wanted, drawn: int, rng: np.random.Generator
     ) -> Dataset:
         """Rows that are not good moved to where the rules hold; ArgumentError where that cannot be."""
         left = np.flatnonzero(~good)
         if not len(left):
             return rows
         joined = {name for joint in self.shape.joints for name in joint.columns}
-        pinned = frozenset({*wished.fixed, *joined, *(c.column for c in self.shape.computed)})
-        part = solved(rows.take(left), self.shape, pinned, {n: wished.numbers(n, left) for n in wished.outer})
+        pinned = frozenset({*wanted.fixed, *joined, *(c.column for c in self.shape.computed)})
+        part = solved(rows.take(left), self.shape, pinned, {n: wanted.numbers(n, left) for n in wanted.outer})
         columns = into_bounds(part, self._bounds, fixed=pinned)
         part = self.shape.computed_anew(replace(part, columns={**part.columns, **columns}))
-        bad = np.flatnonzero(~self._fine(part, wished, left))
+        bad = np.flatnonzero(~self._fine(part, wanted, left))
         if len(bad):
-            anchors = self._anchors(rows, np.flatnonzero(good), part.take(bad), wished, rng)
+            anchors = self._anchors(rows, np.flatnonzero(good), part.take(bad), wanted, rng)
             pull = pulled(
                 part.take(bad),
                 anchors,
                 pinned=pinned,
-                kept=wished.fixed,
+                kept=wanted.fixed,
                 shape=self.shape,
-                holds=lambda moved, index: self._fine(moved, wished, left[bad[index]]),
+                holds=lambda moved, index: self._fine(moved, wanted, left[bad[index]]),
             )
             part = _spliced(part, bad, pull)
         rows = _spliced(rows, left, part)
         for rule in self._uniques:
             rows = apart(rows, rule, self._bounds, pinned=pinned)
-        if not self._good(rows, wished).all():
-            raise self._failure(rows, wished, drawn)
+        if not self._good(rows, wanted).all():
+            raise self._failure(rows, wanted, drawn)
         return rows
 
     def _anchors(
-        self, rows: Dataset, good: Int[np.ndarray, " k"], bad: Dataset, wished: Wishes, rng: np.random.Generator
+        self, rows: Dataset, good: Int[np.ndarray, " k"], bad: Dataset, wanted: Wanted, rng: np.random.Generator
     ) -> Dataset:
         """A row that keeps the rules for each bad one: drawn from the good ones, else solved for."""
         if len(good):
             return rows.take(rng.choice(good, size=len(bad)))
-        found = point(self._blank, [*self.rules, *wished.ranges(self.fields)])
+        found = point(self._blank, [*self.rules, *wanted.ranges(self.fields)])
         if found is None:
-            raise self._failure(bad, wished, len(rows))
+            raise self._failure(bad, wanted, len(rows))
         return _filled(bad, found)
 
-    def _failure(self, rows: Dataset, wished: Wishes, drawn: int) -> ArgumentError:
+    def _failure(self, rows: Dataset, wanted: Wanted, drawn: int) -> ArgumentError:
         broken = [rule for rule in (*self._bounds, *self._uniques) if not rule.holds(rows).all()]
-        told = " and ".join(map(str, broken)) or "what is given of " + ", ".join(wished.outer)
-        spare = "" if not wished.fixed else " with " + ", ".join(sorted(wished.fixed)) + " as given"
+        told = " and ".join(map(str, broken)) or "what is given of " + ", ".join(wanted.outer)
+        spare = "" if not wanted.fixed else " with " + ", ".join(sorted(wanted.fixed)) + " as given"
         what = f"{told} could not be kept in {len(rows):,} rows{spare}, of {drawn:,} that were drawn"
         distinct = {r: len(np.unique(r.keys(rows))) for r in broken if isinstance(r, Unique)}
         hint = "; ".join(f"only {count:,} different values for {rule}" for rule, count in distinct.items())
@@ -275,7 +275,7 @@ def _nearer(
     new: Float[np.ndarray, " m"],
     slots: Int[np.ndarray, " m"],
 ) -> Dataset:
-    """`rows` with those replaced for which another one is nearer to what is wished for; `distance` is brought up to
+    """`rows` with those replaced for which another one is nearer to what is asked for; `distance` is brought up to
     date. A row that must be moved in the end then moves little.
     """
     order = np.lexsort((new, slots))

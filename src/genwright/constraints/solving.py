@@ -13,30 +13,30 @@ from genwright.data.dataset import Dataset, Number, Time
 
 NEWTON_STEPS = 3  # one solves what is linear in the column, as products are
 
-Wished = Float[np.ndarray, " n"]
+Target = Float[np.ndarray, " n"]
 
 
-def solved(rows: Dataset, shape: Reshaping, pinned: Collection[str], wished: Mapping[str, Wished]) -> Dataset:
-    """Rows whose totals and formulas are the numbers wished for (NaN: any), wherever columns not `pinned` allow it.
+def solved(rows: Dataset, shape: Reshaping, pinned: Collection[str], wanted: Mapping[str, Target]) -> Dataset:
+    """Rows whose totals and formulas are the numbers asked for (NaN: any), wherever columns not `pinned` allow it.
 
     All free parts of a total move in proportion, and the largest takes what rounding leaves over. For a formula the
     first free column that can alone makes up for the difference.
     """
     for computed in shape.computed:
-        if computed.column in wished and computed.column == computed.rule.names[0]:
+        if computed.column in wanted and computed.column == computed.rule.names[0]:
             free = [name for name in computed.inputs if name not in pinned]
             solve = _split if isinstance(computed.rule, Sum) else _shifted
-            rows = solve(rows, computed, free, wished[computed.column])
+            rows = solve(rows, computed, free, wanted[computed.column])
     return shape.computed_anew(rows)
 
 
-def _split(rows: Dataset, computed: Computed, free: list[str], wish: Wished) -> Dataset:
+def _split(rows: Dataset, computed: Computed, free: list[str], target: Target) -> Dataset:
     """Free parts scaled so that they add up to what the others leave of the total."""
     if not free:
         return rows
     fields = [rows.field(name) for name in free]
     values = np.stack([rows.columns[name] for name in free])
-    rest = wish - np.sum([rows.columns[n] for n in computed.inputs if n not in free], axis=0)
+    rest = target - np.sum([rows.columns[n] for n in computed.inputs if n not in free], axis=0)
     todo = ~np.isnan(rest + values.sum(axis=0))
     with np.errstate(all="ignore"):
         factor = np.nan_to_num(rest / values.sum(axis=0), posinf=0.0, neginf=0.0)
@@ -49,37 +49,37 @@ def _split(rows: Dataset, computed: Computed, free: list[str], wish: Wished) -> 
     return replace(rows, columns={**rows.columns, **moved})
 
 
-def _shifted(rows: Dataset, computed: Computed, free: list[str], wish: Wished) -> Dataset:
+def _shifted(rows: Dataset, computed: Computed, free: list[str], target: Target) -> Dataset:
     """Each row with the first of the free columns moved that can alone give the formula its value."""
     rule = computed.rule
     assert isinstance(rule, Formula)
     for name in free:
-        moved = _newton(rows, rule, name, wish)
-        better = ~_met(rule, rows, wish) & _met(rule, moved, wish)
+        moved = _newton(rows, rule, name, target)
+        better = ~_met(rule, rows, target) & _met(rule, moved, target)
         column = np.where(better, moved.columns[name], rows.columns[name])
         rows = replace(rows, columns={**rows.columns, name: column})
     return rows
 
 
-def _newton(rows: Dataset, rule: Formula, name: str, wish: Wished) -> Dataset:
-    """Rows with one column where the formula is as wished, by Newton's method with differences for the slope."""
+def _newton(rows: Dataset, rule: Formula, name: str, target: Target) -> Dataset:
+    """Rows with one column where the formula is as asked, by Newton's method with differences for the slope."""
     field = ordinal(rows, name, rule=str(rule))
     values = scaled(field, rows.columns[name])
     width = max(step(field), 1e-3 * float(np.nanmax(np.abs(values), initial=1.0)))
     for _ in range(NEWTON_STEPS):
         now, beside = (rule.value(_with(rows, field, v)) for v in (values, values + width))
         with np.errstate(all="ignore"):
-            shift = (wish - now) * width / (beside - now)
+            shift = (target - now) * width / (beside - now)
         values = values + np.where(np.isfinite(shift), shift, 0.0)
     return _with(rows, field, rounded(field, values))
 
 
-def _with(rows: Dataset, field: Number | Time, values: Wished) -> Dataset:
+def _with(rows: Dataset, field: Number | Time, values: Target) -> Dataset:
     """`rows` with one column set, on the scale of `grids.scaled`."""
     return replace(rows, columns={**rows.columns, field.name: unscaled(field, values)})
 
 
-def _met(rule: Formula, rows: Dataset, wish: Wished) -> np.ndarray:
-    """Where the formula gives what is wished for."""
+def _met(rule: Formula, rows: Dataset, target: Target) -> np.ndarray:
+    """Where the formula gives what is asked for."""
     value = rule.value(rows)
-    return agrees(replace(rows, columns={**rows.columns, rule.column: wish}), rule.column, value) & ~np.isnan(value)
+    return agrees(replace(rows, columns={**rows.columns, rule.column: target}), rule.column, value) & ~np.isnan(value)

@@ -159,14 +159,14 @@ def _orders(data: Dataset, known: Sequence[Rule]) -> list[Order]:
     return [Order(chain) for chain in _chains(direct)]
 
 
-def _below(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " n"], chance: float) -> bool:
+def _below(a: Float[np.ndarray, " n"], b: Float[np.ndarray, " n"], probability: float) -> bool:
     """Whether a <= b in every row, and would be by chance with less than this probability were they independent."""
     both = ~(np.isnan(a) | np.isnan(b))
     a, b = a[both], b[both]
     if len(a) < MIN_ROWS or (a > b).any() or (a == b).all():
         return False
     share = np.searchsorted(np.sort(a), b, side="right").mean() / len(a)  # P(a <= b) of independent draws
-    return bool(len(a) * np.log(max(share, 1e-300)) < np.log(chance))
+    return bool(len(a) * np.log(max(share, 1e-300)) < np.log(probability))
 
 
 def _chains(pairs: set[tuple[str, str]]) -> list[list[str]]:

@@ -25,7 +25,7 @@ class Reservoir:
         self._rng, self._limit = rng, 1.0
         self._small: list[pa.Table] = []
         self._blocks: list[pa.Table] = []
-        self._chances: list[Float[np.ndarray, " rows"]] = []
+        self._uniforms: list[Float[np.ndarray, " rows"]] = []
         self._rows: list[Int[np.ndarray, " rows"]] = []
         self._held = self._loose = 0
 
@@ -36,14 +36,14 @@ class Reservoir:
 
     def add(self, chunk: pa.Table) -> None:
         """The next rows of the stream."""
-        chances = self._rng.random(chunk.num_rows)
-        kept = chances < self._limit
+        uniforms = self._rng.random(chunk.num_rows)
+        kept = uniforms < self._limit
         rows = np.arange(self.seen, self.seen + chunk.num_rows)
         self.seen += chunk.num_rows
         if not kept.all():
-            chunk, chances, rows = chunk.filter(pa.array(kept)), chances[kept], rows[kept]
+            chunk, uniforms, rows = chunk.filter(pa.array(kept)), uniforms[kept], rows[kept]
         self._small.append(chunk)
-        self._chances.append(chances)
+        self._uniforms.append(uniforms)
         self._rows.append(rows)
         self._held += len(rows)
         self._loose += len(rows)
@@ -74,11 +74,11 @@ class Reservoir:
         if self._held <= most:
             return
         self._join()
-        chances = np.concatenate(self._chances)
-        self._limit = float(np.partition(chances, most)[most])
-        kept: Bool[np.ndarray, " rows"] = chances < self._limit
+        uniforms = np.concatenate(self._uniforms)
+        self._limit = float(np.partition(uniforms, most)[most])
+        kept: Bool[np.ndarray, " rows"] = uniforms < self._limit
         self._blocks = [_filtered(self._blocks, kept)]
-        self._chances, self._rows = [chances[kept]], [np.concatenate(self._rows)[kept]]
+        self._uniforms, self._rows = [uniforms[kept]], [np.concatenate(self._rows)[kept]]
         self._held = int(kept.sum())
 
 

@@ -121,8 +121,8 @@ class Classifier(ClassifierMixin, FamilyParameters):
         return self.log_density(X)
 
     def outlier_p_value(self, X: Any) -> Float[np.ndarray, " n"]:
-        """The chance that a row like those fitted to is as unusual as x: compared with held-out rows of the training
-        data in which the same entries are unknown. Below .01, say, x is unlike all that the classifier knows.
+        """The probability that a row like those fitted to is as unusual as x: compared with held-out rows of the
+        training data in which the same entries are unknown. Below .01, say, x is unlike all that the classifier knows.
         """
         coded = self._encode(X)
         penalty = self._constant(coded) - coded.log_volume
@@ -238,7 +238,7 @@ class Classifier(ClassifierMixin, FamilyParameters):
         return self.features_.encode(table_of(self, X, reset=False), None)
 
     def _constant(self, coded: Coded) -> Float[np.ndarray, " n"]:
-        """What log-densities of encoded rows need to be those of X: the volume, and the chance of what is strange."""
+        """What log-densities of encoded rows need to be those of X: volume, and probability of what is strange."""
         return coded.log_volume - coded.strange * np.log(self.n_fitted_ + 1)
 
     def _log_joint(self, rows: Float[Tensor, "n w"]) -> Float[np.ndarray, "n classes"]:

@@ -95,9 +95,9 @@ class Regressor(RegressorMixin, FamilyParameters):
         return self._laws(X).std
 
     def predict_quantiles(self, X: Any, levels: Sequence[float] = (0.05, 0.5, 0.95)) -> Float[np.ndarray, "n q"]:
-        """The values below which y lies with the chances `levels`, given x."""
+        """The values below which y lies with the probabilities `levels`, given x."""
         if np.ndim(levels) != 1 or not len(levels) or not all(0.0 < level < 1.0 for level in levels):
-            raise ArgumentError(f"levels={levels!r}", where="predict_quantiles", hint="chances between 0 and 1")
+            raise ArgumentError(f"levels={levels!r}", where="predict_quantiles", hint="probabilities between 0 and 1")
         laws = self._laws(X)
         return laws.quantiles(np.tile(np.array(levels, dtype=float), (len(laws.probability), 1)))
 
@@ -105,8 +105,8 @@ class Regressor(RegressorMixin, FamilyParameters):
         """n targets for every row, from the distribution of y given x."""
         n, rng = checked_count(n, "n", "sample"), np.random.default_rng(checked_seed(seed, where="sample"))
         laws = self._laws(X)
-        chances = rng.uniform(size=(len(laws.probability), n))
-        return laws.quantiles(chances)
+        uniforms = rng.uniform(size=(len(laws.probability), n))
+        return laws.quantiles(uniforms)
 
     def log_prob(self, X: Any, y: Any) -> Float[np.ndarray, " n"]:
         """log p(y | x) in nats per unit of y; the log of a probability at values that y takes again and again.
@@ -129,8 +129,8 @@ class Regressor(RegressorMixin, FamilyParameters):
         return self.log_density(X)
 
     def outlier_p_value(self, X: Any) -> Float[np.ndarray, " n"]:
-        """The chance that a row like those fitted to is as unusual as x: compared with held-out rows of the training
-        data in which the same entries are unknown. Below .01, say, x is unlike all that the regressor knows.
+        """The probability that a row like those fitted to is as unusual as x: compared with held-out rows of the
+        training data in which the same entries are unknown. Below .01, say, x is unlike all that the regressor knows.
         """
         coded = self._encode(X)
         scores = self._log_density(coded.rows) + self._penalty(coded)

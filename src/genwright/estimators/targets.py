@@ -111,7 +111,7 @@ class Coded(Amounts):
             values = np.array(self.coder.values)
             return Candidates(torch.arange(len(values)).float()[:, None], np.zeros(len(values)), values, values)
         knots, scores, spikes = (np.array(part) for part in (self.coder.knots, self.coder.scores, self.coder.spikes))
-        # cells of equal chance under the marginal distribution, since densities of columns are even on that scale
+        # cells of equal probability under the marginal distribution, since densities of columns are even on that scale
         edges = np.linspace(ndtr(scores[0]), ndtr(scores[-1]), CELLS + 1)
         middle = ndtri((edges[1:] + edges[:-1]) / 2)
         log_width = np.log(np.diff(edges)) + 0.5 * middle**2 + 0.5 * np.log(2 * np.pi)

@@ -197,7 +197,7 @@ class Process(abc.ABC):
 
     @abc.abstractmethod
     def decode(self, net: nn.Module, z: Float[Tensor, "n *s"], context: Tensor | None) -> Tensor:
-        """The record that each latent is carried to, without further chance."""
+        """The record that each latent is carried to, without further randomness."""
 
     @abc.abstractmethod
     def encode(self, net: nn.Module, x: Tensor, context: Tensor | None, times: Tensor) -> Float[Tensor, "n *s"]:

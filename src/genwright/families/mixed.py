@@ -47,8 +47,8 @@ class MixedProcess(Process):
         active = space.active(x)
         values = _stand_ins(x, active, space, rng)
         path = noised(values, t, known[:, space.continuous], self.schedule, rng)
-        chance = torch.rand(x.shape, generator=rng, device=x.device)
-        masked = (chance < _masked_share(space, self._share(t))) & ~known
+        uniform = torch.rand(x.shape, generator=rng, device=x.device)
+        masked = (uniform < _masked_share(space, self._share(t))) & ~known
         seen = x.clone()
         seen[:, space.continuous] = path.seen
         seen = torch.where(masked, torch.nan, seen)
@@ -162,7 +162,7 @@ def _governing(space: Columns) -> set[int]:
 
 
 def _masked_share(space: Columns, share: Float[Tensor, "n"]) -> Float[Tensor, "n c"]:
-    """With which chance each entry is masked when the row is a share of the way to noise; values never are."""
+    """With which probability each entry is masked when the row is a share of the way to noise; values never are."""
     states, columns = _governing(space), []
     for j, column in enumerate(space.columns):
         if isinstance(column, Continuous):
@@ -221,7 +221,7 @@ def _level_at(logits: Float[Tensor, "n l"], z: Float[Tensor, "n"]) -> Float[Tens
 
 def _place_of(logits: Float[Tensor, "n l"], level: Float[Tensor, "n"]) -> Float[Tensor, "n"]:
     """A latent that `_level_at` takes to the level: the middle of its part of the distribution."""
-    chances = logits.double().softmax(dim=1)
-    own = chances.gather(1, level.long()[:, None])[:, 0]
-    middle = chances.cumsum(dim=1).gather(1, level.long()[:, None])[:, 0] - own / 2
+    probabilities = logits.double().softmax(dim=1)
+    own = probabilities.gather(1, level.long()[:, None])[:, 0]
+    middle = probabilities.cumsum(dim=1).gather(1, level.long()[:, None])[:, 0] - own / 2
     return torch.special.ndtri(middle.clamp(1e-12, 1.0 - 1e-12)).to(level.dtype)

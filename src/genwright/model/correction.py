@@ -89,8 +89,8 @@ class Correction(nn.Module):
             rows = found.x
             left = torch.arange(n, device=rows.device)
             for _ in range(ROUNDS):
-                chance = torch.rand(len(left), generator=rng, device=rows.device)
-                left = left[chance.log() > self._capped(rows[left]) - math.log(CAP)]
+                uniform = torch.rand(len(left), generator=rng, device=rows.device)
+                left = left[uniform.log() > self._capped(rows[left]) - math.log(CAP)]
                 if not len(left):
                     break
                 rows[left] = sampler(len(left), given=given.rows(left), rng=rng).x

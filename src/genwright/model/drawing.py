@@ -17,7 +17,7 @@ from genwright.data.dataset import Constant, Dataset, Identifier
 from genwright.errors import ArgumentError, UnsupportedError
 from genwright.spaces import Encoded, Given
 
-MAX_ROUNDS = 30  # redraws of rows that left their sets, before values are mended
+MAX_ROUNDS = 30  # redraws of rows that left their sets, before values are projected
 MAX_TRIES = 50  # draws per row that a family without `restricts` may take on average,
 MIN_TRIES = 20_000  # or in all
 CHUNK = 2048  # rows tried at once, at least
@@ -120,21 +120,21 @@ def _decoded(drawer: Drawer, partial: Given, n: int) -> Dataset:
 
 def _draw_restricted(drawer: Drawer, fixed: Mapping[str, Any], limits: Mapping[str, ValueSet], n: int) -> Dataset:
     """Draws from the exact distribution within sets of columns; what these cannot tell apart is drawn again, then
-    mended.
+    projected onto them.
 
     That is values between those of a set of numbers, levels that share a bucket with others, and pairs of group and
     member that make up a level outside of the set: the rows that are kept have the exact distribution all the same.
     """
     scalars = drawer.codec.scalars
     partial = drawer.codec.given(fixed, n, rng=drawer.rng)
-    data = scalars.settle(_decoded(drawer, partial, n), limits, rng=drawer.rng)
+    data = scalars.project_exactly(_decoded(drawer, partial, n), limits, rng=drawer.rng)
     for _ in range(MAX_ROUNDS):
         wrong = np.flatnonzero(~scalars.meets(data, limits))
         if not len(wrong):
             break
         again = _decoded(drawer, partial.rows(torch.from_numpy(wrong)), len(wrong))
-        data = put(data, wrong, scalars.settle(again, limits, rng=drawer.rng))
-    return scalars.hold(scalars.mend(data, limits, rng=drawer.rng), fixed)
+        data = put(data, wrong, scalars.project_exactly(again, limits, rng=drawer.rng))
+    return scalars.hold(scalars.project(data, limits, rng=drawer.rng), fixed)
 
 
 def _draw_rejecting(drawer: Drawer, fixed: Mapping[str, Any], limits: Mapping[str, ValueSet], n: int) -> Dataset:

@@ -14,7 +14,7 @@ from genwright.errors import ArgumentError, StorageError
 from genwright.families.family import NetFactory
 from genwright.families.rebuild import rebuild
 from genwright.families.recipe import recipe_from_json, recipe_to_json, sampling_from_json
-from genwright.folders import placed, replacing, settle, steadily
+from genwright.folders import placed, recover, replacing, steadily
 from genwright.model.checkpoint import holds_checkpoint, load_checkpoint
 from genwright.model.column_texts import TextColumns
 from genwright.model.correction import Correction
@@ -94,7 +94,7 @@ def load(folder: str | Path, *, device: str = "auto", net: NetFactory | None = N
 
 def holds_generator(folder: Path) -> bool:
     """Whether a generator was saved to `folder` itself, a save that was killed at its very end included."""
-    settle(folder)
+    recover(folder)
     return (folder / RECIPE).is_file()
 
 

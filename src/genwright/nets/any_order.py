@@ -75,9 +75,9 @@ class AnyOrderColumns(nn.Module):
         if self.training and not self.fitted:
             self._start_from_marginals(x)
         rank = self.rank.expand(len(x), -1)
-        chance = torch.rand(rank.shape, generator=rng, device=x.device)
+        uniform = torch.rand(rank.shape, generator=rng, device=x.device)
         natural = torch.rand(len(x), 1, generator=rng, device=x.device) < NATURAL_SHARE
-        return -self._log_prob(x, context, torch.where(natural, rank, self._after_states(chance)))
+        return -self._log_prob(x, context, torch.where(natural, rank, self._after_states(uniform)))
 
     def log_prob(self, x: Float[Tensor, "n c"], context: Float[Tensor, "n k"] | None) -> Float[Tensor, "n"]:
         """log p(x | known context) of each row in nats, in the natural order of the columns; NaN entries, as if they
@@ -125,8 +125,8 @@ class AnyOrderColumns(nn.Module):
     ) -> Float[Tensor, "n c"]:
         """`partial` with its restricted columns drawn from their joint distribution within the `allowed` sets.
 
-        Each is drawn within its set given those before it; the product of the chances that the later ones had of being
-        in their sets is how far this proposal is off. Rows are accepted in proportion to it, and after MAX_ROUNDS
+        Each is drawn within its set given those before it; the product of the probabilities that the later ones had of
+        being in their sets is how far this proposal is off. Rows are accepted in proportion to it, and after MAX_ROUNDS
         rounds taken from all that was proposed for them in proportion to it (Rubin 1987's importance resampling).
         """
         columns = set(allowed) | {self._state_of(j) for j in allowed}
@@ -138,10 +138,10 @@ class AnyOrderColumns(nn.Module):
             beside = None if context is None else context[rows]
             x, weight = self._propose(partial[rows], beside, order, allowed, rng)
             bound = weight.max() if bound is None else bound
-            chance = torch.rand(len(rows), 2, generator=rng, device=x.device, dtype=torch.float64).log()
+            uniform = torch.rand(len(rows), 2, generator=rng, device=x.device, dtype=torch.float64).log()
             seen[rows] = torch.logaddexp(seen[rows], weight)
-            accepted = chance[:, 0] < weight - bound
-            taken = accepted | (chance[:, 1] < weight - seen[rows])
+            accepted = uniform[:, 0] < weight - bound
+            taken = accepted | (uniform[:, 1] < weight - seen[rows])
             result[rows[taken]] = x[taken]
             rows = rows[~accepted]
             if not len(rows):
@@ -180,7 +180,7 @@ class AnyOrderColumns(nn.Module):
     ) -> Float[Tensor, "n"]:
         """Draw the free entries of column j into `x`, within a set if there is one, and add them to the sums `total`.
 
-        Returns the log of the chance that each had of being in the set.
+        Returns the log of the probability that each had of being in the set.
         """
         column = self.space.columns[j]
         free = x[:, j].isnan()

@@ -8,19 +8,19 @@ from scipy.special import fdtri
 from torch import Tensor
 
 Noise = Callable[[int, int, int, torch.Generator], Tensor]  # n, size, degrees of freedom: as `balanced_t`
-Chances = Callable[[Tensor, torch.Generator], Tensor | None]
+Uniforms = Callable[[Tensor, torch.Generator], Tensor | None]
 
 
-def independent_chances(group: Int[Tensor, "n"], rng: torch.Generator) -> None:
+def independent_uniforms(group: Int[Tensor, "n"], rng: torch.Generator) -> None:
     """Nothing: whoever draws a row takes a number of its own."""
 
 
-def even_chances(group: Int[Tensor, "n"], rng: torch.Generator) -> Float[Tensor, "n"]:
-    """A chance for each row, uniform on (0, 1): one in each of m equal intervals in a group of m rows, in random order.
+def even_uniforms(group: Int[Tensor, "n"], rng: torch.Generator) -> Float[Tensor, "n"]:
+    """A number for each row, uniform on (0, 1): one in each of m equal intervals in a group of m rows, in random order.
 
     McKay, Beckman & Conover 1979, "A Comparison of Three Methods for Selecting Values of Input Variables", sec. 2.
 
-    >>> (even_chances(torch.zeros(4).long(), torch.Generator()) * 4).int().sort().values.tolist()
+    >>> (even_uniforms(torch.zeros(4).long(), torch.Generator()) * 4).int().sort().values.tolist()
     [0, 1, 2, 3]
     """
     place = torch.rand(2, len(group), generator=rng, dtype=torch.float64, device=group.device)
@@ -50,8 +50,8 @@ def balanced_t(n: int, size: int, df: int, rng: torch.Generator) -> Float[Tensor
         rows = rows - rows.mean(dim=0)
         rows = torch.linalg.solve_triangular(torch.linalg.cholesky(rows.T @ rows), rows.T, upper=False).T
     norms = rows.norm(dim=1)
-    chances = even_chances(torch.zeros(n, dtype=torch.long, device=rng.device), rng).sort().values
-    squares = torch.from_numpy(fdtri(size, df, chances.cpu().numpy())).to(rows) * size
+    uniforms = even_uniforms(torch.zeros(n, dtype=torch.long, device=rng.device), rng).sort().values
+    squares = torch.from_numpy(fdtri(size, df, uniforms.cpu().numpy())).to(rows) * size
     return rows * (squares.sqrt()[norms.argsort().argsort()] / norms)[:, None]
 
 

@@ -115,7 +115,7 @@ class ColumnComponents(nn.Module):
         self.variance.copy_(((about + smoothing * within) / (n + smoothing).clamp(min=1e-9)).clamp(min=VARIANCE_FLOOR))
 
     def log_mass(self, x: Float[Tensor, "n c"], allowed: Mapping[int, Tensor]) -> Float[Tensor, "n k"]:
-        """Log of the chance in nats that the free entries of each row lie in the `allowed` sets of their columns."""
+        """Log-probability in nats that the free entries of each row lie in the `allowed` sets of their columns."""
         x, free = self.space.with_states(x), []
         masses = []
         for i, j in enumerate(self.discrete):
@@ -192,8 +192,8 @@ class ColumnComponents(nn.Module):
         mirrored = low > 0
         low, high = torch.where(mirrored, -high, low), torch.where(mirrored, -low, high)
         below, above = torch.special.ndtr(low), torch.special.ndtr(high)
-        chance = torch.rand(len(which), generator=rng, dtype=torch.float64)
-        noise = torch.special.ndtri(below + (above - below) * chance).clamp(low, high)
+        uniform = torch.rand(len(which), generator=rng, dtype=torch.float64)
+        noise = torch.special.ndtri(below + (above - below) * uniform).clamp(low, high)
         return torch.where(mirrored, -noise, noise).to(self.mean.dtype)
 
     def _known(self, x: Tensor) -> Bool[Tensor, "n c"]:

@@ -9,11 +9,11 @@ def draw_rows(
     weights: Float[Tensor, "k l"],
     row: Int[Tensor, "n"],
     rng: torch.Generator,
-    chance: Float[Tensor, "n"] | None = None,
+    uniform: Float[Tensor, "n"] | None = None,
 ) -> Int[Tensor, "n"]:
     """One entry of the given row for each of n draws, in proportion to its weight; one binary search per draw.
 
-    `chance` stands in for the uniform numbers that would be drawn otherwise.
+    `uniform` stands in for the uniform numbers that would be drawn otherwise.
 
     >>> draw_rows(torch.tensor([[0.0, 1.0], [2.0, 0.0]]), torch.tensor([0, 1, 1]), torch.Generator()).tolist()
     [1, 0, 0]
@@ -22,9 +22,9 @@ def draw_rows(
     cumulative = weights.double().cumsum(dim=1)
     total = cumulative[:, -1:]
     ladder = (cumulative / total + torch.arange(len(weights), device=weights.device)[:, None]).flatten()
-    if chance is None:
-        chance = torch.rand(len(row), generator=rng, dtype=torch.float64, device=weights.device)
-    found = torch.searchsorted(ladder, row + chance.clamp(max=1.0 - 1e-12), right=True) - row * width
+    if uniform is None:
+        uniform = torch.rand(len(row), generator=rng, dtype=torch.float64, device=weights.device)
+    found = torch.searchsorted(ladder, row + uniform.clamp(max=1.0 - 1e-12), right=True) - row * width
     last = width - 1 - (weights > 0).flip(1).int().argmax(dim=1)  # rounding must not lead to entries of no weight
     return torch.minimum(found.clamp(min=0), last[row])
 

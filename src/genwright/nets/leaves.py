@@ -86,8 +86,8 @@ class Leaves(nn.Module):
         ends = torch.tensor([-torch.inf, torch.inf], device=table.device) if allowed is None else allowed
         low, high = shares_below(torch.special.ndtr(ends.double()), self.knots)
         hat = draw_rows(weights * (high - low).to(weights.dtype), state, rng)
-        chance = torch.rand(len(state), generator=rng, dtype=torch.float64, device=state.device)
-        u = inside_hat(hat, torch.lerp(low[hat], high[hat], chance), self.knots)
+        uniform = torch.rand(len(state), generator=rng, dtype=torch.float64, device=state.device)
+        u = inside_hat(hat, torch.lerp(low[hat], high[hat], uniform), self.knots)
         return torch.special.ndtri(u.clamp(NARROWEST, 1.0 - NARROWEST)).clamp(ends[0], ends[1]).float()
 
     def _rows(self, j: int) -> slice:

@@ -102,7 +102,7 @@ class Moments(nn.Module):
         return torch.cat(blocks, dim=1)
 
     def _groups(self, levels: Float[Tensor, "n l"], x: Float[Tensor, "n c"]) -> Float[Tensor, "n g"]:
-        """How much of each row is in each group, from the chances of its levels and its continuous values."""
+        """How much of each row is in each group, from the probabilities of its levels and its continuous values."""
         parts = list(levels.new_zeros(len(x), sum(self.counts)).index_add(1, self.group, levels).split(self.counts, 1))
         for i in self.space.continuous:
             column, edges = self.space.columns[i], self.edges[i]

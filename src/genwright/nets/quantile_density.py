@@ -63,16 +63,16 @@ class QuantileDensity:
         masses = self._masses(weights, places, scales, low, high)
         index = decoding.draw(steps + masses.sum(dim=1).log(), rng)
         part = decoding.draw(masses.gather(2, index[:, None, None].expand(-1, masses.shape[1], 1))[..., 0].log(), rng)
-        chance = torch.rand(len(head), generator=rng, device=head.device, dtype=torch.float64)
+        uniform = torch.rand(len(head), generator=rng, device=head.device, dtype=torch.float64)
         edges = self._edges(head.device, low, high)
         first, last = edges[index], edges[index + 1]
         below, above = torch.special.ndtr(first), torch.special.ndtr(last)
-        value = torch.special.ndtri(below + (above - below) * chance)
+        value = torch.special.ndtri(below + (above - below) * uniform)
         if self.bumps:
             own = (part - 1).clamp(min=0)[:, None]
             place, scale = places.gather(1, own)[:, 0].double(), scales.gather(1, own)[:, 0].double()
             below, above = torch.sigmoid((first - place) / scale), torch.sigmoid((last - place) / scale)
-            bump = place + scale * torch.logit(below + (above - below) * chance, eps=1e-12)
+            bump = place + scale * torch.logit(below + (above - below) * uniform, eps=1e-12)
             value = torch.where(part == 0, value, bump)
         return value.clamp(first, last).clamp(min(-EDGE, high), max(EDGE, low)).to(head.dtype)
 

@@ -7,7 +7,7 @@ from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
 from genwright.maths.power import yeo_johnson, yeo_johnson_inverse, yeo_johnson_log_slope
-from genwright.nets.balanced import Chances, Noise, balanced_t, even_chances, independent_chances, independent_t
+from genwright.nets.balanced import Noise, Uniforms, balanced_t, even_uniforms, independent_t, independent_uniforms
 from genwright.nets.inverse import draw_rows
 from genwright.spaces import Columns, Continuous, Discrete
 
@@ -98,14 +98,14 @@ class StudentCells(nn.Module):
     ) -> Float[Tensor, "n j"]:
         """`draw` of whole rows, with values even where the state says that there is none."""
         every = torch.arange(len(rows), device=rows.device)
-        chances: Chances = even_chances if balanced else independent_chances
-        cell = draw_rows(self.log_cells(rows).softmax(dim=1), every, rng, chances(torch.zeros_like(every), rng))
+        uniforms: Uniforms = even_uniforms if balanced else independent_uniforms
+        cell = draw_rows(self.log_cells(rows).softmax(dim=1), every, rng, uniforms(torch.zeros_like(every), rng))
         values, known = self._values(rows)
         done = rows.clone()
         for table, j in zip(self.tables, self.joint.discrete, strict=True):
             free = done[:, j].isnan()
             own = cell[free]
-            done[free, j] = draw_rows(table, own, rng, chances(own, rng)).to(done.dtype)
+            done[free, j] = draw_rows(table, own, rng, uniforms(own, rng)).to(done.dtype)
         for pattern, alike in _alike(known):
             for k in cell[alike].unique().tolist():
                 own = alike[cell[alike] == k]

@@ -39,7 +39,7 @@ class Gaussian:
 @final
 @dataclass(frozen=True)
 class SampledGaussian:
-    """`times` releases as of `Gaussian`, each over rows taken independently with chance `rate`.
+    """`times` releases as of `Gaussian`, each over rows taken independently with probability `rate`.
 
     With q = `rate` and s = `noise`, the RDP at order a is log E[((1 - q) + q exp((2z - 1) / (2 s^2)))^a] / (a - 1) for
     z ~ N(0, s^2): Mironov, Talwar & Zhang 2019, arXiv:1908.10530, theorems 4 and 5, here by quadrature.
@@ -78,7 +78,7 @@ class Exponential:
 @final
 @dataclass(frozen=True)
 class Threshold:
-    """Keys found in the data and named only if their noisy count is large: a chance `delta` that this tells of one row.
+    """Keys in the data, named only if their noisy count is large; with probability `delta` it tells of one row.
 
     The counts themselves are a `Gaussian`; together they are a delta-approximate mechanism, whose deltas add up:
     Bun & Steinke 2016, arXiv:1605.02065, definition 8.1 and lemma 8.2.

@@ -64,7 +64,7 @@ class Budget:
     ) -> tuple[list[Float[np.ndarray, " _"]], float, float]:
         """Noisy counts of keys that the data itself names, the noise, and the threshold below which none may be named.
 
-        A key that only one row has has a count of 1 and passes the threshold with a chance of delta' / tables; the
+        A key that only one row has has a count of 1 and passes the threshold with a probability of delta' / tables; the
         union over tables is delta' = a share of delta.
         """
         failure = THRESHOLD_SHARE * self.delta

@@ -35,7 +35,7 @@ CELLS_PER_HALVING = 16  # so many cells allow for a tail of half the length, tol
 MAX_KNOTS = 128
 BLOCKS = (1, 4, 16, 64)  # cells of the wide grid that are looked at together
 GROWTH = (16, 4, 1)  # cells by which a range grows
-FALSE_RANGES = 1e-3  # chance that noise alone makes a range longer, which would leave it with few useful cells
+FALSE_RANGES = 1e-3  # probability that noise alone makes a range longer, which would leave it with few useful cells
 TIMES = np.array(["0001-01-01", "9999-12-31"], dtype="datetime64[us]")  # that can be written
 
 

@@ -18,7 +18,7 @@ from genwright.folders import writing
 from genwright.randomness import seeded
 from genwright.signals import Interrupted, held_back
 from genwright.spaces import RowSource, Space
-from genwright.train.plan import Clock, make_plan, settle, settling_step
+from genwright.train.plan import Clock, corrected, correction_step, make_plan
 from genwright.train.progress import Listener, Progress, silent
 from genwright.train.stages import CHECKPOINT, NOWHERE, Stages
 from genwright.train.start import Start
@@ -87,13 +87,13 @@ def _loop(job: Job, state: State, plan: Plan, interrupted: list[int]) -> Plan:
     saved = told = began
     state.net.train()
     timed = job.clock.deadline is not None
-    settle_at, timed_from = settling_step(plan, step=first_step) if timed else None, (first_step, began)
+    correct_at, timed_from = correction_step(plan, step=first_step) if timed else None, (first_step, began)
     while state.step < plan.steps:
-        if settle_at is not None and state.step >= settle_at:
+        if correct_at is not None and state.step >= correct_at:
             now = time.monotonic()
             speed = (now - timed_from[1]) / (state.step - timed_from[0])
-            plan = settle(plan, step=state.step, seconds_per_step=speed, clock=job.clock)
-            settle_at, timed_from = settling_step(plan, step=state.step), (state.step, now)
+            plan = corrected(plan, step=state.step, seconds_per_step=speed, clock=job.clock)
+            correct_at, timed_from = correction_step(plan, step=state.step), (state.step, now)
         losses = take_step(job.family, state, job.space, job.train, plan)
         now = time.monotonic()
         state.seconds = before + now - began
@@ -111,7 +111,7 @@ def _loop(job: Job, state: State, plan: Plan, interrupted: list[int]) -> Plan:
                 break
             if judged is not plan:  # stopping early: from here the clock may only shorten what is left
                 plan, timed_from = judged, (state.step, now)
-                settle_at = settling_step(plan, step=state.step) if timed else None
+                correct_at = correction_step(plan, step=state.step) if timed else None
         if now - told > TELL_SECONDS:
             told = now
             left = (plan.steps - state.step) * (now - began) / max(1, state.step - first_step)

@@ -21,7 +21,7 @@ MAX_HELD_OUT_ROWS = 1024  # of each where steps are counted
 CALIBRATION_SHARE = 0.04  # of the time goes to calibration, at most CALIBRATION_SECONDS
 CALIBRATION_SECONDS = 6.0
 SAFETY = 0.985  # of the time is planned; the rest covers jitter
-SETTLED = 0.01  # share of the run that is left when its number of steps is corrected no more
+UNCORRECTED = 0.01  # share of the run that is left when its number of steps is corrected no more
 BFLOAT16_GAIN = 1.25  # how much faster bfloat16 must be to give up float32's precision
 
 
@@ -84,7 +84,7 @@ def make_plan(
     return _with_steps(replace(best, held_out_rows=rows), max(1, steps))
 
 
-def settle(plan: Plan, *, step: int, seconds_per_step: float, clock: Clock) -> Plan:
+def corrected(plan: Plan, *, step: int, seconds_per_step: float, clock: Clock) -> Plan:
     """The plan with its step count corrected from the speed measured since the last time; its decay, if yet to come."""
     left = int(clock.seconds_left * SAFETY / seconds_per_step)
     steps = step + max(1, left)
@@ -94,12 +94,12 @@ def settle(plan: Plan, *, step: int, seconds_per_step: float, clock: Clock) -> P
     return replace(plan, steps=steps if plan.most_steps is None else min(steps, plan.most_steps))
 
 
-def settling_step(plan: Plan, *, step: int) -> int | None:
+def correction_step(plan: Plan, *, step: int) -> int | None:
     """When the plan is to be corrected after `step`: four times before the decay begins, then at half of each rest."""
     if step < plan.decay_start:
         return min(plan.decay_start, step + max(1, plan.decay_start // 4))
     rest = plan.steps - step
-    return step + rest // 2 if rest > max(1, SETTLED * plan.steps) else None
+    return step + rest // 2 if rest > max(1, UNCORRECTED * plan.steps) else None
 
 
 def estimate_memory_mb(family: Objective, net: nn.Module, space: Space, train: RowSource, *, seed: int) -> float:

@@ -20,7 +20,7 @@ Entries = Any  # one value or condition for all rows, or a list with one for eac
 
 
 @dataclass(frozen=True)
-class Wishes:
+class Wanted:
     """`inner`: what the model is given. `outer`: conditions on computed columns, met by drawing again. `fixed`: the
     outer columns that must not be changed, those included that are joint with one that is given.
     """
@@ -42,35 +42,37 @@ class Wishes:
         return good
 
     def distance(self, outer: Dataset, index: Int[np.ndarray, " n"]) -> Float[np.ndarray, " n"]:
-        """How far computed columns are from the numbers wished for in the rows at `index`; infinite where missing."""
+        """How far computed columns are from the numbers asked for in the rows at `index`; infinite where missing."""
         total = np.zeros(len(outer))
         for name in self.outer:
-            wished = self.numbers(name, index)
-            away = np.abs(outer.columns[name] - wished) / max(1.0, float(np.nanmax(np.abs(wished), initial=0.0)))
-            total += np.where(np.isnan(wished), 0.0, np.nan_to_num(away, nan=np.inf))
+            wanted = self.numbers(name, index)
+            away = np.abs(outer.columns[name] - wanted) / max(1.0, float(np.nanmax(np.abs(wanted), initial=0.0)))
+            total += np.where(np.isnan(wanted), 0.0, np.nan_to_num(away, nan=np.inf))
         return total
 
     def ranges(self, fields: Sequence[Field]) -> list[Range]:
-        """What is wished for of number and time columns in all rows alike, as rules."""
+        """What is asked for of number and time columns in all rows alike, as rules."""
         found = []
         for field in fields:
-            wish = {**self.inner, **self.outer}.get(field.name)
-            if not isinstance(field, Number | Time) or wish is None or isinstance(wish, list | OneOf):
+            target = {**self.inner, **self.outer}.get(field.name)
+            if not isinstance(field, Number | Time) or target is None or isinstance(target, list | OneOf):
                 continue
-            told = [wish.low, wish.high] if isinstance(wish, Between) else [wish, wish]
+            told = [target.low, target.high] if isinstance(target, Between) else [target, target]
             low, high = (t if t is None or isinstance(field, Time) else parse_number(field, t) for t in told)
             if (low, high) != (None, None):
                 found.append(Range(field.name, low=low, high=high))
         return found
 
     def numbers(self, name: str, index: Int[np.ndarray, " n"]) -> np.ndarray:
-        """The number wished for in a computed column in each row, NaN where it is a range, a set or missing."""
-        wished = _at(self.outer[name], index)
-        listed = wished if isinstance(wished, list) else [wished] * len(index)
+        """The number asked for in a computed column in each row, NaN where it is a range, a set or missing."""
+        wanted = _at(self.outer[name], index)
+        listed = wanted if isinstance(wanted, list) else [wanted] * len(index)
         return np.array([w if isinstance(w, float) else np.nan for w in listed])
 
 
-def wishes(shape: Reshaping, levels: Mapping[str, Sequence[str]], given: Mapping[str, Any], n: int, rng: Any) -> Wishes:
+def wanted_of(
+    shape: Reshaping, levels: Mapping[str, Sequence[str]], given: Mapping[str, Any], n: int, rng: Any
+) -> Wanted:
     """`given` for n rows, taken apart. `levels` has those of each joint category.
 
     Raises ArgumentError for a combination of values that was never seen, and for values of columns with a pattern.
@@ -87,7 +89,7 @@ def wishes(shape: Reshaping, levels: Mapping[str, Sequence[str]], given: Mapping
             hint = "set the column after sampling"
             raise ArgumentError("is made up anew for every row, so it cannot be given", where=pattern.column, hint=hint)
     joined = [name for joint in shape.joints if joint.name in inner for name in joint.columns]
-    return Wishes(inner, outer, frozenset([*known, *joined]))
+    return Wanted(inner, outer, frozenset([*known, *joined]))
 
 
 def _listed(value: Any, n: int, name: str, rng: np.random.Generator) -> Entries:
@@ -100,16 +102,16 @@ def _listed(value: Any, n: int, name: str, rng: np.random.Generator) -> Entries:
     return listed if any(each is not listed[0] for each in listed) else listed[0]
 
 
-def _numeric(field: Field, wish: Entries) -> Entries:
+def _numeric(field: Field, target: Entries) -> Entries:
     """Wishes for a computed column with their values as floats; ArgumentError where one is no number."""
-    match wish:
+    match target:
         case list():
-            return [_numeric(field, each) for each in wish]
+            return [_numeric(field, each) for each in target]
         case Between(low=low, high=high):
             return Between(_numeric(field, low), _numeric(field, high))
         case OneOf(values=values):
             return OneOf(*(_numeric(field, each) for each in values))
-    return None if wish is None or wish is pd.NA else parse_number(field, wish)
+    return None if target is None or target is pd.NA else parse_number(field, target)
 
 
 def _joined(joint: Joint, levels: Sequence[str], told: Mapping[str, Entries], shape: Reshaping, n: int) -> Entries:
@@ -137,26 +139,26 @@ def _joined(joint: Joint, levels: Sequence[str], told: Mapping[str, Entries], sh
     return [combinations(members) for members in zip(*rows, strict=True)]
 
 
-def _chosen(shape: Reshaping, name: str, column: np.ndarray, wish: Any) -> Bool[np.ndarray, " n"]:
+def _chosen(shape: Reshaping, name: str, column: np.ndarray, target: Any) -> Bool[np.ndarray, " n"]:
     """Which values of a column a wish allows."""
     field = shape.by_name[name]
     values = values_of(field, column)
     if isinstance(field, Constant):
-        return np.array([v == wish for v in column.tolist()], dtype=bool)
+        return np.array([v == target for v in column.tolist()], dtype=bool)
     coder = Levels.fit(values) if isinstance(field, Category) else Atoms.fit(values)
-    return value_set(field, coder, as_condition(wish) or OneOf(wish)).holds(values)
+    return value_set(field, coder, as_condition(target) or OneOf(target)).holds(values)
 
 
-def _holds(outer: Dataset, name: str, wish: float | Between | OneOf | None) -> Bool[np.ndarray, " n"]:
-    """In which rows a computed number is as wished."""
+def _holds(outer: Dataset, name: str, target: float | Between | OneOf | None) -> Bool[np.ndarray, " n"]:
+    """In which rows a computed number is as asked."""
     column = outer.columns[name]
-    match wish:
+    match target:
         case Between(low=low, high=high):
             return (column >= (-np.inf if low is None else low)) & (column <= (np.inf if high is None else high))
         case OneOf(values=values):
             return np.any([_holds(outer, name, value) for value in values], axis=0)
-        case float() if not np.isnan(wish):
-            return agrees(outer, name, np.full(len(column), wish)) & ~np.isnan(column)
+        case float() if not np.isnan(target):
+            return agrees(outer, name, np.full(len(column), target)) & ~np.isnan(column)
     return np.isnan(column)
 
 
@@ -165,10 +167,10 @@ def _at(value: Entries, index: Int[np.ndarray, " k"]) -> Entries:
 
 
 def _grouped(value: Entries, n: int) -> list[tuple[Any, Int[np.ndarray, " k"]]]:
-    """The different wishes with the rows that they are for."""
+    """The different values with the rows that they are for."""
     if not isinstance(value, list):
         return [(value, np.arange(n))]
     rows: dict[Any, list[int]] = {}
-    for i, wish in enumerate(value):
-        rows.setdefault(wish, []).append(i)
-    return [(wish, np.array(index)) for wish, index in rows.items()]
+    for i, target in enumerate(value):
+        rows.setdefault(target, []).append(i)
+    return [(target, np.array(index)) for target, index in rows.items()]
