@@ -19,6 +19,7 @@ from genwright.errors import ArgumentError, MissingDependencyError, UnsupportedE
 from genwright.export.portable import as_bpe
 from genwright.families.family import Family, Work
 from genwright.model.checkpoint import load_checkpoint
+from genwright.report.card import model_card
 from tests.export.models import GROUPED, LLAMA, QWEN, generator, learned, texts
 
 
@@ -61,6 +62,8 @@ def test_a_folder_of_hugging_face_serves_every_verb(model: gw.Generator, tmp_pat
     run = CliRunner().invoke(main, ["sample", str(folder), "-n", "2", "--given", "text=Once", "--json"])
     assert run.exit_code == 0, run.output
     assert all(each["text"].startswith("Once") for each in json.loads(run.stdout)["records"])
+    card = model_card(gw.load(folder))
+    assert "read from the checkpoint *hf*" in card and "kv_heads=2" in card
     real = tmp_path / "real.txt"
     real.write_text("\n".join(f"line {i} of a text" for i in range(400)))
     assert gw.load(folder).score_text(gw.read(str(real)))[1].sum() > real.stat().st_size - 40

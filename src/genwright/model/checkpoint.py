@@ -54,11 +54,11 @@ def load_checkpoint(folder: str | Path, *, length: int | None = None, device: st
         what = f"length {length}, and the model reads up to {settings.positions:,} tokens"
         raise ArgumentError(what, where="length", hint="leave it out if unsure")
     tokenizer = _tokenizer(folder, config, settings)
-    text = Text("text", running=True)
+    text, name = Text("text", running=True), folder.resolve().name
     codec = TextCodec(
         text,
         length or min(settings.positions, LENGTH),
-        ColumnsCodec((), (), folder.name),
+        ColumnsCodec((), (), name),
         (text.name,),
         tokenizer=tokenizer,
     )
@@ -77,9 +77,8 @@ def load_checkpoint(folder: str | Path, *, length: int | None = None, device: st
         tied=settings.tied,
     ).sized(codec.space, Work(rows=1, steps=1))
     net = rebuild(family, codec.space, codec.conditions, weights, choose_device(device), where=str(folder))
-    return Generator(
-        codec=codec, family=family, net=net, record={"parameters": sum(p.numel() for p in net.parameters())}
-    )
+    record = {"parameters": sum(p.numel() for p in net.parameters()), "checkpoint": name}
+    return Generator(codec=codec, family=family, net=net, record=record)
 
 
 def _tokenizer(folder: Path, config: dict[str, Any], settings: Settings) -> BPE:

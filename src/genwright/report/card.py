@@ -31,7 +31,7 @@ def model_card(
     `verdict` says what the scores mean together, in the first lines.
     """
     record, kind = generator.record, type(media_of(generator.fields))
-    data = record["data"]
+    data = record.get("data") or {"name": record["checkpoint"], "label": None}
     sections = [
         _header(data, KINDS[kind].task, scores),
         f"# {data['name']}: a {generator.family.name} model made with genwright",
@@ -40,7 +40,7 @@ def model_card(
         "## Use",
         _use(f"samples{media.KINDS[kind].suffix}", data),
         "## Data",
-        _data(data) + _rules(generator),
+        _data(data) + _rules(generator) if "data" in record else _elsewhere(data["name"]),
         *_privacy(record),
         "## How good it is",
         _quality(scores, notes),
@@ -119,6 +119,11 @@ def _data(data: Mapping[str, Any]) -> str:
     )
 
 
+def _elsewhere(name: str) -> str:
+    """What is known of the data of a checkpoint that others trained."""
+    return f"The weights were read from the checkpoint *{name}*, which says itself what they were trained on."
+
+
 def _rules(generator: Generator) -> str:
     """The constraints that all samples keep, if any."""
     if (kept := generator.part(Constraints)) is None:
@@ -168,16 +173,16 @@ def _limits(reading: str, *, private: bool) -> str:
 def _training(generator: Generator) -> str:
     """Recipe, budget, cost and machine."""
     record = generator.record
+    recipe = ["", "```python", expression(generator.family), "```"]
+    if "checkpoint" in record:
+        return "\n".join([f"Trained elsewhere: {record['parameters']:,} parameters, of this shape:", *recipe])
     budget = f"{record['minutes']:g} minutes" if record["minutes"] is not None else f"{record['steps']} steps"
     machine = ", ".join(f"{name} {value}" for name, value in record["environment"].items())
     return "\n".join(
         [
             f"Budget {budget}, seed {record['seed']}; took {record['seconds']:g} s and at most "
             f"{record['peak_memory_mb']:,} MB, for {record['parameters']:,} parameters. The recipe as it was sized:",
-            "",
-            "```python",
-            expression(generator.family),
-            "```",
+            *recipe,
             "",
             f"Machine and versions: {machine}. The same data, recipe, seed, number of steps and machine give the same "
             "weights.",

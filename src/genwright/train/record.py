@@ -96,6 +96,7 @@ KINDS: Mapping[str, Any] = {
     "history": tuple[dict[str, Any], ...],
     "stopped_early": bool,
     "fingerprint": str,
+    "checkpoint": str,
     "texts": dict[str, Any],
     "privacy": Promise,
     "tuned": tuple[Tuned, ...],
