@@ -27,6 +27,7 @@ PICTURES = {
     "gan": ["gan"],
     "diffusion": ["diffusion_forward", "diffusion_samples"],
     "autoregressive": ["autoregressive"],
+    "latent_diffusion": ["latent_diffusion"],
     "losses": ["losses"],
     "image_metrics": ["image_metrics"],
     "text_metrics": ["text_metrics"],
@@ -35,7 +36,16 @@ PICTURES = {
     "serve": ["serve"],
 }
 
-LONG = ("when_generative_wins", "gan", "autoregressive", "diffusion", "losses", "latent_space", "generator_framework")
+LONG = (
+    "latent_diffusion",
+    "when_generative_wins",
+    "gan",
+    "autoregressive",
+    "diffusion",
+    "losses",
+    "latent_space",
+    "generator_framework",
+)
 SHORTER = 12  # times shorter are the fits of long examples where they only have to run; their numbers are a slow test
 
 
