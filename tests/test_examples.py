@@ -3,6 +3,7 @@
 import importlib
 import re
 import sys
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -33,6 +34,9 @@ PICTURES = {
     "text_metrics": ["text_metrics"],
     "general_metrics": ["general_metrics"],
     "rate": ["rate"],
+    "human_feedback": [],
+    "few_shot": ["few_shot"],
+    "translate": [],
     "serve": ["serve"],
 }
 
@@ -45,6 +49,7 @@ LONG = (
     "losses",
     "latent_space",
     "generator_framework",
+    *("human_feedback", "few_shot", "translate"),
 )
 SHORTER = 12  # times shorter are the fits of long examples where they only have to run; their numbers are a slow test
 
@@ -73,12 +78,17 @@ def test_example_does_what_it_says(example, tmp_path):
 
 @pytest.mark.parametrize("example", LONG, indirect=True)
 def test_long_example_runs(example, tmp_path, monkeypatch):
-    fit = gw.fit
-    monkeypatch.setattr(gw, "fit", lambda data, *, steps, **how: fit(data, steps=max(2, steps // SHORTER), **how))
+    for name in ("fit", "tune"):
+        whole = getattr(gw, name)
+        monkeypatch.setattr(gw, name, partial(shorter, whole))
     monkeypatch.setattr(example, "SPLITS", 1, raising=False)
     numbers = example.main(tmp_path)
     assert set(numbers) == set(example.EXPECTED) and np.isfinite(list(numbers.values())).all()
     pictures_are_there(example, tmp_path)
+
+
+def shorter(whole, *given, steps, **how):
+    return whole(*given, steps=max(2, steps // SHORTER), **how)
 
 
 def pictures_are_there(example, folder):
