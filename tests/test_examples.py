@@ -37,6 +37,7 @@ PICTURES = {
     "human_feedback": [],
     "few_shot": ["few_shot"],
     "translate": [],
+    "code_completion": [],
     "serve": ["serve"],
 }
 
@@ -49,7 +50,7 @@ LONG = (
     "losses",
     "latent_space",
     "generator_framework",
-    *("human_feedback", "few_shot", "translate"),
+    *("human_feedback", "few_shot", "translate", "code_completion"),
 )
 SHORTER = 12  # times shorter are the fits of long examples where they only have to run; their numbers are a slow test
 
