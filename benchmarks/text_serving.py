@@ -115,7 +115,9 @@ def main() -> None:
             rounds = [
                 (offline(model, options.tokens), server.streams(STREAMS, options.tokens)) for _ in range(options.rounds)
             ]
-            alone = [server.streams(1, 8)[2] for _ in range(20)]
+            before = server.busy()
+            alone = [server.streams(1, 1)[2] for _ in range(20)]
+            first = (server.busy() - before) / len(alone)
             resident = server.metric("process_resident_memory_bytes")
         finally:
             server.process.terminate()
