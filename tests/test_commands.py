@@ -151,7 +151,10 @@ def shortened(command: str) -> list[str]:
     words = shlex.split(command.replace("postgresql://ann@host/shop", "sqlite:///shop.db"))[1:]
     words = [word.replace("postgresql://localhost/studies", "studies.sqlite") for word in words]
     words = [SHORT.get(before, word) for before, word in zip(["", *words], words, strict=False)]
-    if words[0] in ("run", "fit", "fit-database", "tune"):
+    if words[0] == "tune":  # by steps: nothing is calibrated
+        at = words.index("--minutes") if "--minutes" in words else len(words)
+        return [*words[:at], *words[at + 2 :], "--steps", "2", "--force"]
+    if words[0] in ("run", "fit", "fit-database"):
         words += [] if "--minutes" in words else ["--minutes", SHORT["--minutes"]]
         words += ["--force"]
         words += ["--family", "mixture"] if words[0] == "run" and "--family" not in words else []
