@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import replace
+from types import MappingProxyType
 
 import pytest
 import torch
@@ -121,6 +122,34 @@ def test_penalties_keep_tokens_from_coming_again():
     assert len(set(tokens)) == len(tokens) > 10
     [(_, tokens, *_)] = written(model, [prompt(model, "", how=Sampling(repetition_penalty=1e9, temperature=0.0))])
     assert len(set(tokens)) == len(tokens) > 5
+
+
+class Second:
+    """A part that takes the second likeliest token where the last one was even, else the likeliest."""
+
+    name = "second"
+    nets = MappingProxyType({})
+
+    def to_json(self) -> None:
+        return None
+
+    def choose(self, logits: torch.Tensor, before: list[list[int]], uniform: torch.Tensor) -> torch.Tensor:
+        assert ((uniform >= 0) & (uniform < 1)).all()
+        best = logits.topk(2).indices
+        return torch.stack([row[int(bool(text) and text[-1] % 2 == 0)] for row, text in zip(best, before, strict=True)])
+
+
+def test_a_part_may_choose_the_tokens():
+    model = rough()
+    marked = replace(model, parts=(Second(),))
+    [(_, tokens, *_)] = written(marked, [prompt(model, "ab")])
+    context = [model.codec.tokenizer.end, *b"ab"]
+    for token in tokens:
+        with torch.no_grad():
+            best = model.net.sequence.logits(torch.tensor([context]), None)[0, -1].topk(2).indices
+        assert token == best[int(context[-1] % 2 == 0)]
+        context.append(token)
+    assert len(tokens) > 2
 
 
 def test_cancelled_texts_stop_and_the_others_go_on():

@@ -4,18 +4,19 @@ A part is anything with a `name`, under which it is saved and which `genwright.m
 place or more:
 
 - `into(net)` puts it into a net that was loaded, `apart(tensors)` takes it out of what is saved of one: adapters;
+- `choose(logits, before, uniform)` draws the next token of texts, in place of plain drawing: keyed marks;
 - `rows(sampler)` wraps what draws encoded rows: the label prior, the correction;
 - `records(sampler)` wraps what draws records: constraints, the texts of a table;
 - `inner(data)` and `outer(data)` lead from the user's records to those that the family knows, and back;
 - `log_weight(x)` is what the part adds to the log-density of unpacked rows, `log_prob(data)` to that of records.
 """
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, ClassVar, Protocol, runtime_checkable
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor, nn
 
 from genwright.codecs.codec import Codec
@@ -71,6 +72,16 @@ class ChangesNet(Protocol):
 
     def apart(self, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
         """The tensors of such a net as they were before."""
+
+
+@runtime_checkable
+class ChoosesTokens(Protocol):
+    def choose(
+        self, logits: Float[Tensor, "n v"], before: Sequence[Sequence[int]], uniform: Float[Tensor, "n"]
+    ) -> Int[Tensor, "n"]:
+        """The next token of n texts by `logits`, tempered and cut already; `before` holds the tokens of each so
+        far, its prompt included, `uniform` a number in [0, 1) that belongs to each place of each text.
+        """
 
 
 @runtime_checkable

@@ -1,7 +1,7 @@
 """One text that is being written: what was written so far, its settings and randomness, and where it ends."""
 
 import codecs
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from itertools import cycle, islice
 from typing import Literal
@@ -18,6 +18,7 @@ from genwright.model.grammars import Constraint, begun
 
 UNIFORMS = 256  # random numbers that are drawn at once
 LATEST = 3, 2, 1  # how many of the last tokens are looked for in what was written before
+Choose = Callable[[Tensor, Sequence[Sequence[int]], Tensor], Tensor]  # as `ChoosesTokens.choose`
 Finish = Literal["stop", "length"]
 
 
@@ -209,7 +210,12 @@ def shaped(logits: Tensor, requests: Sequence[Request]) -> Tensor:
     return logits.masked_fill(~torch.from_numpy(allowed).to(logits.device), -torch.inf)
 
 
-def chosen(logits: Tensor, requests: Sequence[Request]) -> list[int]:
+def drawn(logits: Tensor, before: Sequence[Sequence[int]], uniform: Tensor) -> Tensor:
+    """The next token of texts by inversion, whatever stands before it."""
+    return decoding.invert(logits, uniform)
+
+
+def chosen(logits: Tensor, requests: Sequence[Request], *, choose: Choose = drawn) -> list[int]:
     """The next token of each request; logits have a row for each, already shaped."""
     groups: dict[tuple[float | None, ...], list[int]] = {}
     for row, request in enumerate(requests):
@@ -223,7 +229,7 @@ def chosen(logits: Tensor, requests: Sequence[Request]) -> list[int]:
             tokens = part.argmax(dim=-1)
         else:
             uniform = torch.tensor([requests[row].uniform for row in rows], dtype=torch.float64, device=logits.device)
-            tokens = decoding.invert(cut(part, how), uniform)
+            tokens = choose(cut(part, how), [requests[row].tokens for row in rows], uniform)
         for row, token in zip(rows, tokens.tolist(), strict=True):
             found[row] = token
     return found

@@ -16,8 +16,8 @@ from genwright.families.capabilities import settled
 from genwright.families.family import DEFAULT, Streams
 from genwright.families.sampling import Sampling
 from genwright.model.beams import Beams
-from genwright.model.part import RowSampler
-from genwright.model.requests import Delta, Prompt, Request, chosen, shaped
+from genwright.model.part import ChoosesTokens, RowSampler
+from genwright.model.requests import Delta, Prompt, Request, chosen, drawn, shaped
 from genwright.nets.causal import leading
 from genwright.randomness import checked_seed
 from genwright.spaces import Encoded, Given
@@ -63,6 +63,8 @@ class TextEngine:
         self._decoder = family.decoder(model.net, slots=slots)
         self._waiting: deque[Request] = deque()
         self._running: list[Request] = []
+        marks = model.part(ChoosesTokens)
+        self._choose = drawn if marks is None else marks.choose
         self._searches: list[Beams] = []
         self._search_decoder = partial(family.decoder, model.net)
         self._next = 0
@@ -176,8 +178,8 @@ class TextEngine:
     def _next_tokens(self, requests: list[Request], logits: Tensor) -> list[Delta]:
         """One token to each text, by its scores."""
         logits = logits.float()
-        drawn = chosen(shaped(logits, requests), requests)
-        tokens = [request.settled(token) for request, token in zip(requests, drawn, strict=True)]
+        proposed = chosen(shaped(logits, requests), requests, choose=self._choose)
+        tokens = [request.settled(token) for request, token in zip(requests, proposed, strict=True)]
         picked = torch.tensor(tokens, device=logits.device)[:, None]
         log_probs = (logits.gather(1, picked)[:, 0] - logits.logsumexp(dim=1)).tolist()
         deltas = []
