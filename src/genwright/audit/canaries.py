@@ -3,21 +3,18 @@
 import math
 import re
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-import torch
 from jaxtyping import Float, Int
 
-from genwright.data.dataset import Text
-from genwright.errors import ArgumentError, UnsupportedError
+from genwright.errors import ArgumentError
 from genwright.model.generator import Generator
+from genwright.model.scoring import score_beginnings
 from genwright.scores.intervals import Replicates, mean_replicates
 from genwright.scores.score import Score, signature
 
 DIGIT = "#"  # in a pattern: any digit
 ALTERNATIVES = 10_000  # that a canary is ranked among; all where there are no more
-AT_ONCE = 1024  # that are scored together
 BY_CHANCE = 1 / math.log(2)  # bits of exposure, and their spread, of a canary that was never seen
 
 
@@ -50,7 +47,7 @@ def exposures(
     rng = np.random.default_rng(seed)
     numbers = np.arange(size) if size <= alternatives else _numbers(size, alternatives, rng)
     sentences = _written(pattern, numbers)
-    others, own, known = _log_probs(model, sentences), _log_probs(model, told), set(sentences)
+    others, own, known = score_beginnings(model, sentences), score_beginnings(model, told), set(sentences)
     apart = np.array([canary not in known for canary in told])
     above = (others > own[:, None]).sum(1) + ((others == own[:, None]).sum(1) - ~apart) / 2
     return np.log2(len(others) + apart) - np.log2(1 + above)
@@ -79,21 +76,6 @@ def canary_exposure(
         note=f"most {found.max():.1f} of {math.log2(most):.1f} bits: {told[int(found.argmax())]!r}",
         replicates=replicates,
     )
-
-
-def _log_probs(model: Generator, sentences: Sequence[str]) -> Float[np.ndarray, "n"]:
-    """What a model of text says of sentences that begin a record or a window."""
-    model.require("density", lambda can: can.density.value != "absent", where="canaries")
-    field = next((field for field in model.fields if isinstance(field, Text)), None)
-    if field is None or model.codec.conditions is not None:
-        what = "canaries are sentences of a model of texts alone"
-        raise UnsupportedError(what, where="canaries", hint="fit to texts without columns beside them")
-    codec: Any = model.codec  # of texts: only these have `whole`
-    tokens = codec.whole(list(sentences), len(sentences)).long().to(model.rng(0).device)
-    parts = [tokens[i : i + AT_ONCE] for i in range(0, len(tokens), AT_ONCE)]
-    with torch.no_grad():
-        found = [model.family.log_prob(model.net, part, None, model.rng(0)) for part in parts]
-    return torch.cat(found).double().cpu().numpy()
 
 
 def _size(pattern: str) -> int:

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from types import NoneType
-from typing import Any
+from typing import Any, TypeGuard
 
 import torch
 
@@ -104,7 +104,7 @@ def _ways(kind: Kind, tokenizer: Maker, context: int | None = None) -> dict[str,
     return {"tokenizer": tokenizer, "length": context} if kind.tokenized else {}
 
 
-def _tokenized(field: Field) -> bool:
+def _tokenized(field: Field) -> TypeGuard[Text]:
     return isinstance(field, MEDIA) and KINDS[type(field)].tokenized
 
 

@@ -4,13 +4,14 @@ import codecs
 import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Self, final
+from typing import Any, Self, TypeGuard, final
 
 import numpy as np
 import torch
 from jaxtyping import Float, Integer
 from torch import Tensor
 
+from genwright.codecs.codec import Codec
 from genwright.codecs.columns import ColumnsCodec
 from genwright.codecs.medium import MediumCodec, beside_from_json, left_out, order_of
 from genwright.codecs.others import ALONE, Others
@@ -257,10 +258,15 @@ def too_long(tokens: int, length: int, *, where: str) -> ArgumentError:
     return ArgumentError(what, where=where, hint="shorten it, or fit with a larger length")
 
 
+def reads_text(codec: Codec) -> TypeGuard[TextCodec]:
+    """Whether records are texts: the one place that asks."""
+    return isinstance(codec, TextCodec)
+
+
 def raw_texts(text: Text, data: Dataset) -> list[bytes]:
     """Each row as UTF-8; missing texts are empty, and lines that are read as one running text end as lines do."""
     own = next((field for field in data.fields if field.name == text.name), text)
-    end = "\n" if text.running and isinstance(own, Text) and not own.running else ""
+    end = "\n" if text.running and not getattr(own, "running", True) else ""
     return [("" if each is None else each + end).encode("utf-8", "surrogateescape") for each in data.columns[text.name]]
 
 

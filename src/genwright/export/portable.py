@@ -8,7 +8,7 @@ from typing import Any
 
 from torch import Tensor
 
-from genwright.codecs.text import TextCodec
+from genwright.codecs.text import reads_text
 from genwright.codecs.tokenizers import BPE, LETTERS, Bytes
 from genwright.errors import UnsupportedError
 from genwright.model.chat import JINJA, chats, marks
@@ -69,8 +69,8 @@ class Portable:
 def portable(model: Generator) -> Portable:
     """The model for export; UnsupportedError, with what can be exported, for a model of any other kind."""
     codec, net = model.codec, model.net
-    if not isinstance(codec, TextCodec) or not isinstance(net, CausalTokens):
-        kind = "text" if isinstance(codec, TextCodec) else codec.space.__class__.__name__.lower()
+    if not reads_text(codec) or not isinstance(net, CausalTokens):
+        kind = "text" if reads_text(codec) else codec.space.__class__.__name__.lower()
         raise UnsupportedError(f"{model.family.name} models of {kind} cannot be exported", where="export", hint=HINT)
     if net.conditions is not None:
         found = net.conditions

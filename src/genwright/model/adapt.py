@@ -17,7 +17,7 @@ import torch
 from scipy import stats
 from torch import nn
 
-from genwright.codecs.text import TextCodec
+from genwright.codecs.text import reads_text
 from genwright.data.examples import Conversation, Example, Examples, Task, read_examples
 from genwright.errors import ArgumentError, DataError, UnsupportedError
 from genwright.families.family import Work
@@ -108,7 +108,7 @@ def _tune(task: _Task, examples: tuple[Example, ...], chat: bool) -> Generator:
     started, model, method = time.monotonic(), task.model, task.method
     task.listener(Progress("encoding"))
     codec = model.codec
-    assert isinstance(codec, TextCodec)
+    assert reads_text(codec)
     chat = chat or any(isinstance(each, Conversation) or _is_chat(each) for each in examples)
     writing = Writing(codec, chat)
     start = copy.deepcopy(model.net).to(task.device).eval().requires_grad_(False)
@@ -201,7 +201,7 @@ def _check(model: Generator, method: Method) -> None:
     if isinstance(method, type) or not isinstance(method, Method):
         hint = "give an object: method=gw.SFT(), gw.DPO() or gw.GRPO(reward=...)"
         raise ArgumentError(f"method={method!r:.60} is no way to tune", where="tune", hint=hint)
-    if not isinstance(model.codec, TextCodec) or not isinstance(model.net, CausalTokens):
+    if not reads_text(model.codec) or not isinstance(model.net, CausalTokens):
         what = f"{model.family.name} of {model.codec.fields[0].name} is not tuned to examples"
         hint = "models of text are, fitted with Autoregressive; others go on from a model: fit(start=...)"
         raise UnsupportedError(what, where="tune", hint=hint)

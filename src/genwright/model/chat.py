@@ -5,7 +5,7 @@ Turns are told apart by special tokens, which no text is read as: what a user wr
 
 from collections.abc import Sequence
 
-from genwright.codecs.text import TextCodec
+from genwright.codecs.text import reads_text
 from genwright.codecs.tokenizers import CHAT, FILL, Tokenizer
 from genwright.data.examples import Chat, Message
 from genwright.errors import DataError, UnsupportedError
@@ -83,7 +83,7 @@ def _special(names: Sequence[str], tokenizer: Tokenizer, what: str) -> list[int]
 
 def chats(model: Generator) -> bool:
     """Whether a model was tuned on chats, and is to be spoken to in turns."""
-    return isinstance(model.codec, TextCodec) and any(step["chat"] for step in model.record.get("tuned", ()))
+    return reads_text(model.codec) and any(step["chat"] for step in model.record.get("tuned", ()))
 
 
 def _turn(message: Message, tokenizer: Tokenizer) -> Scored:

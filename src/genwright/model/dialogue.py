@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from genwright.codecs.text import TextCodec
+from genwright.codecs.text import reads_text
 from genwright.codecs.tokenizers import CHAT
 from genwright.data.examples import Message
 from genwright.errors import DataError
@@ -28,7 +28,7 @@ class Dialogue:
     def __init__(self, model: Generator, *, system: str = "", how: Sampling = DEFAULT, seed: int = 0) -> None:
         self._engine, self._seed = TextEngine(model, slots=1), checked_seed(seed, where="seed")
         codec = model.codec
-        assert isinstance(codec, TextCodec), "the engine has seen to it"
+        assert reads_text(codec), "the engine has seen to it"
         self.in_turns, self._codec = chat.chats(model), codec
         how = settled(model.family, codec.space, how, model.how)
         self._how = replace(how, stop=(*(how.stop or ()), CHAT[1])) if self.in_turns else how

@@ -14,7 +14,7 @@ import torch
 from genwright.codecs import Codec, fit_codec
 from genwright.codecs.batches import encoded
 from genwright.codecs.others import Derived
-from genwright.codecs.text import TextCodec
+from genwright.codecs.text import reads_text
 from genwright.codecs.text_columns import TextColumnsCodec
 from genwright.codecs.tokenizers import Maker
 from genwright.constraints import Constraints, Rule, check_rules
@@ -275,7 +275,7 @@ def _encode(
     if course.start is not None:
         codec = course.start.codec
     else:
-        ways = {"tokenizer": course.tokenizer, "context": course.context}
+        ways: dict[str, Any] = {"tokenizer": course.tokenizer, "context": course.context}
         codec = fit_codec(train_rows, rng=rng, target=course.target, derived=course.derived, **ways)
     return rules, codec, encoded(codec, train_rows, rng=rng), encoded(codec, valid_rows, rng=rng)
 
@@ -319,7 +319,7 @@ def _checked_start(
         what = f"{family.name} cannot go on from {start.family.name}"
         raise ArgumentError(what, where="start", hint="leave family out: it is that of the model")
     found.check(start.family)
-    if data.texts and not isinstance(start.codec, TextCodec):
+    if data.texts and not reads_text(start.codec):
         raise UnsupportedError("tables with free text are fitted anew", where="start", hint="drop these columns")
     missing = [field.name for field in start.fields if field.name not in data.columns]
     if missing:

@@ -1,12 +1,15 @@
 """Log-densities of encoded rows, and of the blocks that make up a text."""
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
+from jaxtyping import Float
 
-from genwright.codecs.text import TextCodec
+from genwright.codecs.text import reads_text
 from genwright.data.dataset import Dataset
+from genwright.errors import UnsupportedError
 from genwright.families.family import Density
 from genwright.model.part import WeighsRows
 from genwright.model.sampling import chunks
@@ -34,7 +37,7 @@ def score_text(model: "Generator", data: Dataset) -> tuple[np.ndarray, np.ndarra
     given the half window before it where the density is exact, otherwise whole windows are scored alone.
     """
     codec, rng = model.codec, model.rng(0)
-    assert isinstance(codec, TextCodec), "only text has bytes"
+    assert reads_text(codec), "only text has bytes"
     length = codec.length
     if not codec.windowed:
         rows = codec.encode(data, rng=rng)
@@ -48,3 +51,16 @@ def score_text(model: "Generator", data: Dataset) -> tuple[np.ndarray, np.ndarra
     tails = score(model, rows, rng) - heads
     sizes = codec.sizes(rows.x[:, half:])
     return np.concatenate([heads[:1], tails]), np.concatenate([codec.sizes(rows.x[:1, :half]), sizes])
+
+
+def score_beginnings(model: "Generator", sentences: Sequence[str]) -> Float[np.ndarray, "n"]:
+    """Log-probability in nats of each sentence as the beginning of a text; UnsupportedError beside fields."""
+    model.require("density", lambda can: can.density is not Density.ABSENT, where="canaries")
+    codec, rng = model.codec, model.rng(0)
+    if not reads_text(codec) or codec.conditions is not None:
+        what = "canaries are sentences of a model of texts alone"
+        raise UnsupportedError(what, where="canaries", hint="fit to texts without columns beside them")
+    tokens = codec.whole(list(sentences), len(sentences)).long().to(rng.device)
+    with torch.no_grad():
+        found = [model.family.log_prob(model.net, tokens[i], None, rng) for i in chunks(len(tokens), codec.space)]
+    return torch.cat(found).double().cpu().numpy()

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import torch
 from torch import Tensor
 
-from genwright.codecs.text import TextCodec, too_long
+from genwright.codecs.text import TextCodec, reads_text, too_long
 from genwright.errors import ArgumentError, UnsupportedError
 from genwright.families.capabilities import settled
 from genwright.families.family import DEFAULT, Streams
@@ -63,7 +63,7 @@ class TextEngine:
         self._decoder = family.decoder(model.net, slots=slots)
         self._waiting: deque[Request] = deque()
         self._running: list[Request] = []
-        marks = model.part(ChoosesTokens)
+        marks = model.part(ChoosesTokens)  # type: ignore[type-abstract]
         self._choose = drawn if marks is None else marks.choose
         self._searches: list[Beams] = []
         self._search_decoder = partial(family.decoder, model.net)
@@ -250,7 +250,7 @@ def _before(stops: tuple[str, ...] | None, tokens: list[int], codec: TextCodec) 
 
 def _parts(model: "Generator") -> tuple[TextCodec, Streams]:
     """The codec and the family of a model that streams text."""
-    if not isinstance(model.codec, TextCodec):
+    if not reads_text(model.codec):
         what = f"records of {model.codec.scalars.name!r} are no texts"
         raise UnsupportedError(what, where="model", hint="fit to a text: .txt, .jsonl or a folder of .txt")
     model.require("way to write texts token by token", lambda can: can.streams, where="model")
