@@ -51,6 +51,7 @@ def test_json_brings_them_back_and_damage_is_named():
         assert back.encode(CORPUS[1]).tolist() == tokenizer.encode(CORPUS[1]).tolist()
     assert tokenizer_from_json(None, where="codec.json").vocabulary == 257  # of earlier versions
     good = LEARNED.to_json()
+    far = good["tokenizer"]["model"]["vocab"] | {"!": 2**32 - 2}  # as many pieces would not fit into memory
     for change in (
         {"kind": "words"},
         {"end": 300},
@@ -58,6 +59,7 @@ def test_json_brings_them_back_and_damage_is_named():
         {"tokenizer": []},
         {"tokenizer": good["tokenizer"] | {"model": {"type": "WordLevel", "vocab": {}}}},
         {"tokenizer": good["tokenizer"] | {"pre_tokenizer": {"type": "Nothing"}}},
+        {"tokenizer": good["tokenizer"] | {"model": good["tokenizer"]["model"] | {"vocab": far}}},
         {"tokenizer": good["tokenizer"] | {"model": good["tokenizer"]["model"] | {"vocab": {"a": 0}}}},
         {"tokenizer": good["tokenizer"] | {"model": good["tokenizer"]["model"] | {"vocab": {"a": 2**60}}}},
     ):

@@ -1,14 +1,17 @@
 """Chats as tokens: whose turn it is cannot be forged, what is learned is what the assistant says."""
 
+from dataclasses import replace
+
 import jinja2
 import pytest
 
-from genwright.codecs.tokenizers import Bytes
+from genwright.codecs.tokenizers import BPE, Bytes
 from genwright.data.examples import Message
 from genwright.errors import DataError, UnsupportedError
 from genwright.model.chat import JINJA, fitting, learned, render
 
 CHAT = (Message("system", "Be brief."), Message("user", "Hi"), Message("assistant", "Ho"))
+LEARNED = BPE.trained([b"Ho"], vocabulary=262)
 START, STOP = Bytes().special["<|im_start|>"], Bytes().special["<|im_end|>"]
 
 
@@ -34,6 +37,12 @@ def test_the_assistants_words_and_their_end_are_learned():
     kept = [t for t, learns in zip(tokens, scored, strict=True) if learns]
     assert spelled(kept) == "Ho<|im_end|>Yes<|im_end|><|endoftext|>"
     assert spelled(tokens).startswith("<|im_start|>system\nBe brief.<|im_end|>\n<|im_start|>user\n")
+
+
+def test_where_turns_end_as_texts_do_one_end_is_learned():
+    told = replace(LEARNED, end=LEARNED.special["<|im_end|>"], start=LEARNED.end)  # as Qwen3's, once tuned
+    tokens, scored = learned(CHAT, told)
+    assert tokens[-1] == told.end != tokens[-2] and scored[-3:] == [True] * 3 and len(tokens) == len(scored)
 
 
 def test_the_oldest_turns_go_first_and_the_system_stays():

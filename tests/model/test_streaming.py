@@ -20,6 +20,7 @@ from genwright.model.requests import Text as Written
 from genwright.model.streaming import Prompt, TextEngine, prompt
 
 GREEDY = Sampling(temperature=0.0)
+LONG = Sampling(max_tokens=5)
 
 
 def rough(*, running: bool = False, length: int = 24, family: Autoregressive | None = None) -> Generator:
@@ -88,6 +89,11 @@ def test_a_text_goes_on_beyond_the_last_position_from_the_half_of_what_it_has():
         known.append(int(scores[0, -1].argmax()))
         seen.append(known[-1])
     assert tokens == known
+
+
+def test_a_net_of_one_position_goes_on_too():
+    [(_, tokens, _, end)] = written(rough(length=1, running=True), [Prompt(tokens=(), how=LONG, seed=0)])
+    assert end == "stop" or len(tokens) == 5
 
 
 def test_texts_are_as_long_as_records_unless_told_and_longer_prompts_go_on_from_their_end():

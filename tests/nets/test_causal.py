@@ -1,4 +1,4 @@
-"""Causal transformers: documents within one window."""
+"""Causal transformers: documents within one window, records in one row, ends within prompts."""
 
 import torch
 
@@ -33,3 +33,11 @@ def test_packed_records_are_scored_as_alone():
         row[:size] = torch.randint(6, (size,))
     assert worth_packing(x, 6) and len(packed(x, 6).inputs) < 6
     torch.testing.assert_close(net.nll(x, None, torch.Generator()), -net.log_prob(x, None))
+
+
+def test_an_end_within_a_prompt_ends_nothing():
+    torch.manual_seed(0)
+    net = CausalTokens(Tokens(6, vocabulary=5, end=4), None, shape=SHAPE, tied=False)
+    prefix = torch.tensor([[1, -1, -1, -1, -1, -1], [1, 4, 2, -1, -1, -1], [1, 2, -1, 4, 4, 4]])
+    found = net.sequence.draw(prefix, None, torch.Generator(), choose=lambda logits, _: torch.full((3,), 3), end=4)
+    assert found.tolist() == [[1, 3, 3, 3, 3, 3], [1, 4, 2, 3, 3, 3], [1, 2, 3, 4, 4, 4]]

@@ -141,7 +141,10 @@ class BPE(Tokenizer):
     @cached_property
     def pieces(self) -> tuple[bytes, ...]:  # type: ignore[override]
         spelled, added = self._made.get_vocab(), self._made.get_added_tokens_decoder()
-        found = [b""] * (max(spelled.values()) + 1)
+        size = max(spelled.values()) + 1
+        if size > MAX_VOCABULARY:
+            raise ValueError(f"a token of number {size - 1:,}")
+        found = [b""] * size
         for text, number in spelled.items():
             if number in added:
                 found[number] = b"" if added[number].special else text.encode()
@@ -240,11 +243,11 @@ def checked_bpe(told: str, end: int, *, start: int | None, where: str) -> BPE:
     try:
         pieces = made.pieces
     except (KeyError, ValueError, OverflowError, MemoryError) as error:
-        raise wrong(f"a tokenizer of other letters than bytes ({error!s:.60})", where) from None
+        raise wrong(f"a tokenizer of other letters than bytes, or too many ({error!s:.60})", where) from None
     except Exception as error:  # what `tokenizers` raises has no type of its own
         raise wrong(f"a tokenizer that cannot be read ({error!s:.60})", where) from None
     marks = {end, end if start is None else start} <= set(range(len(pieces)))
-    if len(pieces) > MAX_VOCABULARY or not marks or set(_letters(pieces)) != set(range(256)):
+    if not marks or set(_letters(pieces)) != set(range(256)):
         raise wrong("a tokenizer without its end mark, or without every byte", where)
     return made
 

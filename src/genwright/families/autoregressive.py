@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, ClassVar, Self, cast
 
 import torch
-from jaxtyping import Float, Int
+from jaxtyping import Float
 from torch import Tensor, nn
 
 from genwright.errors import ArgumentError
@@ -24,9 +24,8 @@ from genwright.families.family import (
     Work,
     refused,
 )
-from genwright.families.sampling import Sampling, cut
+from genwright.families.sampling import Sampling, choose
 from genwright.families.sizing import chunks, sequence_size
-from genwright.maths import decoding
 from genwright.maths.optimizers import adamw, muon_and_adamw
 from genwright.nets.any_order import AnyOrderColumns
 from genwright.nets.causal import CausalPixels, CausalTokens
@@ -166,7 +165,7 @@ class Autoregressive(GradientFamily, Streams):
         if isinstance(net, AnyOrderColumns):
             return net.draw(n, given.x, given.context, rng, given.allowed)
         sequence = cast(CausalTokens | CausalPixels, net)
-        return sequence.draw(n, given.x, given.context, rng, choose=partial(_choose, how=how))
+        return sequence.draw(n, given.x, given.context, rng, choose=partial(choose, how=how))
 
     def decoder(self, net: nn.Module, *, slots: int) -> Decoder:
         sequence = cast(CausalTokens, net).sequence
@@ -191,8 +190,3 @@ def _column_width(rows: int) -> int:
     """
     least, most = WIDTHS
     return min(most, max(least, 16 * round(rows / ROWS_PER_WIDTH / 16)))
-
-
-def _choose(logits: Float[Tensor, "n v"], rng: torch.Generator, *, how: Sampling) -> Int[Tensor, "n"]:
-    """One symbol of each row."""
-    return decoding.draw(cut(logits, how), rng)

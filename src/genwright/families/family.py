@@ -63,11 +63,6 @@ class Capabilities:
     conditions: tuple[type, ...] = (Columns, Tokens, Reals)
 
 
-EXACT_ROWS = Capabilities(  # of a family whose density of rows is exact whatever is left out
-    density=Density.EXACT, given=Partial.ANY, restricts=True, marginalizes=True, conditions=(Columns,)
-)
-
-
 @dataclass(frozen=True)
 class Work:
     """What a fit has to work with: enough to size a net, batch and schedule to it."""

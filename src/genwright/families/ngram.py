@@ -23,8 +23,7 @@ from genwright.families.family import (
     only_columns,
     refused,
 )
-from genwright.families.sampling import Sampling
-from genwright.maths import decoding
+from genwright.families.sampling import Sampling, choose
 from genwright.maths.ngram_fit import fitted
 from genwright.maths.ngrams import Stretch, joined
 from genwright.nets.ngram import NGramCounts
@@ -138,15 +137,3 @@ def symbols(net: NGramCounts, rows: Encoded, *, most: int, framed: bool | None =
         part = x[at : at + step].numpy().astype(np.int64)
         parts.append(joined([net.stretch(part, beside[at : at + step], framed=framed)]))
     return joined(parts), framed
-
-
-def choose(logits: Float[Tensor, "n v"], rng: torch.Generator, *, how: Sampling) -> Int[Tensor, "n"]:
-    """One symbol of each row."""
-    logits = decoding.temper(logits, 1.0 if how.temperature is None else how.temperature)
-    if how.top_k is not None:
-        logits = decoding.top_k(logits, how.top_k)
-    if how.min_p:
-        logits = decoding.min_p(logits, how.min_p)
-    if how.top_p is not None and how.top_p < 1.0:
-        logits = decoding.top_p(logits, how.top_p)
-    return decoding.draw(logits, rng)

@@ -9,7 +9,8 @@ from dataclasses import dataclass, replace
 from numbers import Integral, Real
 from typing import Any, Self
 
-from jaxtyping import Float
+import torch
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from genwright.errors import ArgumentError
@@ -135,3 +136,8 @@ def cut(logits: Float[Tensor, "n v"], how: Sampling) -> Float[Tensor, "n v"]:
     if how.top_p is not None and how.top_p < 1.0:
         logits = decoding.top_p(logits, how.top_p)
     return logits
+
+
+def choose(logits: Float[Tensor, "n v"], rng: torch.Generator, *, how: Sampling) -> Int[Tensor, "n"]:
+    """One symbol of each row, drawn as `how` says."""
+    return decoding.draw(cut(logits, how), rng)

@@ -4,7 +4,7 @@ import torch
 
 from genwright.codecs.text import TextCodec
 from genwright.families.family import Decoder
-from genwright.model.requests import Delta, Finish, Prompt, Text, default_limit
+from genwright.model.requests import Delta, Finish, Prompt, Text, default_limit, latest
 
 
 class Beams:
@@ -58,8 +58,7 @@ class Beams:
             return decoder.step(last)[:, -1]
         for row in reversed(range(len(decoder.lengths))):
             decoder.evict(row)
-        room, context = decoder.room, self._prompt.context
-        tails = [each if len(each) < room else each[-max(1, room // 2) :] for each in whole]
+        tails, context = [latest(each, decoder.room) for each in whole], self._prompt.context
         return decoder.admit(tails, None if context is None else context.expand(len(tails), -1))
 
     def _stops(self, tokens: tuple[int, ...]) -> bool:

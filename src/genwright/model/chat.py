@@ -41,7 +41,8 @@ def learned(chat: Chat, tokenizer: Tokenizer) -> Scored:
     for message in chat:
         own, learns = _turn(message, tokenizer)
         tokens, scored = tokens + own, scored + learns
-    return [*tokens[:-1], tokenizer.end], [*scored[:-1], True]  # the end stands for the last new line
+    tokens, scored = tokens[:-1], scored[:-1]  # an end stands for the last new line, or is that of the turn
+    return (tokens, scored) if tokens[-1] == tokenizer.end else ([*tokens, tokenizer.end], [*scored, True])
 
 
 def fitting(chat: Chat, tokenizer: Tokenizer, *, room: int) -> Chat:

@@ -13,14 +13,13 @@ from genwright.errors import UnsupportedError
 from genwright.model.generator import Generator
 from genwright.model.lora import LoRA
 from genwright.nets.causal import CausalTokens
+from genwright.nets.checkpoint import PARTS, rows_of
 from genwright.nets.lora import LowRank
-from genwright.nets.transformer import Attention
 from genwright.storage import read_json, read_tensors, write_json, write_tensors
 from genwright.typed import entry, typed, wrong
 
 CONFIG, TENSORS = "adapter_config.json", "adapter_model.safetensors"
 PREFIX = "base_model.model."
-PARTS = {"qkv_proj": ("q_proj", "k_proj", "v_proj"), "gate_up_proj": ("gate_proj", "up_proj")}
 REFUSED = {"use_dora": False, "fan_in_fan_out": False, "bias": "none", "modules_to_save": None}  # but for these values
 
 
@@ -99,10 +98,7 @@ def _apart(net: CausalTokens, name: str) -> list[tuple[str, slice]]:
     """The layers that one of ours holds by Hugging Face's names, and the rows of each."""
     path, _, last = name.removeprefix("sequence.").rpartition(".")
     names = [f"{path}.{part}" if path else part for part in PARTS.get(last, (last,))]
-    owner = net.get_submodule(name.rpartition(".")[0])
-    sizes = [_linear(net, name).out_features // len(names)] * len(names)
-    if last == "qkv_proj" and isinstance(owner, Attention):
-        sizes = [heads * owner.head_width for heads in owner.heads]
+    sizes = rows_of(net.sequence.model.shape, last, _linear(net, name).out_features)
     ends = [sum(sizes[: i + 1]) for i in range(len(sizes))]
     return [(each, slice(end - size, end)) for each, size, end in zip(names, sizes, ends, strict=True)]
 

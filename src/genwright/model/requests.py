@@ -194,6 +194,15 @@ def default_limit(codec: TextCodec, prompted: int) -> int:
     return codec.length - prompted if prompted < codec.length else codec.length
 
 
+def latest(tokens: list[int], room: int) -> list[int]:
+    """What a net of so many positions goes on from: all tokens, or the last half of what it can read.
+
+    >>> latest([1, 2, 3], 4), latest([1, 2, 3, 4], 4), latest([1], 1)
+    ([1, 2, 3], [3, 4], [])
+    """
+    return tokens if len(tokens) < room else tokens[len(tokens) - room // 2 :]
+
+
 def shaped(logits: Tensor, requests: Sequence[Request]) -> Tensor:
     """The scores of each request's next token: written ones penalised, those that a grammar forbids left out."""
     if all(request.plain for request in requests):

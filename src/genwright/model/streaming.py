@@ -17,7 +17,7 @@ from genwright.families.family import DEFAULT, Streams
 from genwright.families.sampling import Sampling
 from genwright.model.beams import Beams
 from genwright.model.part import ChoosesTokens, RowSampler
-from genwright.model.requests import Delta, Prompt, Request, chosen, drawn, shaped
+from genwright.model.requests import Delta, Prompt, Request, chosen, drawn, latest, shaped
 from genwright.nets.causal import leading
 from genwright.randomness import checked_seed
 from genwright.spaces import Encoded, Given
@@ -170,8 +170,7 @@ class TextEngine:
         many = min(len(self._waiting), self._decoder.slots - len(self._running))
         new = [self._waiting.popleft() for _ in range(many)]
         self._running += new
-        room = self._decoder.room
-        tails = [each.tokens if len(each.tokens) < room else each.tokens[-max(1, room // 2) :] for each in new]
+        tails = [latest(each.tokens, self._decoder.room) for each in new]
         contexts = [each.prompt.context for each in new if each.prompt.context is not None]
         return self._decoder.admit(tails, torch.stack(contexts) if contexts else None)
 

@@ -103,7 +103,7 @@ class CausalSequence(ReadsConditions):
     ) -> Int[Tensor, "n t"]:
         """One sequence per row of `prefix`, whose leading symbols are kept; -1 stands where the symbol is drawn.
 
-        Prefixes may differ in length. After the first `end`, if there is one, all is `end`.
+        Prefixes may differ in length. After the first `end` behind them, if there is one, all is `end`.
         """
         parts, step = [], max(1, DRAW_POSITIONS // self.length)
         for at in range(0, len(prefix), step):
@@ -116,14 +116,15 @@ class CausalSequence(ReadsConditions):
     ) -> Tensor:
         s = prefix.clone()
         ended = torch.zeros(len(s), dtype=torch.bool, device=s.device)
-        known = int((s >= 0).long().cumprod(dim=1).sum(dim=1).min())  # leading symbols that no row has to draw
+        kept = (s >= 0).long().cumprod(dim=1).sum(dim=1)  # leading symbols, of which none ends a row
+        known = int(kept.min())
         inputs, past, first = self.shifted(s)[:, : known + 1], self.model.empty_past(len(s)), 0
         for t in range(known, self.length):
             logits = self.logits(inputs, context, past=past, first=first)[:, -1].float()
             s[:, t] = torch.where(s[:, t] >= 0, s[:, t], choose(logits, rng))
             if end is not None:
                 s[:, t] = torch.where(ended, end, s[:, t])
-                ended |= s[:, t] == end
+                ended |= (s[:, t] == end) & (t >= kept)
                 if ended.all():
                     s[:, t:] = end
                     break

@@ -133,7 +133,9 @@ def apart(net: CausalTokens) -> dict[str, Tensor]:
             continue
         name = name if name.startswith(("model.", "lm_head.")) else f"model.{name}"
         fused = name.split(".")[-2]
-        for part, piece in zip(PARTS.get(fused, (fused,)), weight.split(_rows(shape, fused, len(weight))), strict=True):
+        for part, piece in zip(
+            PARTS.get(fused, (fused,)), weight.split(rows_of(shape, fused, len(weight))), strict=True
+        ):
             found[name.replace(fused, part)] = piece
     return found
 
@@ -165,8 +167,8 @@ def together(tensors: dict[str, Tensor], settings: Settings, *, vocabulary: int,
     return found
 
 
-def _rows(shape: Architecture, fused: str, rows: int) -> list[int]:
-    """Rows of each matrix that one holds."""
+def rows_of(shape: Architecture, fused: str, rows: int) -> list[int]:
+    """Rows of each of the matrices that one of so many rows holds."""
     if fused == "qkv_proj":
         return [heads * shape.head_width for heads in (shape.heads, shape.kv_heads, shape.kv_heads)]
     return [shape.hidden, shape.hidden] if fused == "gate_up_proj" else [rows]
