@@ -151,6 +151,8 @@ def test_samples_are_written_by_suffix(wine, tmp_path):
 def test_families_may_be_spelled_as_they_are_shown(spelling):
     assert FamilyName(FAMILY_NAMES).convert(spelling, None, None) == "masked diffusion"
     assert [FamilyName(FAMILY_NAMES).convert(cls.__name__, None, None) for cls in FAMILIES.values()] == [*FAMILIES]
+    shown = [name.replace(" ", "-") for name in FAMILY_NAMES]  # in --help
+    assert [FamilyName(FAMILY_NAMES).convert(name, None, None) for name in shown] == FAMILY_NAMES
     refused = genwright("fit", "wine", "--family", "masked")
     assert refused.exit_code == 2 and "choose from auto, mixture" in refused.stderr
 

@@ -59,11 +59,15 @@ class FamilyName(click.ParamType):
 
     def convert(self, value: str, param: click.Parameter | None, ctx: click.Context | None) -> str:
         """The name that `value` means, whatever its spelling; a usage error where it is none."""
-        meant = re.sub("[^a-z]", "", value.lower())
+        meant = _letters(value)
         for name in self.names:
-            if meant in (short := name.replace(" ", ""), f"{short}matching", f"{short}mixture"):
+            if meant in (short := _letters(name), f"{short}matching", f"{short}mixture"):
                 return name
         self.fail(f"{value!r} is no family: choose from {', '.join(self.names)}", param, ctx)
+
+
+def _letters(text: str) -> str:
+    return re.sub("[^a-z]", "", text.lower())
 
 
 @click.group(
