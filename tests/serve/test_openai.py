@@ -109,6 +109,7 @@ def _leave(server, value):
         ({"prompt": "\ud800"}, 400, None, "half of a character is no text"),
         ({"prompt": [999]}, 400, None, "tokens that the model does not have"),
         ({"prompt": [-1]}, 400, None, "tokens that the model does not have"),
+        ({"prompt": [999], "echo": True}, 400, None, "tokens that the model does not have"),
         ({"prompt": [[], "a"]}, 400, None, "prompt"),
         ({"max_tokens": 0}, 400, None, "max_tokens: Input should be greater than or equal to 1"),
         ({"max_tokens": 100000}, 400, None, "at most 4,096 tokens"),

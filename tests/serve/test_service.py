@@ -5,6 +5,7 @@ import io
 import json
 import re
 import zipfile
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -15,7 +16,9 @@ import genwright as gw
 from genwright.codecs.text import Infill
 from genwright.data.media import KINDS
 from genwright.errors import ArgumentError, TrainingError
+from genwright.serve import generators
 from genwright.serve.formats import TYPES, formats
+from genwright.serve.generators import described
 from genwright.serve.given import conditions
 from genwright.serve.metrics import SECONDS
 from genwright.serve.service import Limits, Service, application
@@ -72,6 +75,11 @@ def test_generators_are_listed_and_described(served, models):
     assert wine["fields"][-1]["levels"] == ["class_0", "class_1", "class_2"] and wine["can"]["density"] == "exact"
     assert wine["training"]["split"] == {"train": 142, "valid": 18, "test": 18} and wine["privacy"] is None
     assert asked(served, "/v1/generators/digits")[2]["formats"] == ["image/png", "application/zip", "application/json"]
+
+
+def test_a_checkpoint_of_others_is_described_by_what_is_known_of_it(models):
+    told = described("other", replace(models["prose"], record={"parameters": 5, "checkpoint": "Qwen3"}))
+    assert told["training"] == {"parameters": 5} and told["draws"] == "texts"
 
 
 def test_a_table_comes_as_it_is_sampled_in_every_format(served, models):
@@ -153,10 +161,14 @@ def test_every_kind_has_a_type_for_each_of_its_formats():
         ("wine", {"how": {"speed": 9}}, 400, "'speed' is unknown"),
         ("digits", {"how": {"sampler": "heun"}}, 400, "has no sampler"),
         ("prose", {"given": {"text": "a" * 999}}, 400, "does not fit into the"),
+        ("prose", {"n": 50, "given": {"text": "a" * 3000}}, 400, "50 records are too many of so long a text"),
+        ("prose", {"how": {"max_tokens": 10**9}}, 400, "at most 4,096 tokens"),
+        ("prose", {"how": {"beams": 10**9}}, 400, "at most 16 beams"),
         ("wine", [], 400, "Input should be a valid dictionary"),
     ],
 )
-def test_what_cannot_be_drawn_is_told_exactly(served, path, value, status, told):
+def test_what_cannot_be_drawn_is_told_exactly(served, monkeypatch, path, value, status, told):
+    monkeypatch.setattr(generators, "MAX_GIVEN", 100_000)
     found, _, body = asked(served, f"/v1/generators/{path}/sample", value)
     assert found == status and told in body["error"]["message"], body
     assert set(body["error"]) == {"message", "type", "param", "code"}

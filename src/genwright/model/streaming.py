@@ -74,11 +74,15 @@ class TextEngine:
         """Whether there is nothing left to write."""
         return not (self._waiting or self._running or self._searches)
 
-    def submit(self, prompt: Prompt) -> int:
-        """Have a text written; the number by which `step` and `cancel` know it."""
+    def check(self, prompt: Prompt) -> None:
+        """ArgumentError for a prompt with tokens that the model does not have."""
         if any(not 0 <= token < self._vocabulary for token in prompt.tokens):
             what = "a prompt holds tokens that the model does not have"
             raise ArgumentError(what, where="tokens", hint=f"give whole numbers from 0 to {self._vocabulary - 1:,}")
+
+    def submit(self, prompt: Prompt) -> int:
+        """Have a text written; the number by which `step` and `cancel` know it."""
+        self.check(prompt)
         self._next += 1
         if prompt.how.beams is not None:
             decoder = self._search_decoder(slots=prompt.how.beams)

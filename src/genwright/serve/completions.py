@@ -69,7 +69,10 @@ def _prompts(service: "Service", writer: Writer, asked: CompletionAsked, how: Sa
         return [replace(empty, tokens=tuple(around(given, asked.suffix, tokenizer)))]
     texts: list[Any] = [given] if isinstance(given, str) or not given or isinstance(given[0], int) else [*given]
     tokens = [tokenizer.encode(each.encode()).tolist() if isinstance(each, str) else each for each in texts]
-    return [replace(empty, tokens=tuple(each)) for each in tokens]
+    prompts = [replace(empty, tokens=tuple(each)) for each in tokens]
+    for each in prompts:
+        writer.engine.check(each)
+    return prompts
 
 
 async def _streamed(job: Job, asked: CompletionAsked) -> Response:

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 SEEDS = 2**53  # below it, whole numbers are exact in every reader of JSON
 NOTES = 2000  # characters of notes in a header
+MAX_GIVEN = 2**25  # of the longest text that is given, as often as there are records: tokens take 8 bytes
 
 
 class Draw(Asked):
@@ -54,7 +55,9 @@ def add_generators(app: "FastAPI", service: "Service") -> None:
         offered = formats(type(media_of(model.fields)), asked.n)
         kind = chosen(request.headers.get("accept", "*/*"), list(offered))
         seed = secrets.randbelow(SEEDS) if asked.seed is None else asked.seed
-        given, how = conditions(asked.given), settings(asked.how)
+        given, how = conditions(asked.given), service.limits.checked(settings(asked.how))
+        if asked.n * _longest(asked.given) > MAX_GIVEN:
+            raise Refusal(400, f"{asked.n:,} records are too many of so long a text", param="given")
 
         def drawn(listener: Listener) -> tuple[bytes, tuple[str, ...]]:
             found = model.sample(asked.n, given=given, how=how, seed=seed, listener=listener)
@@ -84,7 +87,7 @@ def described(name: str, model: Generator) -> dict[str, Any]:
     """A generator with its fields, what can be asked of it, and the facts of its card."""
     can, record = model.can, model.record
     facts = {key: record[key] for key in ("seconds", "parameters") if key in record}
-    told = {"rows": record["data"]["rows"], "split": record["data"]["split"], "label": record["data"]["label"]}
+    told = {key: value for key, value in record.get("data", {}).items() if key in ("rows", "split", "label")}
     private = record.get("privacy")
     return summary(name, model) | {
         "fields": [_field(each) for each in model.fields],
@@ -100,3 +103,11 @@ def _field(field: Any) -> dict[str, Any]:
     values = {each.name: getattr(field, each.name) for each in fields(field) if each.name != "storage"}
     finite = {key: None if isinstance(v, float) and not math.isfinite(v) else v for key, v in values.items()}
     return {"name": field.name, "kind": type(field).__name__.lower(), **finite}
+
+
+def _longest(given: Any) -> int:
+    """Characters of the longest text in it."""
+    if isinstance(given, str):
+        return len(given)
+    parts = given.values() if isinstance(given, dict) else given if isinstance(given, list) else ()
+    return max(map(_longest, parts), default=0)

@@ -1,10 +1,12 @@
 """The service: generators by name, behind one guard, with health and metrics."""
 
+import json
 import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
+from genwright.families.sampling import Sampling
 from genwright.model.generator import Generator
 from genwright.serve.listening import require_server
 from genwright.serve.metrics import CONTENT_TYPE, Metrics
@@ -16,6 +18,7 @@ from genwright.serve.writing import Writer
 if TYPE_CHECKING:
     from fastapi import FastAPI, Request
 
+MAX_GRAMMAR = 2**15  # characters
 OPEN = ("/health", "/health/live", "/health/ready")  # for engines that start and stop servers: no token, no facts
 
 
@@ -33,6 +36,16 @@ class Limits:
     queue: int = 64
     seconds: float = 300.0
     bytes: int = 2**20
+
+    def checked(self, how: Sampling) -> Sampling:
+        """How to draw, if it is within these limits; Refusal if not."""
+        if (how.max_tokens or 0) > self.tokens:
+            raise Refusal(400, f"at most {self.tokens:,} tokens at a time", param="max_tokens")
+        if (how.beams or 0) > self.slots:
+            raise Refusal(400, f"at most {self.slots:,} beams", param="beams")
+        if len(json.dumps(how.grammar)) > MAX_GRAMMAR:
+            raise Refusal(400, f"grammars and schemas have at most {MAX_GRAMMAR:,} characters", param="grammar")
+        return how
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -28,7 +28,6 @@ SETTINGS = (
     *("repetition_penalty", "frequency_penalty", "presence_penalty"),
 )
 SEEDS = 2**63
-MAX_GRAMMAR = 2**15  # characters
 
 
 @dataclass
@@ -164,11 +163,7 @@ def writer_of(service: "Service", request: Request, name: str) -> Writer:
 def settings(service: "Service", asked: Writing, **more: Any) -> Sampling:
     """How to write, as the request says."""
     told = {name: getattr(asked, name) for name in SETTINGS} | {"stop": asked.stops or None} | more
-    if told.get("max_tokens") is not None and told["max_tokens"] > service.limits.tokens:
-        raise Refusal(400, f"at most {service.limits.tokens:,} tokens at a time", param="max_tokens")
-    if len(json.dumps(told.get("grammar"))) > MAX_GRAMMAR:
-        raise Refusal(400, f"grammars and schemas have at most {MAX_GRAMMAR:,} characters", param="grammar")
-    return Sampling(**{name: value for name, value in told.items() if value is not None})
+    return service.limits.checked(Sampling(**{name: value for name, value in told.items() if value is not None}))
 
 
 def repeated(prompts: Sequence[Prompt], asked: Writing, writer: Writer, *, param: str) -> list[Prompt]:
