@@ -243,6 +243,10 @@ class Conditions:
         """Numbers in one row."""
         return max(span.stop for span in self.spans.values())
 
+    def unknown(self, n: int, device: torch.device) -> Float[Tensor, "n k"]:
+        """n rows of which nothing is known."""
+        return torch.full((n, self.size), torch.nan, device=device)
+
     def of_columns(self, rows: Float[Tensor, "n k"] | None) -> Float[Tensor, "n c"] | None:
         """The columns alone; None where there are none."""
         return None if rows is None or not self.columns.columns else rows[:, self.spans[COLUMNS]]

@@ -3,8 +3,9 @@
 import pytest
 import torch
 
+from genwright.nets import quantised
 from genwright.nets.causal import CausalSequence
-from genwright.nets.decoding import CausalDecoder
+from genwright.nets.decoding import CausalDecoder, Dense
 from genwright.nets.transformer import Architecture
 from genwright.spaces import Columns, Conditions, Discrete, Tokens
 
@@ -78,3 +79,8 @@ def test_conditions_stand_before_the_text():
         torch.testing.assert_close(found[row], scores(net, text, one)[-1], atol=1e-4, rtol=1e-4)
         torch.testing.assert_close(again[row], scores(net, [*text, 6 + row], one)[-1], atol=1e-4, rtol=1e-4)
     assert decoder.lengths == [4, 5] and decoder.room == net.length
+
+
+def test_a_net_of_one_position_is_not_tried_in_8_bits(monkeypatch):
+    monkeypatch.setattr(quantised, "SMALLEST_NET", 0)
+    assert quantised.fitting(rough(SHAPES["qwen3"], length=1)) is Dense

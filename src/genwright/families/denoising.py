@@ -334,7 +334,7 @@ def complete_context(net: nn.Module, context: Tensor | None, n: int, device: tor
     assert isinstance(net, FlowNet)
     if net.conditions is None:
         return None
-    return torch.full((n, net.conditions.size), torch.nan, device=device) if context is None else context
+    return net.conditions.unknown(n, device) if context is None else context
 
 
 def check_shares(family: str, **shares: float) -> None:

@@ -5,7 +5,6 @@ from dataclasses import dataclass
 from typing import cast
 
 import torch
-import torch.nn.functional as F
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
@@ -14,7 +13,7 @@ from genwright.data.examples import Conversation, Message, Pair, Task
 from genwright.errors import DataError
 from genwright.model import chat
 from genwright.model.chat import Scored
-from genwright.nets.causal import CausalTokens
+from genwright.nets.causal import CausalTokens, picked
 
 
 @dataclass(frozen=True)
@@ -84,15 +83,13 @@ class Writing:
 def log_probs(net: nn.Module, tokens: Int[Tensor, "n t"], *, temperature: float = 1.0) -> Float[Tensor, "n t"]:
     """log p of every token given those before it, drawn at `temperature`; conditions beside the text are unknown."""
     own = cast(CausalTokens, net)
-    logits = own.sequence.logits(own.sequence.shifted(tokens), unknown(own, len(tokens))).float() / temperature
-    return -F.cross_entropy(logits.flatten(0, 1), tokens.flatten(), reduction="none").view_as(tokens)
+    logits = own.sequence.logits(own.sequence.shifted(tokens), unknown(own, len(tokens))).float()
+    return picked(logits / temperature, tokens)
 
 
 def unknown(net: CausalTokens, n: int) -> Float[Tensor, "n k"] | None:
     """Conditions that are all unknown; None where the net has none."""
-    if net.conditions is None:
-        return None
-    return torch.full((n, net.conditions.size), torch.nan, device=net.sequence.lm_head.weight.device)
+    return None if net.conditions is None else net.conditions.unknown(n, net.sequence.lm_head.weight.device)
 
 
 def scored_log_probs(net: nn.Module, x: Int[Tensor, "n 2 t"]) -> tuple[Float[Tensor, "n s"], Bool[Tensor, "n s"]]:

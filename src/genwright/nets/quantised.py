@@ -58,7 +58,7 @@ def fitting(net: CausalSequence) -> Callable[[Tensor], Product]:
     """
     size = sum(weight.numel() for weight in net.model.parameters() if weight.ndim == 2)
     weight = net.lm_head.weight
-    if size < SMALLEST_NET or weight.device.type != "cpu" or weight.dtype != torch.float32:
+    if size < SMALLEST_NET or net.length < 2 or weight.device.type != "cpu" or weight.dtype != torch.float32:
         return Dense
     version = sum(each._version for each in net.parameters())
     if net not in _worth or _worth[net][0] != version:
@@ -76,10 +76,7 @@ def _worthwhile(net: CausalSequence) -> bool:
 @torch.inference_mode()
 def measured(net: CausalSequence) -> tuple[float, tuple[float, float]]:
     """Nats that 8 bits lose per token, and the shortest time of a step in seconds without and with them."""
-    unknown = None
-    if net.before:
-        assert net.conditions is not None
-        unknown = torch.full((ROWS, net.conditions.size), torch.nan)
+    unknown = None if net.conditions is None else net.conditions.unknown(ROWS, net.lm_head.weight.device)
     rng, decoders = (
         torch.Generator().manual_seed(0),
         [CausalDecoder(net, slots=ROWS, product=p) for p in (Dense, compressed)],
