@@ -4,14 +4,15 @@ python -m benchmarks.text_peers --seeds 3
 
 Both see 2,000 batches of 768 characters on one thread, one after the other in one process: 4 layers, 4 heads of 32,
 context 64, batches of 12, learned positions, LayerNorm, GELU, AdamW from 1e-3 by a cosine to 1e-4 (the flags of the
-README of https://github.com/karpathy/nanoGPT, retrieved 2026-11) against `gw.Autoregressive` at its defaults for a net
-of as many parameters. The held-out part is scored whole: nanoGPT's in windows of its context, as its own script does.
+README of https://github.com/karpathy/nanoGPT, retrieved 2026-11) against `gw.Autoregressive` with no more
+parameters. The held-out part is scored whole: nanoGPT's in windows of its context, as its own script does.
 """
 
 import argparse
 import math
 import time
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -22,6 +23,7 @@ from torch import Tensor, nn
 import genwright as gw
 from benchmarks.common import data_file, record
 from benchmarks.text import usual_split
+from genwright.codecs.tokenizers import BPE, single_bytes
 
 STEPS, BATCH, CONTEXT, WIDTH, DEPTH, HEADS = 2000, 12, 64, 128, 4, 4
 EVALUATIONS = 20
@@ -101,19 +103,30 @@ def _parameters(net: nn.Module) -> dict[str, int]:
     return {"parameters": sum(p.numel() for p in net.parameters())}
 
 
-def genwright(data: gw.Dataset, *, seed: int, steps: int, batch: int) -> dict[str, Any]:
+def genwright(data: gw.Dataset, *, seed: int, family: gw.Autoregressive, **ways: Any) -> dict[str, Any]:
     """The same of our model: its seconds include calibration and held-out evaluations, nanoGPT's do not."""
-    family = gw.Autoregressive(width=WIDTH, depth=DEPTH, heads=2, batch=batch)
     began = time.process_time()
-    model = gw.fit(data, family=family, steps=steps, seed=seed)
+    model = gw.fit(data, family=family, steps=STEPS, seed=seed, **ways)
     seconds = time.process_time() - began
     found, sizes = model.score_text(data.test)
     told = {"nats": round(-found.sum() / sizes.sum(), 4), "cpu_seconds": round(seconds, 1)}
-    tokens = model.codec.space.length * batch * steps
-    characters = (
-        tokens * sum(map(len, data.train.columns["text"])) / model.codec.encode(data.train, rng=None).x.shape[0]
-    )
+    size, stream = (sum(map(len, data.train.columns["text"])), len(model.codec.windows(data.train, stride=1)))
+    characters = STEPS * model.family.batch * model.codec.length * size / stream
     return told | {"parameters": model.record["parameters"], "characters": round(characters)}
+
+
+def ours() -> dict[str, dict[str, Any]]:
+    """What is fitted, by name: about 768 characters a step and no more parameters than nanoGPT's."""
+    family = gw.Autoregressive(width=WIDTH, depth=DEPTH, heads=HEADS)
+    pieces = partial(BPE.trained, vocabulary=512)
+    return {
+        "genwright, bytes": {
+            "family": replace(family, hidden=288, batch=BATCH),
+            "tokenizer": single_bytes,
+            "context": CONTEXT,
+        },
+        "genwright, BPE of 512": {"family": replace(family, hidden=256, batch=4), "tokenizer": pieces, "context": 96},
+    }
 
 
 def main() -> None:
@@ -123,15 +136,12 @@ def main() -> None:
     torch.set_num_threads(1)
     data = gw.read(data_file("text_tinyshakespeare/input.txt"), records="running")
     data = replace(data, fixed_split=usual_split(len(data)))
-    raw = {name: np.frombuffer("".join(part.columns["text"]).encode(), np.uint8) for name, part in _parts(data).items()}
+    train, test = (np.frombuffer("".join(part.columns["text"]).encode(), np.uint8) for part in (data.train, data.test))
     for seed in range(options.seeds):
         settings = {"seed": seed, "steps": STEPS, "threads": 1}
-        record("text peers", settings | {"system": "nanoGPT"}, nanogpt(raw["train"], raw["test"], seed=seed))
-        record("text peers", settings | {"system": "genwright"}, genwright(data, seed=seed, steps=STEPS, batch=3))
-
-
-def _parts(data: gw.Dataset) -> dict[str, gw.Dataset]:
-    return {"train": data.train, "test": data.test}
+        record("text peers", settings | {"system": "nanoGPT"}, nanogpt(train, test, seed=seed))
+        for name, ways in ours().items():
+            record("text peers", settings | {"system": name}, genwright(data, seed=seed, **ways))
 
 
 if __name__ == "__main__":

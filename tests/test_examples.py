@@ -36,6 +36,8 @@ PICTURES = {
     "rate": ["rate"],
     "human_feedback": [],
     "few_shot": ["few_shot"],
+    "story": [],
+    "chat": [],
     "translate": [],
     "code_completion": [],
     "serve": ["serve"],
@@ -50,7 +52,7 @@ LONG = (
     "losses",
     "latent_space",
     "generator_framework",
-    *("human_feedback", "few_shot", "translate", "code_completion"),
+    *("human_feedback", "few_shot", "story", "chat", "translate", "code_completion"),
 )
 SHORTER = 12  # times shorter are the fits of long examples where they only have to run; their numbers are a slow test
 

@@ -23,10 +23,10 @@ from genwright.folders import (
     part_in,
     placed,
     probe,
+    recover,
     replacing,
     safe_join,
     set_aside,
-    settle,
     steadily,
 )
 from genwright.storage import write_text
@@ -199,7 +199,7 @@ def test_killed_at_any_moment_a_replacement_is_done_or_not_at_all(tmp_path, monk
                 break
         assert len(found(folder)) == 1, moment
         seen |= found(folder)
-        settle(folder)
+        recover(folder)
         assert len(found(folder)) == 1 and not (folder / NEW).exists()
         put(folder, "next")
         assert found(folder) == {"next"} and set(names(folder)) == {"a", "b", "table/c"}

@@ -22,7 +22,7 @@ def canaries(pattern: str, n: int, *, seed: int) -> list[str]:
     """n different sentences of `pattern`, each `#` a random digit; plant some in the training text, keep others out.
 
     >>> canaries("the code is ####", 2, seed=0)
-    ['the code is 8502', 'the code is 6362']
+    ['the code is 3577', 'the code is 8925']
     """
     size = _size(pattern)
     if not 1 <= n <= size:

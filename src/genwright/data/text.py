@@ -76,7 +76,13 @@ def rerecorded(data: Dataset, like: Text) -> Dataset:
     texts = data.columns[field.name].tolist()
     cut = passages("".join(f"{t}\n" for t in texts)) if like.running else text_lines("".join(texts))
     column = np.array([t for t in cut if t.strip()], dtype=object)
-    return replace(data, fields=(replace(field, running=like.running),), columns={field.name: column}, fixed_split=None)
+    return replace(
+        data,
+        fields=(replace(field, running=like.running),),
+        columns={field.name: column},
+        fixed_split=None,
+        origin=None,
+    )
 
 
 def passages(text: str) -> list[str]:

@@ -48,7 +48,7 @@ def able(space: Space, ability: Callable[[Capabilities], bool]) -> str:
 
     >>> from genwright.spaces import Reals
     >>> able(Reals((3, 32, 32), levels=256), lambda can: can.encodes)
-    'VAE, FlowMatching or Diffusion'
+    'VAE, FlowMatching, Diffusion or TwoStage'
     """
     names = [type(family).__name__ for family in suitable(space) if ability(family.can(space))]
     return " or ".join(filter(None, (", ".join(names[:-1]), *names[-1:])))

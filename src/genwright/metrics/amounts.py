@@ -65,7 +65,7 @@ def _cut(data: Dataset, size: int) -> Dataset:
         kept += [raw.decode("utf-8", "ignore")] if raw else []
         size -= len(raw)
     columns = {each: column[: len(kept)] for each, column in data.columns.items()}
-    return replace(data, columns=columns | {name: np.array(kept, dtype=object)}, fixed_split=None)
+    return replace(data, columns=columns | {name: np.array(kept, dtype=object)}, fixed_split=None, origin=None)
 
 
 def _some(data: Dataset, n: int, seed: int) -> Dataset:

@@ -197,4 +197,4 @@ def _joined(parts: Sequence[Dataset], rows: Int[np.ndarray, " n"]) -> Dataset:
     order = np.argsort(rows)
     columns = {name: np.concatenate([p.columns[name] for p in parts])[order] for name in parts[0].columns}
     columns |= {f.name: restored(f, len(rows)) for f in parts[0].fields if isinstance(f, Identifier)}
-    return replace(parts[0], columns=columns)
+    return replace(parts[0], columns=columns, origin=None)

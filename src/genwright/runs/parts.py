@@ -105,4 +105,4 @@ def folds(data: Dataset) -> list[Dataset]:
 def joined(parts: Sequence[Dataset]) -> Dataset:
     """All rows of data with the same fields, one after the other."""
     columns = {f.name: np.concatenate([each.columns[f.name] for each in parts]) for f in parts[0].fields}
-    return replace(parts[0], columns=columns, fixed_split=None)
+    return replace(parts[0], columns=columns, fixed_split=None, origin=None)
