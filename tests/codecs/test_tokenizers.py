@@ -44,6 +44,36 @@ def test_small_corpora_are_read_by_bytes_and_large_ones_by_a_vocabulary_that_gro
     assert chosen([bytes([65 + i % 26, 32]) * 100 for i in range(5_000)]).end != Bytes().end
 
 
+def parted(pattern, behavior):
+    """What parts texts at a pattern before bytes are spelled."""
+    split = {"type": "Split", "pattern": {"Regex": pattern}, "behavior": behavior, "invert": False}
+    spell = {"type": "ByteLevel", "add_prefix_space": False, "trim_offsets": True, "use_regex": False}
+    return {"type": "Sequence", "pretokenizers": [split, spell]}
+
+
+def test_a_pattern_that_runs_away_is_an_error_of_ours():
+    told = LEARNED.to_json()
+    told["tokenizer"] |= {"pre_tokenizer": parted("(a+)+b", "Isolated")}
+    read = tokenizer_from_json(told, where="codec.json")
+    assert read.decode(read.encode(b"aab")) == b"aab"
+    with pytest.raises(StorageError, match="it cannot read a text"):
+        read.encode(b"a" * 40 + b"c")
+
+
+def test_what_drops_blanks_is_refused():
+    told = LEARNED.to_json()
+    told["tokenizer"] |= {"pre_tokenizer": parted(" ", "Removed")}
+    with pytest.raises(StorageError, match="loses or adds bytes"):
+        tokenizer_from_json(told, where="codec.json")
+
+
+def test_composed_accents_and_empty_lists_of_changes_are_read():
+    for normalizer in ({"type": "NFC"}, {"type": "Sequence", "normalizers": []}):
+        told = LEARNED.to_json()
+        told["tokenizer"] |= {"normalizer": normalizer}
+        assert tokenizer_from_json(told, where="codec.json").vocabulary == LEARNED.vocabulary
+
+
 def test_json_brings_them_back_and_damage_is_named():
     for tokenizer in (Bytes(), Bytes((END,)), LEARNED):
         back = tokenizer_from_json(json.loads(json.dumps(tokenizer.to_json())), where="codec.json")
@@ -60,6 +90,8 @@ def test_json_brings_them_back_and_damage_is_named():
         {"tokenizer": good["tokenizer"] | {"model": {"type": "WordLevel", "vocab": {}}}},
         {"tokenizer": good["tokenizer"] | {"pre_tokenizer": {"type": "Nothing"}}},
         {"tokenizer": good["tokenizer"] | {"model": good["tokenizer"]["model"] | {"vocab": far}}},
+        {"tokenizer": good["tokenizer"] | {"model": good["tokenizer"]["model"] | {"dropout": 0.5}}},
+        {"tokenizer": good["tokenizer"] | {"normalizer": {"type": "Lowercase"}}},
         {"tokenizer": good["tokenizer"] | {"model": good["tokenizer"]["model"] | {"vocab": {"a": 0}}}},
         {"tokenizer": good["tokenizer"] | {"model": good["tokenizer"]["model"] | {"vocab": {"a": 2**60}}}},
     ):

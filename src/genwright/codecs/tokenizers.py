@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any, Self, final
 
 import numpy as np
 
-from genwright.errors import ArgumentError
+from genwright.errors import ArgumentError, StorageError
 from genwright.typed import entry, typed, wrong
 
 if TYPE_CHECKING:
@@ -21,6 +21,8 @@ CHAT = "<|im_start|>", "<|im_end|>"
 FILL = "<|fim_prefix|>", "<|fim_middle|>", "<|fim_suffix|>"
 SPECIAL = (END, *CHAT, *FILL)  # no text is read as one of these, even where it is spelled so
 MAX_VOCABULARY = 2**18
+ASCII = bytes(range(128))
+OTHER = "choose another model: a pattern of this one runs away"
 BYTES_PER_ENTRY = 1_000  # of the corpus for each entry of a vocabulary that is chosen from it
 VOCABULARIES = 512, 16_384  # smallest and largest such
 FEW_BYTES = 300_000  # of a corpus, below which bytes serve it better
@@ -155,7 +157,12 @@ class BPE(Tokenizer):
     def encode_all(self, raws: Sequence[bytes]) -> list[np.ndarray]:
         texts = [_valid(raw) for raw in raws]
         plain = [text for text in texts if text is not None]
-        found = iter(self._made.encode_batch_fast(plain, add_special_tokens=False))
+        try:
+            found = iter(self._made.encode_batch_fast(plain, add_special_tokens=False))
+        except BaseException as error:  # a panic of `tokenizers` is no Exception
+            if type(error).__module__ != "pyo3_runtime":
+                raise
+            raise StorageError(f"it cannot read a text ({error!s:.60})", where="tokenizer", hint=OTHER) from None
         return [
             self._with_bytes(raw) if text is None else np.array(next(found).ids, dtype=np.int32)
             for raw, text in zip(raws, texts, strict=True)
@@ -239,6 +246,8 @@ def checked_bpe(told: str, end: int, *, start: int | None, where: str) -> BPE:
     model = typed(parts.get("model"), dict, where=where)
     if model.get("type") != "BPE" or len(typed(model.get("vocab"), dict, where=where)) > MAX_VOCABULARY:
         raise wrong("a tokenizer that is no byte-level BPE of bounded size", where)
+    if model.get("dropout") or not _keeps(parts.get("normalizer")):
+        raise wrong("a tokenizer that changes texts, or reads them by chance", where)
     made = BPE(told, end, start)
     try:
         pieces = made.pieces
@@ -249,7 +258,17 @@ def checked_bpe(told: str, end: int, *, start: int | None, where: str) -> BPE:
     marks = {end, end if start is None else start} <= set(range(len(pieces)))
     if not marks or set(_letters(pieces)) != set(range(256)):
         raise wrong("a tokenizer without its end mark, or without every byte", where)
+    if made.decode(made.encode(ASCII)) != ASCII:
+        raise wrong("a tokenizer that loses or adds bytes", where)
     return made
+
+
+def _keeps(normalizer: Any) -> bool:
+    """Whether texts stay as they are before they are parted, but for how accents are composed."""
+    if not isinstance(normalizer, dict):
+        return normalizer is None
+    several, kind = normalizer.get("normalizers"), normalizer.get("type")
+    return kind == "NFC" or (kind == "Sequence" and isinstance(several, list) and all(map(_keeps, several)))
 
 
 def _letters(pieces: Sequence[bytes]) -> list[int]:
