@@ -2,6 +2,7 @@
 
 import json
 
+import pandas as pd
 import pytest
 from click.testing import CliRunner
 from tests.model.tuned import sentences_model
@@ -9,7 +10,7 @@ from tests.model.tuned import sentences_model
 import genwright as gw
 from genwright.app.cli import main
 from genwright.data.examples import Message
-from genwright.errors import DataError
+from genwright.errors import DataError, UnsupportedError
 from genwright.model.dialogue import Dialogue
 
 
@@ -83,3 +84,11 @@ def test_a_model_without_turns_is_told_of(tmp_path):
 def test_chatting_is_for_models_of_text(tmp_path):
     gw.fit(gw.read("wine"), family=gw.Mixture(components=2), steps=2).save(tmp_path)
     assert chat(tmp_path, "--prompt", "Hi").exit_code == 4
+
+
+def test_a_model_of_texts_given_other_fields_is_refused():
+    frame = pd.DataFrame({"text": [f"hi there {i}" for i in range(40)], "label": ["a", "b"] * 20})
+    data = gw.read(frame, schema={"text": "text"})
+    model = gw.fit(data, family=gw.Autoregressive(width=16, depth=1), steps=1, target="text")
+    with pytest.raises(UnsupportedError, match="given other fields"):
+        list(Dialogue(model).say("hi"))

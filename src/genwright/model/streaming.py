@@ -75,7 +75,10 @@ class TextEngine:
         return not (self._waiting or self._running or self._searches)
 
     def check(self, prompt: Prompt) -> None:
-        """ArgumentError for a prompt with tokens that the model does not have."""
+        """ArgumentError for tokens that the model does not have, UnsupportedError without the conditions it needs."""
+        if self.codec.conditions is not None and prompt.context is None:
+            what = "the model writes texts given other fields, and none are given"
+            raise UnsupportedError(what, where="model", hint="draw from it: sample, with given, takes a prompt too")
         if any(not 0 <= token < self._vocabulary for token in prompt.tokens):
             what = "a prompt holds tokens that the model does not have"
             raise ArgumentError(what, where="tokens", hint=f"give whole numbers from 0 to {self._vocabulary - 1:,}")
