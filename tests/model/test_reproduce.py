@@ -74,7 +74,16 @@ def test_rows_survive_json_and_what_is_no_origin_is_refused():
         told = origin.take(np.array(rows, dtype=int)).to_json()
         assert Origin.from_json(json.loads(json.dumps(told)), where="x").rows.tolist() == rows
     told = origin.to_json()
-    for change in ({"rows": [[0, 11]]}, {"rows": [[3, 3]]}, {"seed": -1}, {"n": "9"}, {"more": 1}, {"rows": 3}):
+    endless = {"n": 10**15, "rows": [[0, 10**15]]}  # refused before memory is asked for
+    for change in (
+        {"rows": [[0, 11]]},
+        {"rows": [[3, 3]]},
+        {"seed": -1},
+        {"n": "9"},
+        {"more": 1},
+        {"rows": 3},
+        endless,
+    ):
         with pytest.raises(StorageError):
             Origin.from_json(told | change, where="x")
 
