@@ -8,6 +8,7 @@ import torch
 import genwright as gw
 from genwright.constraints import FixedCombinations, Order
 from genwright.errors import ArgumentError, DataError, UnsupportedError
+from genwright.model.fit import _checked_tokens
 from genwright.model.lora import LoRA
 
 
@@ -63,6 +64,8 @@ def test_what_cannot_be_gone_on_from_is_refused_by_name(first):
         gw.fit(table(60), start=first, privacy=gw.Privacy(epsilon=3.0), steps=1)
     with pytest.raises(ArgumentError, match="target comes with the model"):
         gw.fit(table(60), start=first, target="kind", steps=1)
+    with pytest.raises(ArgumentError, match="context comes with the model"):
+        gw.fit(table(60), start=first, context=8, steps=1)
     mixture = gw.fit(table(60), family=gw.Mixture(components=2), steps=2)
     with pytest.raises(UnsupportedError, match="begins anew"):
         gw.fit(table(60), start=mixture, steps=1)
@@ -123,3 +126,14 @@ def test_with_lora_low_rank_matrices_alone_move_in_any_family_with_layers(tmp_pa
 def test_lora_goes_on_from_a_model_alone(more, told):
     with pytest.raises(ArgumentError, match=told):
         gw.fit(gw.read("wine"), lora=2, steps=1, **more)
+
+
+@pytest.mark.parametrize("context", [0, -3, True])
+def test_a_context_that_is_no_count_is_refused_before_anything_is_fitted(context):
+    with pytest.raises(ArgumentError, match="not a count"):
+        gw.fit(gw.read(["one two", "two one"] * 20), steps=1, context=context)
+
+
+def test_a_name_is_no_tokenizer():
+    with pytest.raises(ArgumentError, match="'bpe' makes no tokenizer"):
+        _checked_tokens("bpe", None)

@@ -92,7 +92,7 @@ class TextCodec(MediumCodec):
         """
         text = field or data.medium(Text)
         if length is not None and length < 1:
-            raise ArgumentError(f"length {length} is too short", where=text.name, hint="give at least 1 byte")
+            raise ArgumentError(f"length {length} is too short", where=text.name, hint="give at least 1 token")
         raws = raw_texts(text, data)
         if not any(raws):
             raise DataError("there is no text to fit to", where=text.name, hint="every row is empty")

@@ -38,7 +38,7 @@ from genwright.randomness import checked_seed
 from genwright.spaces import Columns, Encoded, Reals, RowSource, Space, Tokens
 from genwright.train.devices import choose_device
 from genwright.train.fit import Fitted, fit_family
-from genwright.train.limits import check_limits, checked_budget
+from genwright.train.limits import check_limits, checked_budget, checked_count
 from genwright.train.progress import Listener, Progress, silent
 from genwright.train.record import circumstances
 from genwright.train.stages import Kept, Stages
@@ -90,7 +90,7 @@ def fit(
     if family is not None:
         check_family(family, where="fit")
     minutes, steps = checked_budget(minutes, steps, where="fit")
-    seed = checked_seed(seed, where="fit")
+    seed, context = checked_seed(seed, where="fit"), _checked_tokens(tokenizer, context)
     place = None if folder is None else Path(folder)
     course = _Course(minutes, steps, seed, device, place, listener, target, tuple(derived), tokenizer, context)
     if start is not None or trainable or lora is not None:
@@ -105,8 +105,8 @@ def _fit(
 ) -> Generator:
     """`fit` within the bounds of `course`, whose folder is nobody else's."""
     if course.start is not None:
-        more = {"target": course.target, "derived": course.derived, "tokenizer": course.tokenizer or course.context}
-        _check_no_more("start", constraints=constraints, **more)
+        more = {"target": course.target, "derived": course.derived, "tokenizer": course.tokenizer}
+        _check_no_more("start", constraints=constraints, context=course.context, **more)
     if not data.texts or course.target is not None:
         return _fit_rows(data, family, course, constraints, privacy)
     if privacy is not None:
@@ -294,6 +294,14 @@ class _Start:
         if self.rules is not None:
             check_rules(data, self.rules.rules)
         return self.rules
+
+
+def _checked_tokens(tokenizer: Any, context: Any) -> int | None:
+    """`context`; ArgumentError where it is no count, or `tokenizer` makes none."""
+    if tokenizer is not None and not callable(tokenizer):
+        hint = "give what makes one of texts: genwright.codecs.tokenizers has BPE.trained, or leave it out"
+        raise ArgumentError(f"tokenizer={tokenizer!r} makes no tokenizer", where="fit", hint=hint)
+    return None if context is None else checked_count(context, "context", "fit")
 
 
 def _check_no_more(chosen: str, **others: Any) -> None:
