@@ -169,7 +169,7 @@ def _setting(text: str, kind: str, name: str) -> Any:
                 return number(text)
             except ValueError:
                 continue
-        raise ArgumentError(f"{name}={text!r} is no number", where="--how", hint=f"for example {name}=1")
+        raise ArgumentError(f"{text!r} is no number for {name}", where="--how", hint=f"for example --how {name}=1")
     if "bool" in kind:
         return text.lower() in ("true", "yes", "1")
     return text
@@ -185,14 +185,20 @@ def _sampler(name: str) -> Any:
 
 def _grammar(told: str) -> str:
     """The grammar in a file, or the regular expression that stands there."""
-    path = Path(told)
-    if path.suffix not in (".json", ".lark"):
+    from genwright.model.grammars import read
+
+    path, hint = Path(told), "give a .json with a JSON schema, a .lark grammar, or a regular expression"
+    kinds = {".json": "JSON schema", ".lark": "Lark grammar"}
+    if path.suffix not in kinds:
         return told
     try:
-        return path.read_text(encoding="utf-8")
+        text = path.read_text(encoding="utf-8-sig")  # which editors may begin with a mark
     except (OSError, UnicodeDecodeError) as error:
-        hint = "give a .json with a JSON schema, a .lark grammar, or a regular expression"
         raise ArgumentError(f"{told} cannot be read: {error}", where="--grammar", hint=hint) from None
+    if read(text)[0] != kinds[path.suffix]:  # a regular expression, or the other one
+        hint = "a JSON schema is an object, {...}; a Lark grammar has a rule start:"
+        raise ArgumentError(f"{told} holds no {kinds[path.suffix]}", where="--grammar", hint=hint)
+    return text
 
 
 _MODELLING = [
