@@ -6,6 +6,8 @@ import numpy as np
 import pytest
 import torch
 
+import genwright as gw
+from genwright.app.conditions import parse_given
 from genwright.codecs import fit_codec
 from genwright.codecs.conditions import Between
 from genwright.data.dataset import Category
@@ -123,3 +125,12 @@ def test_scores_in_a_range_are_those_of_the_values_in_it(decimals, scale):
         first, last = -np.inf if low is None else low, np.inf if high is None else high
         met = (values >= first) & (values <= last)
         assert (inside == met).mean() > 0.999
+
+
+def test_a_name_that_no_text_has_is_told_what_can_be_given_and_a_prompt_is_no_set():
+    model = gw.fit(gw.read(["one two", "two one"] * 20), family=gw.NGram(), steps=1)
+    with pytest.raises(ArgumentError) as told:
+        model.sample(1, given={"tex": "one"})
+    assert "text" in told.value.hint
+    with pytest.raises(ArgumentError, match="not by a set"):
+        parse_given(["text in {one,two}"], model)

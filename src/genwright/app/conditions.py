@@ -40,6 +40,7 @@ def parse_given(texts: Sequence[str], generator: "Generator") -> dict[str, Any]:
 
 def _parse(text: str, fields: "Sequence[Field]") -> tuple[str, Any]:
     from genwright.codecs.conditions import Shares
+    from genwright.data.dataset import SCALARS
 
     for field in sorted(fields, key=lambda f: -len(f.name)):
         rest = text.removeprefix(field.name)
@@ -48,6 +49,9 @@ def _parse(text: str, fields: "Sequence[Field]") -> tuple[str, Any]:
         if found := re.match(r"\s*=", rest):
             return field.name, _value(rest[found.end() :], field)
         if found := re.match(r"\s+in\s*(?={)", rest):
+            if not isinstance(field, SCALARS):
+                hint = f"write {field.name}=A, or {field.name}: A=0.5, B=0.5"
+                raise ArgumentError(f"{field.name!r} is given as it is, not by a set", where="--given", hint=hint)
             return field.name, _value(rest[found.end() :], field)
         if found := re.match(r"\s*:", rest):
             parts = [_share(part, field) for part in _split(rest[found.end() :])]

@@ -17,7 +17,7 @@ from genwright.codecs.medium import MediumCodec, beside_from_json, left_out, ord
 from genwright.codecs.others import ALONE, Others
 from genwright.codecs.schema import field_of, field_to_json
 from genwright.codecs.tokenizers import Bytes, Maker, Tokenizer, chosen, tokenizer_from_json
-from genwright.codecs.values import entries
+from genwright.codecs.values import entries, unknown_field
 from genwright.data.dataset import Dataset, Text
 from genwright.errors import ArgumentError, DataError
 from genwright.spaces import Encoded, Given, Tokens
@@ -181,6 +181,10 @@ class TextCodec(MediumCodec):
     def given(self, fixed: Mapping[str, Any], n: int, *, rng: torch.Generator) -> Given:
         """The text field as a prompt that records begin with (one, or n of them), scalar fields as context."""
         scalars = {name: value for name, value in fixed.items() if name != self.text.name}
+        known = [self.text.name, *(f.name for f in self.beside.fields), *(c.field.name for c in self.others.codecs)]
+        for name in fixed:
+            if name not in known:
+                raise unknown_field(name, known, where=self.beside.name)
         prompts = None
         if self.text.name in fixed:
             told = entries(fixed[self.text.name], n, where=self.text.name)
