@@ -12,6 +12,7 @@ from click.testing import CliRunner
 from genwright import __version__
 from genwright.__main__ import main as program
 from genwright.app.cli import FAMILY_NAMES, FamilyName, main
+from genwright.app.exits import last_words
 from genwright.families import FAMILIES
 
 VERBS = ["run", "fit", "sample", "impute", "evaluate", "inspect"]
@@ -246,3 +247,11 @@ def test_a_bug_of_ours_is_called_one(monkeypatch):
     monkeypatch.setattr("genwright.data.inspect.inspect", broken)
     done = genwright("inspect", "wine")
     assert done.exit_code == 70 and "a bug in genwright" in done.stderr and "Traceback" not in done.output
+
+
+@pytest.mark.parametrize(
+    "words", ["not enough memory: you tried", "err == 0. DefaultCPUAllocator: can't allocate memory"]
+)
+def test_memory_that_torch_does_not_get_is_no_bug(words, capsys):
+    assert last_words(RuntimeError(words)) == 8
+    assert "there is not enough memory" in capsys.readouterr().err

@@ -64,3 +64,11 @@ def test_files_without_records_and_other_objects_are_refused(tmp_path, monkeypat
         read_examples(tmp_path / "none.jsonl", SFT)
     with pytest.raises(ArgumentError, match="neither a file nor a list of mappings"):
         read_examples([1, 2], SFT)
+
+
+def test_a_file_that_is_not_utf_8_is_read_with_a_note(tmp_path):
+    path = tmp_path / "pairs.jsonl"
+    path.write_bytes('{"prompt": "café", "completion": "élan"}\n'.encode("latin-1"))
+    with pytest.warns(UserWarning, match="pairs.jsonl: not UTF-8"):
+        [pair] = read_examples(path, (Pair,))
+    assert (pair.prompt, pair.completion) == ("café", "élan")

@@ -18,6 +18,7 @@ from genwright.folders import FULL
 from genwright.signals import exit_code, handled_by, swallowed
 
 BUG = 70  # EX_SOFTWARE of sysexits.h
+NO_MEMORY = "not enough memory", "can't allocate memory"  # in RuntimeErrors of torch
 CLOSED = 141  # as of programs that SIGPIPE ends
 EXIT_CODES = """\
 0    done
@@ -81,8 +82,8 @@ def _judged(failure: BaseException) -> tuple[GenwrightError | None, int]:
         if failure.errno == errno.EPIPE:
             return None, CLOSED
         failure = ResourceError(f"cannot write: {failure.strerror}", where="standard output", hint="make room there")
-    elif isinstance(failure, MemoryError) or "not enough memory" in str(failure):  # torch raises a RuntimeError
-        hint = "ask for fewer records at a time, with another --seed each time, or close other programs"
+    elif isinstance(failure, MemoryError) or any(words in str(failure) for words in NO_MEMORY):
+        hint = "ask for fewer records at a time, with another --seed each time, or a smaller fit; close other programs"
         failure = ResourceError("there is not enough memory", hint=hint)
     if isinstance(failure, GenwrightError):
         return told(failure), failure.exit_code

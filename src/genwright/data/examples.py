@@ -5,6 +5,7 @@ Their fields are those that Hugging Face's trl reads, so that files serve both.
 
 import os
 import random
+import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, TypeVar, Union
@@ -132,7 +133,9 @@ def _rows(source: Examples, kinds: tuple[type, ...]) -> Iterator[tuple[str, Mapp
         path = existing(source)
         if path is None:
             raise missing_path(source)
-        text, _, _ = decode_text(read_bytes(path), str(source))
+        text, _, notes = decode_text(read_bytes(path), str(source))
+        for note in notes:
+            warnings.warn(f"{source}: {note}", stacklevel=2)
         for number, line in enumerate(text.split("\n"), start=1):
             if line.strip():
                 where = f"{source}, line {number}"
