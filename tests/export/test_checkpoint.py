@@ -76,6 +76,7 @@ WRONG: list[tuple[Callable[[Path], None], type[GenwrightError], str]] = [
     (config(hidden_size="64"), StorageError, "'64' is not a whole number"),
     (config(hidden_size=None), StorageError, "'hidden_size' is missing"),
     (config(num_hidden_layers=10**6), StorageError, "sizes that no such model has"),
+    (config(max_position_embeddings=0), StorageError, "sizes that no such model has"),
     (config(num_key_value_heads=3), StorageError, "do not share 3"),
     (config(intermediate_size=10_000), StorageError, "weights do not fit"),
     (config(num_hidden_layers=3), StorageError, "is there once only"),

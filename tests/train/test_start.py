@@ -7,6 +7,7 @@ import torch
 
 import genwright as gw
 from genwright.constraints import FixedCombinations, Order
+from genwright.data.text import running_text
 from genwright.errors import ArgumentError, DataError, UnsupportedError
 from genwright.model.fit import _checked_tokens
 from genwright.model.lora import LoRA
@@ -137,3 +138,8 @@ def test_a_context_that_is_no_count_is_refused_before_anything_is_fitted(context
 def test_a_name_is_no_tokenizer():
     with pytest.raises(ArgumentError, match="'bpe' makes no tokenizer"):
         _checked_tokens("bpe", None)
+
+
+def test_a_short_running_text_is_not_counted_in_rows():
+    with pytest.raises(DataError, match="the text is too short"):
+        gw.fit(running_text("one two three", name="t"), steps=1)

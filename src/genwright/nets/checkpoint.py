@@ -91,12 +91,13 @@ def read_config(config: Any, *, where: str) -> Settings:
     told["norm_eps"] = typed(config.get("rms_norm_eps", 1e-6), float, where=where)
     most = max(told["width"], told["heads"] * told["head_width"], told["kv_heads"], told["hidden"])
     vocabulary = entry(config, "vocab_size", int, where=where)
-    if most > WIDEST or told["depth"] > DEEPEST or not 0 < vocabulary <= LARGEST_VOCABULARY:
+    positions = entry(config, "max_position_embeddings", int, where=where)
+    if most > WIDEST or told["depth"] > DEEPEST or positions < 1 or not 0 < vocabulary <= LARGEST_VOCABULARY:
         raise wrong("sizes that no such model has", where)
     return Settings(
         shape=sound(Architecture, told | {"qk_norm": kind == "qwen3"}, where),
         tied=typed(config.get("tie_word_embeddings", False), bool, where=where),
-        positions=entry(config, "max_position_embeddings", int, where=where),
+        positions=positions,
         vocabulary=vocabulary,
     )
 

@@ -12,6 +12,8 @@ def check_limits(data: Dataset, minutes: float | None, steps: int | None) -> flo
     """The minutes (5 if neither is given); raises where there is nothing to fit to, or no sensible limit."""
     minutes, steps = checked_budget(minutes, steps, where="fit")
     if len(data.train) < 2:
+        if data.running:
+            raise DataError("the text is too short to fit to", where=data.name, hint="give ten times as much of it")
         raise DataError(f"{len(data)} rows are too few to fit", where=data.name, hint="give at least 10 rows")
     return MINUTES if minutes is None and steps is None else minutes
 
