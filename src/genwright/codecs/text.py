@@ -47,10 +47,11 @@ class Infill:
     tokens: int | None = None
 
     def __post_init__(self) -> None:
-        if self.tokens is not None and self.tokens < 1:
-            raise ArgumentError(
-                f"a gap of {self.tokens} tokens", where="Infill", hint="give at least 1, or leave it out"
-            )
+        if not isinstance(self.before, str) or not isinstance(self.after, str):
+            raise ArgumentError("no text before or after the gap", where="Infill", hint='give Infill("To be, ", "?")')
+        if self.tokens is not None and (not isinstance(self.tokens, int) or self.tokens < 1):
+            what = f"a gap of {self.tokens!r:.60} tokens"
+            raise ArgumentError(what, where="Infill", hint="give at least 1, or leave it out")
 
 
 @final
@@ -259,7 +260,7 @@ class TextCodec(MediumCodec):
 def too_long(tokens: int, length: int, *, where: str) -> ArgumentError:
     """The error for a prompt that does not fit."""
     what = f"a prompt of {tokens:,} tokens does not fit into the {length:,} of a record"
-    return ArgumentError(what, where=where, hint="shorten it, or fit with a larger length")
+    return ArgumentError(what, where=where, hint="shorten it, or fit with a larger context")
 
 
 def reads_text(codec: Codec) -> TypeGuard[TextCodec]:
