@@ -10,7 +10,7 @@ from jaxtyping import Int
 from genwright.typed import made, require, typed, wrong
 
 SCHEMA = 1
-MOST_ROWS = 10**8  # that a file may tell of, whose numbers take 8 bytes each
+MAX_ROWS = 10**8  # that a file may tell of, whose numbers take 8 bytes each
 Ranges = tuple[tuple[int, int], ...]
 
 
@@ -67,8 +67,8 @@ class Origin:
         ranges = typed(told.pop("rows", []), Ranges, where=f"{where}, rows")
         draw = made(Draw, told, where=where)
         whole = [bounded(each, draw.n, where) for each in ranges]
-        if sum(stop - start for start, stop in whole) > MOST_ROWS:
-            raise wrong(f"more than {MOST_ROWS:,} rows", f"{where}, rows")
+        if sum(stop - start for start, stop in whole) > MAX_ROWS:
+            raise wrong(f"more than {MAX_ROWS:,} rows", f"{where}, rows")
         rows = np.concatenate([np.empty(0, dtype=int), *(np.arange(*each) for each in whole)])
         return cls(draw, rows)
 

@@ -30,9 +30,9 @@ from genwright.nets.ngram import NGramCounts
 from genwright.spaces import Columns, Conditions, Encoded, Given, Space, Tokens
 
 ORDERS = ((1024, 8), (1 << 31, 5))  # up to so many tokens in the vocabulary: the longest n-grams that are counted
-MOST_ORDER = 32
+MAX_ORDER = 32
 DEPTHS = 1, 2, 3  # nearest tokens before the columns beside a record, of which the best is taken
-MOST_SYMBOLS = 2**24  # that are counted, the first: they take some 2 GB meanwhile
+MAX_SYMBOLS = 2**24  # that are counted, the first: they take some 2 GB meanwhile
 CELLS_AT_ONCE = 2**21  # of records that are read together
 SYMBOLS_PER_SECOND = 100_000  # that are counted, rather less than more
 
@@ -51,8 +51,8 @@ class NGram(ClosedFormFamily):
     order: int | None = None
 
     def __post_init__(self) -> None:
-        if self.order is not None and not 1 <= self.order <= MOST_ORDER:
-            what = f"order must be 1 to {MOST_ORDER}, not {self.order}"
+        if self.order is not None and not 1 <= self.order <= MAX_ORDER:
+            what = f"order must be 1 to {MAX_ORDER}, not {self.order}"
             raise ArgumentError(what, where="NGram", hint="leave it out if unsure")
 
     def can(self, space: Space) -> Capabilities:
@@ -85,8 +85,8 @@ class NGram(ClosedFormFamily):
         assert self.order is not None, "size the family before fitting"
         holder, began = cast(NGramCounts, net), time.monotonic()
         minutes = np.inf if work.minutes is None else work.minutes
-        seen, framed = symbols(holder, train, most=int(min(MOST_SYMBOLS, 60 * minutes * SYMBOLS_PER_SECOND)))
-        held_out, _ = symbols(holder, valid, most=MOST_SYMBOLS, framed=framed)
+        seen, framed = symbols(holder, train, most=int(min(MAX_SYMBOLS, 60 * minutes * SYMBOLS_PER_SECOND)))
+        held_out, _ = symbols(holder, valid, most=MAX_SYMBOLS, framed=framed)
         same = len(train) == len(valid) and torch.equal(train.x, valid.x)
         depths = DEPTHS if seen.beside.shape[1] else (0,)
         each = len(held_out.at) / max(1, len(valid)) if framed else train.x.shape[1]

@@ -16,7 +16,7 @@ from genwright.nets.decoding import CausalDecoder, Dense, Product
 
 SMALLEST_NET = 2**21  # numbers in matrices, below which calling int8 products costs more than they save,
 SMALLEST_MATRIX = 2**17  # and in one of them
-MOST_LOST = 0.01  # nats per token
+MAX_LOST = 0.01  # nats per token
 ROWS, STEPS, SECONDS = 8, 24, 0.4  # of the trial: texts side by side, tokens of each, and about how long at most
 
 _worth: WeakKeyDictionary[CausalSequence, tuple[int, bool]] = WeakKeyDictionary()
@@ -52,7 +52,7 @@ def compressed(weight: Float[Tensor, "o i"]) -> Product:
 
 
 def fitting(net: CausalSequence) -> Callable[[Tensor], Product]:
-    """How to lay out the matrices of a net: in 8 bits where that is faster here, and costs at most `MOST_LOST` nats.
+    """How to lay out the matrices of a net: in 8 bits where that is faster here, and costs at most `MAX_LOST` nats.
 
     Both are measured on texts that the net writes, once for its weights as they are.
     """
@@ -70,7 +70,7 @@ def fitting(net: CausalSequence) -> Callable[[Tensor], Product]:
 def _worthwhile(net: CausalSequence) -> bool:
     """Whether 8 bits are faster and close enough: nats lost per token are the divergence of the two distributions."""
     lost, seconds = measured(net)
-    return lost <= MOST_LOST and seconds[1] < seconds[0]
+    return lost <= MAX_LOST and seconds[1] < seconds[0]
 
 
 @torch.inference_mode()
