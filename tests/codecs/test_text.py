@@ -69,9 +69,10 @@ def test_long_records_are_cut_and_reported():
     with pytest.warns(UserWarning, match="are cut there"):
         encoded = codec.encode(records(rows), rng=rng())
     assert codec.decode(encoded, rng=rng()).columns["text"].tolist()[:2] == ["short", "é" * 256]
-    odd = TextCodec.fit(records(rows), rng=rng(), length=11)
+    beside = table((Text("text"), rows), (Category("who", ("me", "you")), ["me", "you"] * 151))
+    odd = TextCodec.fit(beside, rng=rng(), length=11)
     with pytest.warns(UserWarning):
-        encoded = odd.encode(records(rows), rng=rng())
+        encoded = odd.encode(beside, rng=rng())
     assert odd.decode(encoded, rng=rng()).columns["text"].tolist()[:2] == ["short", "é" * 5]
 
 
@@ -94,6 +95,8 @@ def test_long_documents_are_read_in_windows_and_none_is_lost():
     assert stream == [END, *b"ab" * 400, END, *b"c" * 300, END]
     assert codec.sizes(codec.windows(records(rows), stride=256).x).sum() == 4 * 256
     assert codec_from_json(codec.to_json()) == codec
+    chosen = TextCodec.fit(records(rows), rng=rng(), length=100)
+    assert chosen.windowed and chosen.length == 100
 
 
 def test_prompts():

@@ -88,12 +88,12 @@ class TextCodec(MediumCodec):
     ) -> Self:
         """Fit to `field`, or the first text field of `data`; `tokenizer` makes one from the texts as bytes.
 
-        `length` in tokens; by default 256 for running text and the longest record and its end, at most 512, otherwise.
+        `length` in tokens; by default 256 for windows, and otherwise the longest record and its end, at most 512.
         Raises DataError if there is no text at all.
         """
         text = field or data.medium(Text)
-        if length is not None and length < 1:
-            raise ArgumentError(f"length {length} is too short", where=text.name, hint="give at least 1 token")
+        if length is not None and not 1 <= length <= MAX_LENGTH:
+            raise ArgumentError(f"length {length:,}", where=text.name, hint=f"give 1 to {MAX_LENGTH:,} tokens")
         raws = raw_texts(text, data)
         if not any(raws):
             raise DataError("there is no text to fit to", where=text.name, hint="every row is empty")
@@ -106,10 +106,11 @@ class TextCodec(MediumCodec):
             notes = tuple(f"{name}: not modelled beside running text, and left out of samples" for name in lost)
             length = min(length or RUNNING_LENGTH, fitting)
             return cls(text, length, nothing, (text.name,), notes, tokenizer=made)
-        alone, cut_off = len(data.fields) == 1 and others is ALONE, (sizes - LONGEST_RECORD).clip(0).sum()
-        if length is None and alone and cut_off > CUT_SHARE * sizes.sum():
-            note = f"{text.name}: texts of up to {sizes.max():,} tokens are learned in windows of {RUNNING_LENGTH}"
-            return cls(text, RUNNING_LENGTH, nothing, (text.name,), (note,), tokenizer=made, documents=True)
+        alone, cut_off = len(data.fields) == 1 and others is ALONE, (sizes - (length or LONGEST_RECORD)).clip(0).sum()
+        if alone and cut_off > CUT_SHARE * sizes.sum():
+            length = length or RUNNING_LENGTH
+            note = f"{text.name}: texts of up to {sizes.max():,} tokens are learned in windows of {length}"
+            return cls(text, length, nothing, (text.name,), (note,), tokenizer=made, documents=True)
         length = length or min(int(sizes.max()) + 1, LONGEST_RECORD)
         beside = ColumnsCodec.fit(data, rng=rng)
         cut = filter(None, (_cut_note(text, sizes, length),))
@@ -125,7 +126,8 @@ class TextCodec(MediumCodec):
     @property
     def space(self) -> Tokens:  # type: ignore[override]
         made = self.tokenizer
-        return Tokens(self.length, made.vocabulary, made.end, self.documents, self.mean, made.start)
+        ways = {"documents": self.documents, "mean": self.mean, "start": made.start}
+        return Tokens(self.length, vocabulary=made.vocabulary, end=made.end, **ways)
 
     @property
     def windowed(self) -> bool:
