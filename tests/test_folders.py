@@ -258,6 +258,20 @@ def test_readers_beside_a_writer_find_one_or_the_other(tmp_path):
     assert len(results) > 5
 
 
+def test_a_reader_sees_that_equal_content_took_the_place_of_what_it_read(tmp_path):
+    put(tmp_path, "0")
+    tries = []
+
+    def read() -> str:
+        tries.append(len(tries))
+        if len(tries) == 1:
+            put(tmp_path, "0")
+            raise StorageError("moved away")
+        return found(tmp_path).pop()
+
+    assert steadily(tmp_path, "a", read) == "0" and len(tries) == 2
+
+
 def test_what_is_set_aside_is_found_until_something_takes_its_place(tmp_path):
     put(tmp_path, "old")
     set_aside(tmp_path, ["a", "b", "table"])

@@ -271,17 +271,17 @@ def steadily(folder: Path, name: str, read: Callable[[], Read]) -> Read:
     return read()
 
 
-def _stamp(folder: Path, name: str) -> tuple[bytes, list[str]]:
-    """What changes when entries of `folder` are replaced."""
-    content = b""
+def _stamp(folder: Path, name: str) -> tuple[tuple[int, ...], list[str]]:
+    """What changes when entries of `folder` are replaced, also by others of the same content."""
+    own: tuple[int, ...] = ()
     moving: list[str] = []
     with suppress(OSError):
-        if (path := placed(folder, name)).is_file():  # a pipe would be waited for
-            content = path.read_bytes()
+        told = placed(folder, name).stat()
+        own = told.st_ino, told.st_ctime_ns, told.st_size
     for aside in (NEW, OLD):
         with suppress(OSError):
             moving += sorted(str(path) for path in (folder / aside).iterdir())
-    return content, moving
+    return own, moving
 
 
 def set_aside(folder: Path, names: Iterable[str]) -> None:
