@@ -117,6 +117,8 @@ def world(tmp_path_factory):
     tables(folder)
     for name in ("photos", "pictures", "a", "b", "c", "fakes", "ours", "theirs", "restored", "originals"):
         pictures(folder / name)
+    Image.fromarray(np.full((8, 8), 90, np.uint8)).save(folder / "photo.png")
+    Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(folder / "hole.png")
     pictures(folder / "captioned")
     told = [
         {"file": f"{('cat', 'dog')[i % 2]}/{i}.png", "caption": f"a {('dark', 'light')[i % 2]} one"} for i in range(100)

@@ -19,6 +19,7 @@ from genwright.errors import (
 
 if TYPE_CHECKING:
     from genwright.codecs.conditions import Between, OneOf, Shares
+    from genwright.codecs.edits import Inpaint, Variation
     from genwright.codecs.others import Derived
     from genwright.codecs.text import Infill
     from genwright.data.dataset import Dataset
@@ -75,6 +76,8 @@ _HOMES = {
     "Generator": "genwright.model.generator",
     "Sampling": "genwright.families.sampling",
     "Derived": "genwright.codecs.others",
+    "Inpaint": "genwright.codecs.edits",
+    "Variation": "genwright.codecs.edits",
     "Infill": "genwright.codecs.text",
     "Between": "genwright.codecs.conditions",
     "OneOf": "genwright.codecs.conditions",
@@ -126,6 +129,7 @@ __all__ = [
     "Generator",
     "GenwrightError",
     "Infill",
+    "Inpaint",
     "MaskedDiffusion",
     "MissingDependencyError",
     "Mixture",
@@ -142,6 +146,7 @@ __all__ = [
     "TreeMixture",
     "TwoStage",
     "UnsupportedError",
+    "Variation",
     "__version__",
     "compare",
     "evaluate",

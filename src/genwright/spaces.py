@@ -6,7 +6,7 @@ batch of it into what the family computes with.
 
 import abc
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from jaxtyping import Bool, Float, Int, Shaped
@@ -359,6 +359,8 @@ class Given:
     `x`: unpacked values with NaN (reals, columns) or -1 (tokens) where free, or None if nothing in `x` is given.
     `context`: the conditions with NaN where unknown, see `Conditions`, or None where there are none.
     `lengths` of the records to draw, where they differ; drawn where None.
+    `near`: unpacked records, without gaps, that those to draw are like: all noise up to a share `strength` of it is put
+    on them and taken off again. Only families that declare `varies` are given one, and a strength above 0.
     `allowed`: sets that free entries must lie in, the same for all rows: for the index of a discrete column the levels
     it may take as booleans (levels,), for a continuous one [low, high], both ends included, which binds only where
     the column carries a value. The indices are those of columns of `x`, or of `context` where `x` has no columns.
@@ -368,12 +370,19 @@ class Given:
     context: Float[Tensor, "n c"] | None = None
     allowed: Mapping[int, Tensor] | None = None
     lengths: Int[Tensor, "n"] | None = None
+    near: Tensor | None = None
+    strength: float = 1.0
+
+    @property
+    def partly(self) -> bool:
+        """Whether anything of the records themselves is given."""
+        return self.near is not None or (self.x is not None and not bool(_free(self.x).all()))
 
     def rows(self, index: Tensor | slice) -> "Given":
         """The rows at `index`."""
-        return Given(
-            None if self.x is None else self.x[index],
-            None if self.context is None else self.context[index],
-            self.allowed,
-            None if self.lengths is None else self.lengths[index],
-        )
+        own = {name: getattr(self, name) for name in ("x", "context", "lengths", "near")}
+        return replace(self, **{name: part[index] for name, part in own.items() if part is not None})
+
+
+def _free(x: Tensor) -> Bool[Tensor, "n *s"]:
+    return x.isnan() if x.is_floating_point() else x < 0

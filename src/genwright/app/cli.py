@@ -13,7 +13,7 @@ import click
 
 from genwright import __version__
 from genwright.app.chat import chat
-from genwright.app.conditions import impute, parse_given
+from genwright.app.conditions import giving, impute, read_given
 from genwright.app.databases import fit_database, sample_database
 from genwright.app.exits import EXIT_CODES, answering
 from genwright.app.exporting import export
@@ -227,7 +227,7 @@ def fit(
     help="What becomes of a table that is there.",
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same records.")
-@click.option("--given", multiple=True, metavar="K=V", help="A condition on a field, or a prompt. Repeatable.")
+@giving
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--origin", metavar="FILE", help="Also write which draw of which model these are, for reproduce.")
 @drawing
@@ -252,6 +252,8 @@ def sample(
     genwright sample runs/patients -n 1000 --given age=30..40 --given "country in {DE,FR}" --given note=missing
     genwright sample runs/adults -n 1000 --given "income: >50K=.5, <=50K=.5"
     genwright sample runs/digits -n 100 --out fake/ --given label=7
+    genwright sample runs/pictures -n 8 --out filled/ --given image=photo.png --mask hole.png
+    genwright sample runs/pictures -n 8 --out varied/ --given image=photo.png --strength .4
     genwright sample runs/prose -n 1 --given text="It was a dark" --how temperature=.8,top_p=.95,max_tokens=200
     genwright sample runs/prose -n 5 --how "max_tokens=120,stop=." --grammar "[A-Z][a-z ,]+[.]" --out s.jsonl
     genwright sample runs/orders -n 1000 --out postgresql://ann@host/shop --table orders_synthetic
@@ -267,7 +269,7 @@ def sample(
     with shown() as listener:
         generator = load(folder, device=device)
         check_output(out, generator)
-        known = parse_given(given, generator)
+        known = read_given(given, generator, how)
         fake = generator.sample(n, given=known, how=read_sampling(how), seed=seed, listener=listener)
     _tell_notes(fake.notes)
     if origin is not None and fake.origin is not None:

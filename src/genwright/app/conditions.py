@@ -2,9 +2,10 @@
 
 import csv
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
@@ -19,6 +20,50 @@ if TYPE_CHECKING:
 
 FORMS = "write NAME=VALUE, NAME=LOW..HIGH, NAME in {A,B}, or NAME: A=0.5, B=0.5"
 MISSING = "missing"
+WHITE = 128  # and above, of 256 grey levels of a mask
+Verb = TypeVar("Verb", bound=Callable[..., Any])
+
+
+_EDITING = [
+    click.option("--mask", metavar="PATH", help="Draw a picture that is given anew where this one is white."),
+    click.option("--strength", type=float, help="Vary it: 0 leaves it as it is, 1 forgets it.  [default: .5]"),
+]
+
+
+def giving(verb: Verb) -> Verb:
+    """The options that say what is given."""
+    for option in reversed(_EDITING):
+        verb = option(verb)
+    given = click.option("--given", multiple=True, metavar="K=V", help="A condition on a field, a prompt, a picture.")
+    return given(verb)
+
+
+def read_given(texts: Sequence[str], generator: "Generator", how: dict[str, Any]) -> dict[str, Any]:
+    """What is given, as the options say: pictures by their paths, one of the target's with what is to become of it."""
+    from genwright.codecs.edits import Inpaint, Variation
+    from genwright.data.dataset import ARRAYS
+    from genwright.data.images import read_picture
+
+    mask, strength = how.pop("mask"), how.pop("strength")
+    given, target = parse_given(texts, generator), generator.codec.field
+    for field in (*generator.fields, *generator.codec.derived):
+        if isinstance(field, ARRAYS) and field.name in given:
+            given[field.name], notes = read_picture(given[field.name], field)
+            for note in notes:
+                tell(f"note: {note}")
+    if not isinstance(target, ARRAYS) or target.name not in given:
+        for option, value in (("--mask", mask), ("--strength", strength)):
+            if value is not None:
+                hint = f"add --given {target.name}=PATH" if isinstance(target, ARRAYS) else "leave it out"
+                raise ArgumentError("there is no picture given that it could be for", where=option, hint=hint)
+        return given
+    drawn = None if mask is None else read_picture(mask, replace(target, mode="L", levels=256))[0][..., 0] >= WHITE
+    image = given[target.name]
+    vary = strength is not None or mask is None
+    given[target.name] = (
+        Variation(image, 0.5 if strength is None else strength, drawn) if vary else Inpaint(image, drawn)
+    )
+    return given
 
 
 def parse_given(texts: Sequence[str], generator: "Generator") -> dict[str, Any]:
@@ -31,7 +76,7 @@ def parse_given(texts: Sequence[str], generator: "Generator") -> dict[str, Any]:
     """
     given: dict[str, Any] = {}
     for text in texts:
-        name, value = _parse(text, generator.fields)
+        name, value = _parse(text, (*generator.fields, *generator.codec.derived))
         if name in given:
             raise ArgumentError(f"{name!r} is given twice", where="--given", hint="give one condition for each field")
         given[name] = value

@@ -1,10 +1,11 @@
 """The verb reproduce: records drawn again from what was written of their origin."""
 
 from pathlib import Path
+from typing import Any
 
 import click
 
-from genwright.app.conditions import parse_given
+from genwright.app.conditions import giving, read_given
 from genwright.app.exits import answering
 from genwright.app.output import check_output, print_dataset, print_json
 from genwright.app.wording import tell
@@ -14,9 +15,9 @@ from genwright.app.wording import tell
 @click.argument("origin", metavar="ORIGIN", type=click.Path(path_type=Path))
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
 @click.option("-o", "--out", help="File or folder to write; standard output if not given.")
-@click.option("--given", multiple=True, metavar="K=V", help="What was given when they were drawn. Repeatable.")
+@giving
 @answering
-def reproduce(origin: Path, folder: Path, out: str | None, given: tuple[str, ...], as_json: bool) -> None:
+def reproduce(origin: Path, folder: Path, out: str | None, given: tuple[str, ...], as_json: bool, **how: Any) -> None:
     """Draw the same records again, from ORIGIN that `genwright sample --origin` wrote and the generator in DIR.
 
     \b
@@ -28,7 +29,7 @@ def reproduce(origin: Path, folder: Path, out: str | None, given: tuple[str, ...
 
     generator = load(folder, device="cpu")
     check_output(out, generator)
-    again = drawn_again(origin, generator, given=parse_given(given, generator))
+    again = drawn_again(origin, generator, given=read_given(given, generator, how))
     if out is None:
         print_dataset(again, facts={"n": len(again)} if as_json else None)
         return

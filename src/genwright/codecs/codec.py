@@ -17,13 +17,16 @@ class Codec(abc.ABC):
     """A fitted map Dataset <-> tensors.
 
     `space` is where `x` lives, `conditions` what it is conditioned on (or None); `notes` says what is left out or cut.
-    Decoded records have `fields`; `scalars` is the codec of the scalar ones, itself for a table.
+    Decoded records have `fields`, of which `field` is the medium that is modelled, if one is; they can be given
+    `derived` ones too; `scalars` is the codec of the scalar ones, itself for a table.
     """
 
     space: Space
     conditions: Conditions | None
     notes: tuple[str, ...] = ()
     fields: tuple[Field, ...]
+    field: Field | None = None
+    derived: tuple[Field, ...] = ()
     scalars: "ColumnsCodec"
 
     @abc.abstractmethod

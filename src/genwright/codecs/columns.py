@@ -118,6 +118,16 @@ class ColumnsCodec(Codec):
                 columns[field.name] = column_of(field, coder.decode(rows[:, self._places[field.name]], rng))
         return columns
 
+    def decode_known(self, x: Float[Tensor, "n c"], *, rng: torch.Generator) -> dict[str, np.ndarray]:
+        """`decode_columns` of rows that are not known throughout: missing where they are not."""
+        columns, unknown = self.decode_columns(x.nan_to_num(0.0), rng=rng), x.isnan().cpu().numpy()
+        for field, _ in self._modelled:
+            absent = unknown[:, self._places[field.name]].any(axis=1)
+            if absent.any():
+                columns[field.name] = columns[field.name].copy()
+                columns[field.name][absent] = column_of(field, _missing(field))[0]
+        return columns
+
     def given(self, fixed: Mapping[str, Any], n: int, *, rng: torch.Generator) -> Given:
         """`{field: value}` as n partial rows, NaN where free; None (or NaN) fixes a field to be missing.
 

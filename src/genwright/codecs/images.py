@@ -2,8 +2,8 @@
 
 from collections import Counter
 from collections.abc import Mapping
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Self, final
+from dataclasses import dataclass, replace
+from typing import Any, Self, final
 
 import numpy as np
 import torch
@@ -11,6 +11,7 @@ from jaxtyping import Float, UInt8
 from torch import Tensor
 
 from genwright.codecs.columns import ColumnsCodec
+from genwright.codecs.edits import Inpaint, Variation, mask_of
 from genwright.codecs.medium import MediumCodec, beside_from_json, left_out, order_of
 from genwright.codecs.others import ALONE, Others
 from genwright.codecs.schema import field_of, field_to_json
@@ -18,9 +19,6 @@ from genwright.data.dataset import Dataset, Image
 from genwright.errors import ArgumentError, DataError
 from genwright.spaces import Encoded, Given, Reals
 from genwright.typed import typed, wrong
-
-if TYPE_CHECKING:
-    pass
 
 
 @final
@@ -77,12 +75,26 @@ class ImageCodec(MediumCodec):
         return np.moveaxis(_bytes(x).cpu().numpy(), 1, 3)
 
     def given(self, fixed: Mapping[str, Any], n: int, *, rng: torch.Generator) -> Given:
-        """Conditions by field; the image field as pixels 0 .. levels - 1, (height, width, channels) or n of them,
-        with NaN where free (inpainting).
+        """Conditions by field; the image field as an `Inpaint` or `Variation`, or as pixels 0 .. levels - 1, (height,
+        width, channels) or n of them, with NaN where free.
         """
-        scalars = {name: value for name, value in fixed.items() if name != self.image.name}
-        x = self._partial(fixed[self.image.name], n) if self.image.name in fixed else None
-        return self.others.given(self.beside, x, scalars, n, rng=rng)
+        told = fixed.get(self.image.name)
+        near = self._partial(told.image, n) if isinstance(told, Variation) else None
+        if near is not None and bool(near.isnan().any()):
+            raise ArgumentError("a picture with gaps", where=self.image.name, hint="say where in a mask")
+        x = self._kept(told, n) if self.image.name in fixed else None
+        beside = {name: value for name, value in fixed.items() if name != self.image.name}
+        given = self.others.given(self.beside, x, beside, n, rng=rng)
+        return given if near is None else replace(given, near=near, strength=float(told.strength))
+
+    def _kept(self, told: Any, n: int) -> Tensor | None:
+        """What is given of each of n images, NaN where free; None where nothing is."""
+        if not isinstance(told, Inpaint | Variation):
+            return self._partial(told, n)
+        if isinstance(told, Variation) and (told.mask is None or told.strength == 0):
+            return None
+        x, where = self._partial(told.image, n), mask_of(told.mask, n, self.shape[:2], where=f"{self.image.name}, mask")
+        return x.masked_fill(torch.from_numpy(np.moveaxis(where, 3, 1)), torch.nan)
 
     def to_json(self) -> dict[str, Any]:
         return {"kind": "images", "image": field_to_json(self.image), **self.beside_to_json()}

@@ -30,7 +30,7 @@ class MediumCodec(Codec):
 
     @property
     @abc.abstractmethod
-    def field(self) -> Media:
+    def field(self) -> Media:  # type: ignore[override]
         """What is modelled."""
 
     @abc.abstractmethod
@@ -52,6 +52,11 @@ class MediumCodec(Codec):
         return (*self.beside.fields, self.field, *(other.field for other in self.others.shown))
 
     @property
+    def derived(self) -> tuple[Field, ...]:  # type: ignore[override]
+        """Conditions that are made of others, which records do not have."""
+        return tuple(each.field for each in self.others.codecs if each not in self.others.shown)
+
+    @property
     def conditions(self) -> Conditions | None:  # type: ignore[override]
         return self.others.conditions(self.beside)
 
@@ -62,7 +67,7 @@ class MediumCodec(Codec):
         columns: dict[Field, np.ndarray] = {self.field: self.decode_field(encoded.x)}
         if conditions is not None:
             columns |= self.others.decode(conditions, context, rng=rng)
-        own = beside.decode_columns(context[:, : len(beside.space.columns)], rng=rng)
+        own = beside.decode_known(context[:, : len(beside.space.columns)], rng=rng)
         columns |= {field: own[field.name] for field in beside.fields}
         ordered = sorted(columns, key=lambda field: self.order.index(field.name))
         return Dataset(tuple(ordered), {f.name: columns[f] for f in ordered}, name=beside.name, label=beside.label)

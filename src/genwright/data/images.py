@@ -18,6 +18,7 @@ from PIL import ImageOps, UnidentifiedImageError
 from genwright.data.beside import beside_images
 from genwright.data.dataset import Dataset, Field, Image
 from genwright.data.files import Files, readable, shown, unread
+from genwright.data.paths import existing, meant
 from genwright.data.table import MissingMarks
 from genwright.errors import DataError
 
@@ -195,7 +196,31 @@ def _decode_all(
 def _decode(
     files: Files, name: str, mode: str, levels: int, size: tuple[int, int] | None
 ) -> UInt8[np.ndarray, "h w c"]:
-    image = _open(files.read(name))
+    return _pixels(_open(files.read(name)), mode, levels, size)
+
+
+def read_picture(path: str, field: Image) -> tuple[UInt8[np.ndarray, "h w c"], tuple[str, ...]]:
+    """One image file as a value of `field`, and notes on what was converted; DataError for what is no image, or of
+    another size.
+    """
+    bad: dict[str, str] = {}
+    file = existing(path)
+    if file is None or not file.is_file():
+        raise DataError("no such picture", where=path, hint=meant(path) or "give the path of an image file")
+    raw = file.read_bytes()
+    image = _try(partial(_open, raw), path, bad)
+    pixels = image and _try(partial(_pixels, image, field.mode, field.levels, None), path, bad)
+    if bad:
+        raise DataError(bad[path], where=path)
+    if field.shape is not None and pixels.shape[:2] != field.shape[:2]:
+        found, needed = (f"{width} x {height}" for height, width in (pixels.shape[:2], field.shape[:2]))
+        hint = f"scale it to {needed} (width x height) first"
+        raise DataError(f"an image of {found}, where {field.name!r} is {needed}", where=path, hint=hint)
+    converted = image.mode != field.mode and not (image.mode == "1" and field.mode == "L")
+    return pixels, (f"{path}: its mode {image.mode} is read as {field.mode}",) if converted else ()
+
+
+def _pixels(image: Pillow.Image, mode: str, levels: int, size: tuple[int, int] | None) -> UInt8[np.ndarray, "h w c"]:
     if image.mode.startswith("I"):  # 16 bits; Pillow would clip them
         image = Pillow.fromarray((np.asarray(image).astype(np.float64) / 257).round().clip(0, 255).astype(np.uint8))
     if image.format != "PNG" or "exif" in image.info:

@@ -105,8 +105,9 @@ class Autoregressive(GradientFamily, Streams):
         if isinstance(space, Reals) and (what := _too_many_values(space)):
             raise refused(self, what)
         tokens = isinstance(space, Tokens)
+        ways: dict[str, Any] = {"streams": tokens, "forgets": self.label_dropout > 0}
         settings = CHOICE + (WRITING if tokens else ())
-        return Capabilities(density=Density.EXACT, given=Partial.PREFIX, how=settings, streams=tokens)
+        return Capabilities(density=Density.EXACT, given=Partial.PREFIX, how=settings, **ways)
 
     def sized(self, space: Space, work: Work) -> Self:
         """Widths by data kind, rows of a table, and time: for text about what has the lowest held-out loss by then."""

@@ -2,6 +2,7 @@
 
 import abc
 import functools
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from typing import ClassVar, Self, cast
@@ -17,7 +18,6 @@ from genwright.families.family import (
     Capabilities,
     Density,
     Encodes,
-    Family,
     GradientFamily,
     Losses,
     Partial,
@@ -43,15 +43,6 @@ PARTIAL_ROWS = 0.5  # the same for vectors and rows, where given columns are the
 MAX_STEPS = 64  # of rows
 GUIDANCE = 1.5  # unless the request says otherwise
 GUIDED = (0.1, 0.9)  # shares of noise, sigma / (alpha + sigma), between which guidance acts
-
-
-def capabilities(family: Family, space: Space) -> Capabilities:
-    """What both can do."""
-    if not isinstance(space, Reals | Columns):
-        raise refused(family, "sequences of tokens")
-    require_nets(space)
-    settings = ("steps", "sampler", "guidance")
-    return Capabilities(density=Density.ABSENT, given=Partial.ANY, latent=True, encodes=True, how=settings)
 
 
 def space_of(net: nn.Module) -> Reals | Columns:
@@ -225,9 +216,22 @@ class ArrayProcess(Process):
         beyond, partial = cast(Reals, space_of(net)).drawn_beyond(n, given, rng), given.x
         if beyond is not None:
             partial = (torch.full_like(noise, torch.nan) if partial is None else partial).masked_fill(beyond, 0.0)
-        y = self._run(net, noise, Given(partial, context), rng)
+        start, way = (noise, self) if given.near is None else self.midway(given.near, given.strength, noise)
+        y = way._run(net, start, Given(partial, context), rng)
         x = self._records(net, y if partial is None else torch.where(partial.isnan(), y, partial))
         return x if beyond is None else x.masked_fill(beyond, torch.nan)
+
+    def midway(self, near: Tensor, strength: float, noise: Tensor) -> tuple[Float[Tensor, "n *s"], "ArrayProcess"]:
+        """Records noised up to a share of the way, and the rest of the way back, in that share of the steps.
+
+        Meng et al. 2022, "SDEdit", arXiv:2108.01073, Algorithm 1.
+        """
+        first, last = self.times[0], self.times[-1]
+        start = torch.lerp(last, first, strength)
+        alpha, sigma = self.schedule(start)
+        steps = max(1, math.ceil(strength * (len(self.times) - 1)))
+        times = torch.linspace(float(start), float(last), steps + 1)
+        return alpha * near.nan_to_num(0.0) + sigma * noise, replace(self, times=times)
 
     def decode(self, net: nn.Module, z: Float[Tensor, "n *s"], context: Tensor | None) -> Tensor:
         """Follow the probability-flow ODE from noise to data."""
@@ -285,7 +289,12 @@ class Denoising(GradientFamily, Encodes):
         check_shares(self.name, context_dropout=self.context_dropout)
 
     def can(self, space: Space) -> Capabilities:
-        return capabilities(self, space)
+        if not isinstance(space, Reals | Columns):
+            raise refused(self, "sequences of tokens")
+        require_nets(space)
+        ways = {"varies": isinstance(space, Reals), "forgets": self.context_dropout > 0}
+        settings = ("steps", "sampler", "guidance")
+        return Capabilities(density=Density.ABSENT, given=Partial.ANY, latent=True, encodes=True, how=settings, **ways)
 
     def sized(self, space: Space, work: Work) -> Self:
         width, batch = self.width or default_width(space, work), self.batch or default_batch(space, work)

@@ -47,7 +47,9 @@ class Capabilities:
 
     `restricts`: `sample` draws columns from their exact distribution within `Given.allowed`. `marginalizes`: entries of
     columns that are NaN are left out exactly, fitting and scoring. `latent`: records have latents that `decode` takes
-    back to them; `encodes`: and `encode` finds them. `streams`: records can be written token by token, see `Streams`.
+    back to them; `encodes`: and `encode` finds them. `varies`: records can be drawn near others, see `Given.near`.
+    `forgets`: conditions that are not given are unknown to the net, which has learned to do without. `streams`: records
+    can be written token by token, see `Streams`.
     `how` names the settings of `Sampling` that change anything,
     `conditions` the spaces of what records can be conditioned on.
     """
@@ -58,6 +60,8 @@ class Capabilities:
     marginalizes: bool = False
     latent: bool = False
     encodes: bool = False
+    varies: bool = False
+    forgets: bool = False
     streams: bool = False
     how: tuple[str, ...] = ()
     conditions: tuple[type, ...] = (Columns, Tokens, Reals)

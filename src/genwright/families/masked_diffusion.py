@@ -64,7 +64,8 @@ class MaskedDiffusion(GradientFamily):
     def can(self, space: Space) -> Capabilities:
         if not isinstance(space, Tokens):
             raise refused(self, "anything but sequences of tokens")
-        return Capabilities(density=Density.BOUND, given=Partial.ANY, how=("steps", "temperature"))
+        ways = {"forgets": self.label_dropout > 0}
+        return Capabilities(density=Density.BOUND, given=Partial.ANY, how=("steps", "temperature"), **ways)
 
     def sized(self, space: Space, work: Work) -> Self:
         """The sizes of the autoregressive model of the same data, so that the two can be compared."""

@@ -142,7 +142,8 @@ class TwoStage(Family, Encodes):
         if given.x is not None:
             hint = "FlowMatching and VAE complete partial records"
             raise UnsupportedError(f"{self.name} can be given conditions, but no parts of a record", hint=hint)
-        beside = Given(None, given.context)
+        near = None if given.near is None else net.standard(self.first.encode(net.first, given.near, None))
+        beside = Given(None, given.context, near=near, strength=given.strength)
         z = net.latent(self.second.sample(net.second, n, given=beside, how=how, rng=rng))
         parts = [
             self.first.draw_at(net.first, z[rows], given=Given(lengths=_rows(given.lengths, rows)), how=how, rng=rng)

@@ -199,7 +199,8 @@ def _fit_rows(
     work = less_reserved(course.work(len(rows)), codec.space)
     digest = None if course.start is None else course.start.net.digest()
     stages = Stages(course.folder, fingerprint(family, codec, work, seed, start=digest))
-    prior = fit_prior(codec.conditions, rows, held_out, minutes=course.minutes, seed=seed, device=device, stages=stages)
+    ways: dict[str, Any] = {"minutes": course.minutes, "forgets": family.can(codec.space).forgets}
+    prior = fit_prior(codec.conditions, rows, held_out, **ways, seed=seed, device=device, stages=stages)
     fitted = course.train(family, codec, rows, held_out, work, stages)
     course = course.caught_up(fitted.record["seconds"])
     adapter = LoRA.taken_from(fitted.net) if course.start is not None and course.start.net.lora else None

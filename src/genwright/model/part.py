@@ -21,6 +21,7 @@ from torch import Tensor, nn
 
 from genwright.codecs.codec import Codec
 from genwright.data.dataset import Dataset, Field
+from genwright.families.family import Family
 from genwright.spaces import Encoded, Given
 from genwright.train.progress import Listener
 
@@ -55,10 +56,11 @@ class Part(Protocol):
 
 @dataclass(frozen=True)
 class Saved:
-    """What a part that is loaded may look at: the codec of the model, codec.json, the name of recipe.json, and where
-    nets are to lie.
+    """What a part that is loaded may look at: the family and the codec of the model, codec.json, the name of
+    recipe.json, and where nets are to lie.
     """
 
+    family: Family
     codec: Codec
     described: Mapping[str, Any]
     where: str

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, ClassVar
 
 import torch
@@ -26,12 +26,16 @@ PRIOR_MINUTES = 0.1  # at most
 class LabelPrior:
     """What is not given of the scalar fields is drawn from their own distribution, so that samples come from the joint
     one. It also holds their ranges and sets.
+
+    Where part of the records is given, the fields would have to fit that part, which their own distribution does not
+    know: there they stay unknown, if the family `forgets` and they are in no range or set.
     """
 
     name: ClassVar[str] = "prior"
 
     fitted: Fitted
     columns: int  # of the scalar fields, which conditions begin with
+    forgets: bool = False  # what the family can
 
     def rows(self, sampler: RowSampler) -> RowSampler:
         """Rows beside completed scalar fields."""
@@ -44,10 +48,13 @@ class LabelPrior:
     def completed(self, partial: Given, n: int, rng: torch.Generator) -> Given:
         """What is given, with the scalar fields that are not drawn."""
         assert partial.context is not None
+        if self.forgets and partial.partly and partial.allowed is None:
+            return partial
         size = self.columns
         known = Given(partial.context[:, :size], allowed=partial.allowed)
         drawn = self.fitted.family.sample(self.fitted.net, n, given=known, rng=rng)
-        return Given(partial.x, torch.cat([drawn, partial.context[:, size:]], dim=1))
+        whole = torch.cat([drawn, partial.context[:, size:]], dim=1)
+        return replace(partial, context=whole, allowed=None)
 
     def to_json(self) -> dict[str, Any]:
         return recipe_to_json(self.fitted.family)
@@ -65,8 +72,11 @@ class LabelPrior:
             raise wrong("a prior where there is nothing beside the records, or none where there is", saved.where)
         if told is None or columns is None:
             return None
+        forgets = saved.family.can(codec.space).forgets
         family = recipe_from_json(told, where=f"{saved.where}, prior")
-        return cls(Fitted(family, rebuild(family, columns, None, tensors, saved.device), {}), len(columns.columns))
+        return cls(
+            Fitted(family, rebuild(family, columns, None, tensors, saved.device), {}), len(columns.columns), forgets
+        )
 
 
 def fit_prior(
@@ -78,6 +88,7 @@ def fit_prior(
     seed: int,
     device: torch.device,
     stages: Stages = NOWHERE,
+    forgets: bool = False,
 ) -> LabelPrior | None:
     """The prior of the scalar fields beside a media field, if there are any."""
     columns = None if conditions is None else conditions.columns
@@ -101,7 +112,7 @@ def fit_prior(
         stages=stages,
         stage="prior",
     )
-    return LabelPrior(fitted, len(columns.columns))
+    return LabelPrior(fitted, len(columns.columns), forgets)
 
 
 def _are_some(columns: Columns | None) -> bool:

@@ -11,6 +11,7 @@ import numpy as np
 from safetensors.torch import save
 from torch import Tensor
 
+from genwright.codecs.edits import Inpaint, Variation
 from genwright.data.dataset import Dataset
 from genwright.data.origin import Draw, Origin
 from genwright.errors import ArgumentError
@@ -82,6 +83,8 @@ def _hash_of(given: Mapping[str, Any]) -> str:
 
 def _told(value: Any) -> Any:
     value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, Inpaint | Variation):
+        value = vars(value)
     if isinstance(value, Mapping):
         return {str(name): _told(each) for name, each in value.items()}
     return [_told(each) for each in value] if isinstance(value, list | tuple) else str(value)

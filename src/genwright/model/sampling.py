@@ -60,6 +60,10 @@ def rows(model: "Generator", how: Sampling) -> RowSampler:
     def own(n: int, *, given: Given, rng: torch.Generator) -> Encoded:
         if isinstance(space := model.codec.space, Tokens) and given.x is not None and given.x.shape[1] > space.length:
             raise too_long(given.x.shape[1], space.length, where="given")
+        if given.near is not None and given.strength == 0:
+            return Encoded(given.near, given.context)
+        if given.near is not None:
+            model.require("way to draw near a record", lambda can: can.varies, where="given")
         return Encoded(model.family.sample(model.net, n, given=given, how=how, rng=rng), given.context)
 
     sampler: RowSampler = writer(model, how) if model.can.streams else own

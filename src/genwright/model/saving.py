@@ -80,7 +80,7 @@ def load(folder: str | Path, *, device: str = "auto", net: NetFactory | None = N
     target, where = choose_device(device), str(folder / RECIPE)
     family = recipe_from_json(recipe, where=where, net=net)
     module = rebuild(family, codec.space, codec.conditions, _under(tensors, "net/"), target)
-    saved = Saved(codec, described, where, target)
+    saved = Saved(family, codec, described, where, target)
     found = [kind.load(recipe.get(kind.name), _under(tensors, f"{kind.name}/"), saved) for kind in PARTS]
     return Generator(
         codec=codec,
