@@ -7,10 +7,12 @@ import pandas as pd
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from PIL import Image as Pillow
 
 from genwright.data import write as writer
 from genwright.data.align import aligned
-from genwright.data.dataset import Dataset, Image, Text
+from genwright.data.dataset import Category, Dataset, Image, Text
+from genwright.data.images import scale_levels
 from genwright.data.like import read_like
 from genwright.data.read import read
 from genwright.data.write import write
@@ -200,3 +202,22 @@ def test_read_like_for_media(tmp_path):
     assert running.media.running and len(aligned(running, real)) == 18
     with pytest.raises(DataError, match="no texts"):
         read_like(tmp_path / "out", real)
+
+
+@pytest.mark.parametrize("mode, channels, levels", [("L", 1, 17), ("1", 1, 2), ("LA", 2, 256), ("RGB", 3, 256)])
+def test_a_sheet_shows_every_image_once_in_order(tmp_path, mode, channels, levels):
+    pixels = np.random.default_rng(0).integers(0, levels, (7, 6, 4, channels)).astype(np.uint8)
+    fields = (Image("image", (6, 4, channels), mode, levels), Category("label", ("a",)))
+    data = Dataset(fields, {"image": pixels, "label": np.array(["a"] * 7, dtype=object)}, "seven")
+    (note,) = write(data, tmp_path / "all.png")
+    assert "label" in note
+    page = np.asarray(Pillow.open(tmp_path / "all.png"))
+    page = page[..., None] if page.ndim == 2 else page
+    assert page.shape[:2] == (3 * 50 + 2, 3 * 34 + 2)  # three rows of three, each pixel eight wide
+    for i, image in enumerate(scale_levels(pixels, levels, 256)):
+        top, left = 2 + 50 * (i // 3), 2 + 34 * (i % 3)
+        assert (page[top : top + 48 : 8, left : left + 32 : 8, 0] == image[..., 0]).all()
+        assert (page[top : top + 48 : 8, left : left + 32 : 8, -1] == image[..., -1]).all()
+    for wrong, rows in (("all.jpg", slice(None)), ("none.png", slice(0))):
+        with pytest.raises(ArgumentError):
+            write(data.take(rows), tmp_path / wrong)

@@ -7,36 +7,35 @@ import sys
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import click
 
 from genwright import __version__
 from genwright.app.chat import chat
-from genwright.app.conditions import giving, impute, read_given
+from genwright.app.conditions import impute
 from genwright.app.databases import fit_database, sample_database
 from genwright.app.exits import EXIT_CODES, answering
 from genwright.app.exporting import export
 from genwright.app.folders import afresh, claimed, no_run
 from genwright.app.measuring import compare, evaluate
 from genwright.app.options import (
-    drawing,
     modelling,
     protecting,
     read_data,
     read_modelling,
     read_ruled,
-    read_sampling,
     reading,
     ruling,
     size_of,
     told_privacy,
 )
 from genwright.app.origins import reproduce
-from genwright.app.output import check_output, print_dataset, print_json, save
+from genwright.app.output import print_json, save
 from genwright.app.progress import shown
 from genwright.app.rating import rate
 from genwright.app.ratings import ratings
+from genwright.app.sampling import sample
 from genwright.app.serving import serve
 from genwright.app.tuning import tune
 from genwright.app.wording import in_options, tell
@@ -215,76 +214,6 @@ def fit(
 
 
 @main.command()
-@click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("-n", "--number", "n", type=int, default=100, show_default=True, help="How many records to draw.")
-@click.option("-o", "--out", help="File, folder or database URL to write; standard output if not given.")
-@click.option("--table", metavar="NAME", help="The table to write, where --out is the URL of a database.")
-@click.option(
-    "--if-exists",
-    type=click.Choice(["fail", "replace", "append"]),
-    default="fail",
-    show_default=True,
-    help="What becomes of a table that is there.",
-)
-@click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same records.")
-@giving
-@click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
-@click.option("--origin", metavar="FILE", help="Also write which draw of which model these are, for reproduce.")
-@drawing
-@answering
-def sample(
-    folder: Path,
-    n: int,
-    out: str | None,
-    table: str | None,
-    if_exists: Literal["fail", "replace", "append"],
-    seed: int,
-    given: tuple[str, ...],
-    device: str,
-    origin: str | None,
-    as_json: bool,
-    **how: Any,
-) -> None:
-    """Draw records from the generator saved in DIR.
-
-    \b
-    genwright sample runs/patients -n 1000 --out fake.csv --given sex=F --origin fake.origin.json
-    genwright sample runs/patients -n 1000 --given age=30..40 --given "country in {DE,FR}" --given note=missing
-    genwright sample runs/adults -n 1000 --given "income: >50K=.5, <=50K=.5"
-    genwright sample runs/digits -n 100 --out fake/ --given label=7
-    genwright sample runs/pictures -n 8 --out filled/ --given image=photo.png --mask hole.png
-    genwright sample runs/pictures -n 8 --out varied/ --given image=photo.png --strength .4
-    genwright sample runs/prose -n 1 --given text="It was a dark" --how temperature=.8,top_p=.95,max_tokens=200
-    genwright sample runs/prose -n 5 --how "max_tokens=120,stop=." --grammar "[A-Z][a-z ,]+[.]" --out s.jsonl
-    genwright sample runs/orders -n 1000 --out postgresql://ann@host/shop --table orders_synthetic
-
-    Tables are written as .csv, .tsv, .parquet or .jsonl, images as a folder of PNGs with labels.csv, text as .jsonl
-    or .txt. Without --out, tables go to standard output as CSV and text as JSON lines.
-    """
-    from genwright.data.sql import without_password
-    from genwright.data.write import held_at, write
-    from genwright.model.saving import load
-    from genwright.storage import write_json
-
-    with shown() as listener:
-        generator = load(folder, device=device)
-        check_output(out, generator)
-        known = read_given(given, generator, how)
-        fake = generator.sample(n, given=known, how=read_sampling(how), seed=seed, listener=listener)
-    _tell_notes(fake.notes)
-    if origin is not None and fake.origin is not None:
-        write_json(Path(origin), fake.origin.to_json())
-    facts = {"n": len(fake), "seed": seed, "given": list(given)}
-    if out is None:
-        print_dataset(fake, facts=facts if as_json else None)
-        return
-    out, moved = held_at(fake, out)
-    _tell_notes(moved + write(fake, out, table=table, if_exists=if_exists))
-    out = without_password(out)
-    print_json({"out": out} | facts) if as_json else tell(f"wrote {len(fake):,} records to {out}")
-
-
-@main.command()
 @click.argument("data")
 @click.option("--other", multiple=True, metavar="FILE", help="Further data to look for rows of DATA in. Repeatable.")
 @reading
@@ -319,6 +248,7 @@ def inspect(data: str, other: tuple[str, ...], as_json: bool, **how: Any) -> Non
 
 
 for verb in (
+    sample,
     impute,
     reproduce,
     tune,

@@ -11,6 +11,7 @@ import numpy as np
 from genwright.data.dataset import ByKind, Dataset, Field, Image, Text
 from genwright.data.formats import TABLE_FORMATS, TEXT_FORMATS, Writer, write_images
 from genwright.data.images import image_like, image_memory, image_sizes, recast, resized, unlike_sizes
+from genwright.data.sheets import sheet
 from genwright.data.table import RawTable
 from genwright.data.text import reading_like, rerecorded, text_lengths, text_like, text_memory
 
@@ -19,7 +20,8 @@ from genwright.data.text import reading_like, rerecorded, text_lengths, text_lik
 class Kind:
     """How records of one kind are held: what `one` and `many` are called, and how they are written.
 
-    Records go to files by suffix (`formats`), of themselves with `suffix`, or to a `folder`. `files`: what can be read.
+    Records go to files by suffix (`formats`), of themselves with `suffix`, or, of any other name, to a `folder`.
+    `files`: what can be read.
     `asked`: how a file is read that should hold what a known field does; `alike`: column and field as if they were that
     field; `recast`: that, and cut into such records; `resized`: to (height, width). `memory`: bytes of a fit; `ends`:
     the smallest and the largest; `obstacles`: what stands in the way of a fit; `smaller`: what to read where memory
@@ -50,6 +52,7 @@ KINDS = ByKind[Kind](
             suffix="",
             smaller="images with size=(64, 64)",
             files="a folder or zip of images",
+            formats={".png": sheet},
             folder=write_images,
             alike=image_like,
             resized=resized,

@@ -25,8 +25,8 @@ def write(
 
     Tables: .csv, .tsv, .jsonl (each also with .gz) or .parquet. Text: .txt or .jsonl. Images: a folder of PNGs with
     `labels.csv` (file, label and other scalars; `labels.jsonl` where a CSV would not tell a class such as "NA" from a
-    missing one) and, if there are texts, `captions.jsonl`. Numbers keep their decimals and times their format; missing
-    values are left empty. A file is replaced whole or not at all.
+    missing one) and, if there are texts, `captions.jsonl`; or, to look at, one .png of all of them. Numbers keep their
+    decimals and times their format; missing values are left empty. A file is replaced whole or not at all.
 
     Raises ArgumentError for a suffix that does not fit the data, for records that lines of a .txt cannot hold, and for
     a folder that holds other files.
@@ -40,7 +40,7 @@ def write(
     path = Path(path)
     check_target(path, data.media)
     folder = KINDS[data.kind].folder
-    if folder is not None:
+    if folder is not None and _suffix(path) not in KINDS[data.kind].formats:
         return folder(data, path)
     try:
         raw, notes = written(data, _suffix(path))
@@ -53,10 +53,10 @@ def write(
 def check_target(path: Path, media: Field | None) -> None:
     """Raise, before records are drawn for it, where `write` cannot put records with such a media field at `path`."""
     kind = KINDS[type(media)]
-    if kind.folder is not None:
+    if kind.folder is not None and (_suffix(path) not in kind.formats or path.is_dir()):
         if path.suffix and not path.is_dir():
-            what = f"{kind.many} are written to a folder"
-            raise ArgumentError(what, where=str(path), hint=f"try {path.with_suffix('')}")
+            what, sheets = f"{kind.many} are written to a folder", " or ".join(kind.formats)
+            raise ArgumentError(what, where=str(path), hint=f"try {path.with_suffix('')}, or one sheet: {sheets}")
     elif _suffix(path) not in kind.formats or path.name.lower().endswith(".parquet.gz"):
         hint = f"try {', '.join(kind.formats)}"
         raise ArgumentError(f"cannot write {path.suffix or 'this'!r}", where=str(path), hint=hint)
