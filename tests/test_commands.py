@@ -45,9 +45,9 @@ def verbs(command: click.Command, words: list[str]):
         yield from verbs(verb, [*words, name])
 
 
-def pictures(folder, n: int = 100, size: int = 8) -> None:
+def pictures(folder, n: int = 100, size: int = 8, kinds: tuple[str, ...] = ("cat", "dog")) -> None:
     for i in range(n):
-        path = folder / ("cat", "dog")[i % 2] / f"{i}.png"
+        path = folder / kinds[i % len(kinds)] / f"{i}.png"
         path.parent.mkdir(parents=True, exist_ok=True)
         Image.fromarray((RNG.normal(100 + 60 * (i % 2), 20, (size, size))).clip(0, 255).astype("uint8")).save(path)
 
@@ -117,6 +117,8 @@ def world(tmp_path_factory):
     tables(folder)
     for name in ("photos", "pictures", "a", "b", "c", "fakes", "ours", "theirs", "restored", "originals"):
         pictures(folder / name)
+    pictures(folder / "animals")
+    pictures(folder / "birds", 10, kinds=("",))
     Image.fromarray(np.full((8, 8), 90, np.uint8)).save(folder / "photo.png")
     Image.fromarray(np.eye(8, dtype=np.uint8) * 255).save(folder / "hole.png")
     pictures(folder / "captioned")
@@ -137,6 +139,7 @@ def world(tmp_path_factory):
             family = "autoregressive" if data == "prose.txt" else "mixture"
             done("fit", data, "--family", family, "--steps", "2", "--out", f"runs/{data.split('.')[0]}")
         done("fit", "patients.csv", "--family", "vae", "--steps", "2", "--out", "runs/first")
+        done("fit", "animals", "--family", "flow", "--steps", "2", "--out", "runs/animals")
         for family in ("vae", "flow"):
             done("sample", "runs/digits", "-n", "60", "--seed", len(family), "--out", f"runs/{family}/samples")
         done("sample", "runs/digits", "-n", "60", "--out", "other_fakes")
@@ -153,7 +156,7 @@ def shortened(command: str) -> list[str]:
     words = shlex.split(command.replace("postgresql://ann@host/shop", "sqlite:///shop.db"))[1:]
     words = [word.replace("postgresql://localhost/studies", "studies.sqlite") for word in words]
     words = [SHORT.get(before, word) for before, word in zip(["", *words], words, strict=False)]
-    if words[0] == "tune":  # by steps: nothing is calibrated
+    if words[0] in ("tune", "adapt"):  # by steps: nothing is calibrated
         at = words.index("--minutes") if "--minutes" in words else len(words)
         return [*words[:at], *words[at + 2 :], "--steps", "2", "--force"]
     if words[0] in ("run", "fit", "fit-database"):
@@ -181,7 +184,7 @@ def cleared(words: list[str], folder) -> None:
     given = dict(pairwise(words))
     out = given.get("--out", given.get("-o", "")).removeprefix("sqlite:///")
     gone = [given.get("--store", "")]
-    if words[0] in ("sample", "sample-database", "impute", "ratings", "export"):
+    if words[0] in ("sample", "sample-database", "impute", "ratings", "export", "adapters"):
         gone.append("" if out == "shop.db" else out)
     elif words[0] == "rate" and not words[1].startswith("-"):
         gone.append(out or "runs/rating")
@@ -189,7 +192,8 @@ def cleared(words: list[str], folder) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
-ORDER = ("fit", "run", "fit-database", "tune", "chat", "export", "sample", "sample-database", "impute", "rate")
+WRITE = ("fit", "run", "fit-database", "tune", "adapt", "adapters")
+ORDER = (*WRITE, "chat", "export", "sample", "sample-database", "impute", "rate")
 
 
 SLOW = ("run", "compare", "evaluate")  # each scores by everything; tests of these verbs run in any case

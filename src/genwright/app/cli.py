@@ -12,6 +12,7 @@ from typing import Any
 import click
 
 from genwright import __version__
+from genwright.app.adapting import adapt, adapters
 from genwright.app.chat import chat
 from genwright.app.conditions import impute
 from genwright.app.databases import fit_database, sample_database
@@ -83,6 +84,7 @@ def main() -> None:
     genwright sample runs/digits -n 100 --out fake/   draw from what was fitted
     genwright evaluate fake.csv --real patients.csv
     genwright tune runs/prose --pairs pairs.jsonl   completions, chats, preferences, rewards
+    genwright adapt runs/animals birds/     something new from few examples, nothing forgotten
     genwright chat runs/chatty              talk to a language model
     genwright inspect patients.csv          what genwright sees in the data
     genwright fit-database sqlite:///shop.db    all tables of a database, and how they belong together
@@ -252,6 +254,8 @@ for verb in (
     impute,
     reproduce,
     tune,
+    adapt,
+    adapters,
     chat,
     fit_database,
     sample_database,

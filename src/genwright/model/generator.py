@@ -17,8 +17,9 @@ from genwright.errors import UnsupportedError
 from genwright.families.capabilities import settled, without
 from genwright.families.family import DEFAULT, Capabilities, Density, Family
 from genwright.families.sampling import Sampling
-from genwright.model import imputation, latents, sampling, scoring
+from genwright.model import adapters, imputation, latents, sampling, scoring
 from genwright.model.drawing import Conditions, by_field
+from genwright.model.lora import LoRA
 from genwright.model.part import ChangesRecords, Part, ScoresRecords
 from genwright.model.reproduce import hashes_of, origin_of
 from genwright.randomness import checked_seed
@@ -146,6 +147,58 @@ class Generator:
         The scalar fields stay the same along a walk; `given` fixes them with one value, or n.
         """
         return latents.interpolate(self, n, steps, given or {}, seed)
+
+    def adapt(
+        self,
+        data: Dataset,
+        *,
+        name: str = "adapter",
+        given: Mapping[str, Any] | None = None,
+        keep: Dataset | None = None,
+        minutes: float | None = None,
+        steps: int | None = None,
+        lora: int = adapters.RANK,
+        seed: int = 0,
+        device: str = "auto",
+        folder: str | Path | None = None,
+        listener: Listener = silent,
+    ) -> "Generator":
+        """The model after it learned from few records of something new, by an adapter called `name` (LoRA of rank
+        `lora`), without forgetting what it knew: half of each batch are records of that, `keep` or what it draws.
+
+        Labels beside images and texts may be new; `given` tells those of all records, where `data` does not. `minutes`
+        (2 if neither is given) or `steps` bounds the work; the validation part of `data` says when to stop.
+        `record["adapted"]` tells the held-out loss of what is new and of what was known, before and after. Raises
+        UnsupportedError for families without a network.
+        """
+        return adapters.adapted(
+            self,
+            data,
+            name=name,
+            given=given or {},
+            keep=keep,
+            minutes=minutes,
+            steps=steps,
+            rank=lora,
+            seed=seed,
+            device=device,
+            folder=folder,
+            listener=listener,
+        )
+
+    @property
+    def adapters(self) -> dict[str, float]:
+        """Its adapters, and how much each counts."""
+        part = self.part(LoRA)
+        return {} if part is None else {name: own.weight for name, own in part.named.items()}
+
+    def with_adapters(self, weights: Mapping[str, float]) -> "Generator":
+        """The model whose adapters count as much as `weights` says: 1 as learned, 0 not at all; others as before."""
+        return adapters.weighed(self, weights)
+
+    def without(self, name: str) -> "Generator":
+        """The model without an adapter, and without the labels that came with it alone."""
+        return adapters.without(self, name)
 
     def save(self, folder: str | Path) -> None:
         """Write it to `folder`; `genwright.load` reads it back.

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from genwright.errors import UnsupportedError
 from genwright.model.generator import Generator
-from genwright.model.lora import LoRA
+from genwright.model.lora import USUAL, Adapter, LoRA
 from genwright.nets.causal import CausalTokens
 from genwright.nets.checkpoint import PARTS, rows_of
 from genwright.nets.lora import LowRank
@@ -79,7 +79,7 @@ def read_adapter(model: Generator, folder: str | Path) -> Generator:
             adapters[name] = _together(found, rows=_linear(net, name).out_features, where=where)
     if tensors:
         raise wrong(f"the model has no layer for {min(tensors)!r:.120}", where)
-    part = LoRA(adapters).into(net)
+    part = LoRA({USUAL: Adapter(adapters)}).into(net)
     others = tuple(each for each in model.parts if not isinstance(each, LoRA))
     return replace(model, net=net, parts=(*others, part))
 

@@ -100,6 +100,7 @@ KINDS: Mapping[str, Any] = {
     "texts": dict[str, Any],
     "privacy": Promise,
     "tuned": tuple[Tuned, ...],
+    "adapted": tuple[Mapping[str, Any], ...],
 }
 
 

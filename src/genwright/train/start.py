@@ -1,7 +1,7 @@
 """Where training begins: from nothing, or from a trained net of which some parameters may stay as they are."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 
@@ -17,12 +17,13 @@ SHOWN = 6  # names of parameters in a hint
 @dataclass(frozen=True, eq=False)
 class Start:
     """A trained net to go on from. `trainable` are patterns of parameter names, such as "head.*"; none means all. With
-    `lora`, a rank, only low-rank matrices beside its linear layers move, see `genwright.nets.lora`.
+    `lora`, a rank, only low-rank matrices beside its layers move, and `rows` of embeddings: see `genwright.nets.lora`.
     """
 
     net: nn.Module
     trainable: tuple[str, ...] = ()
     lora: int | None = None
+    rows: Mapping[str, Sequence[int]] | None = None
 
     def check(self, family: Family) -> None:
         """Raise unless the family is trained step by step, and every pattern names a parameter."""
@@ -44,12 +45,12 @@ class Start:
             moves = not self.trainable or any(fnmatchcase(name, pattern) for pattern in self.trainable)
             parameter.requires_grad_(moves)
         if self.lora is not None:
-            adapt(net, rank=self.lora, alpha=2.0 * self.lora)
+            adapt(net, rank=self.lora, alpha=2.0 * self.lora, rows=self.rows)
 
     def digest(self) -> str:
         """Identifies it, so that only a fit from the same start is resumed."""
         chosen = (self.trainable, self.lora) if self.lora else self.trainable
-        found = hashlib.sha256(repr(chosen).encode())
+        found = hashlib.sha256(repr((chosen, self.rows) if self.rows else chosen).encode())
         for name, tensor in self.net.state_dict().items():
             found.update(name.encode() + tensor.detach().cpu().contiguous().numpy().tobytes())
         return found.hexdigest()
