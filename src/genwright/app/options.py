@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from genwright.constraints import Rule
     from genwright.data.dataset import Dataset
     from genwright.families.sampling import Sampling
+    from genwright.model.generator import Generator
     from genwright.privacy import Privacy
 
 Verb = TypeVar("Verb", bound=Callable[..., Any])
@@ -98,6 +99,52 @@ def told_privacy(record: dict[str, Any]) -> tuple[str, ...]:
     from genwright.privacy import privacy_lines
 
     return privacy_lines(record["privacy"]) if "privacy" in record else ()
+
+
+_CHOOSING = [
+    click.option("--best-of", type=int, default=1, metavar="K", help="Keep the best of every K drawn, by --by."),
+    click.option("--at-least", type=float, metavar="X", help="Or draw until each is rated X or more."),
+    click.option(
+        "--by",
+        type=click.Choice(["density", "judge", "label", "novelty"]),
+        default="density",
+        show_default=True,
+        help="What is good: expected by the model, like real, clearly of its label, no copy.",
+    ),
+    click.option("--real", metavar="DATA", help="What the model was fitted to, for all but density."),
+]
+
+
+def choosing(verb: Verb) -> Verb:
+    """The options that say which of many records are kept."""
+    for option in reversed(_CHOOSING):
+        verb = option(verb)
+    return verb
+
+
+def read_choice(how: dict[str, Any], generator: "Generator", seed: int) -> tuple[dict[str, Any], Callable[[Any], str]]:
+    """Which of many records are kept, as the options say, for `Generator.sample`; and what that costs, once drawn."""
+    best_of, at_least, by, real = (how.pop(name) for name in ("best_of", "at_least", "by", "real"))
+    if best_of == 1 and at_least is None:
+        for option, told in (("--real", real is not None), ("--by", by != "density")):
+            if told:
+                raise ArgumentError("nothing is chosen", where=option, hint="add --best-of 4, or --at-least X")
+        return {}, lambda kept: ""
+    from genwright.data.like import read_like
+    from genwright.metrics.quality import cost, rating
+
+    if real is None and by != "density":
+        raise ArgumentError(f"--by {by} holds records against real ones", where="--real", hint="add --real DATA")
+    known = None if real is None else read_like(real, generator.sample(1))
+    rate, seen = rating(known, by=by, model=generator, seed=seed), list[Any]()
+
+    def watched(data: Any) -> Any:
+        seen.append(data)
+        return rate(data)
+
+    watched.name = rate.name  # type: ignore[attr-defined]
+    told = {"best_of": best_of, "at_least": at_least, "by": watched}
+    return told, lambda kept: "" if known is None else str(cost(kept, seen[0], real=known))
 
 
 _DRAWING = [

@@ -7,7 +7,7 @@ import click
 
 from genwright.app.conditions import giving, read_given
 from genwright.app.exits import answering
-from genwright.app.options import drawing, read_sampling
+from genwright.app.options import choosing, drawing, read_choice, read_sampling
 from genwright.app.output import check_output, print_dataset, print_json
 from genwright.app.progress import shown
 from genwright.app.wording import tell
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
 @giving
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--origin", metavar="FILE", help="Also write which draw of which model these are, for reproduce.")
+@choosing
 @drawing
 @answering
 def sample(
@@ -56,6 +57,7 @@ def sample(
     genwright sample runs/digits -n 100 --out fake/ --given label=7
     genwright sample runs/pictures -n 9 --out filled.png --given image=photo.png --mask hole.png
     genwright sample runs/pictures -n 8 --out varied/ --given image=photo.png --strength .4
+    genwright sample runs/digits -n 64 --out best.png --best-of 4 --by judge --real digits
     genwright sample runs/prose -n 1 --given text="It was a dark" --how temperature=.8,top_p=.95,max_tokens=200
     genwright sample runs/prose -n 5 --how "max_tokens=120,stop=." --grammar "[A-Z][a-z ,]+[.]" --out s.jsonl
     genwright sample runs/orders -n 1000 --out postgresql://ann@host/shop --table orders_synthetic
@@ -71,8 +73,9 @@ def sample(
         generator = load(folder, device=device)
         check_output(out, generator)
         known = read_given(given, generator, how)
-        fake = generator.sample(n, given=known, how=read_sampling(how), seed=seed, listener=listener)
-    for note in fake.notes:
+        choice, cost = read_choice(how, generator, seed)
+        fake = generator.sample(n, given=known, how=read_sampling(how), **choice, seed=seed, listener=listener)
+    for note in (*fake.notes, *filter(None, [cost(fake)])):
         tell(f"note: {note}")
     if origin is not None and fake.origin is not None:
         write_json(Path(origin), fake.origin.to_json())

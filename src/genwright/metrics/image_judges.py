@@ -4,6 +4,8 @@ The trees see at a glance what spoils an image everywhere (blur, noise, speckle,
 lies too often or too seldom; the network sees shapes. Either alone is blind to some faults, so both look.
 """
 
+from collections.abc import Sequence
+
 import numpy as np
 import torch
 from jaxtyping import Float
@@ -60,13 +62,22 @@ def image_looks(real: Dataset, fake: Dataset, *, seed: int = 0) -> list[Look]:
     return [look("boosted trees", trees, n=n, folds=folds), look("convolutional network", network, n=n, folds=folds)]
 
 
+def image_points(real: Dataset, sets: Sequence[Dataset]) -> list[Float[np.ndarray, "_ d"]]:
+    """Images as their grey levels, from 0 to 1, averaged down to a mosaic."""
+    return [_mosaic(_stacked([real.take(slice(1)), data])[1:]).double().numpy() for data in sets]
+
+
+def image_traits(real: Dataset, sets: Sequence[Dataset]) -> list[Float[np.ndarray, "_ d"]]:
+    """Images as the trees see them."""
+    return [statistics(_stacked([real.take(slice(1)), data])[1:]).astype(np.float64) for data in sets]
+
+
 def statistics(x: Float[Tensor, "n c h w"]) -> Float[np.ndarray, "n d"]:
     """Each image as trees see it: a mosaic of it, and how its grey levels and their local changes are distributed.
 
     Ratios of the changes at two scales hardly depend on what is shown, and so give blur and noise away in a few images.
     """
-    size = [min(MOSAIC, side) for side in x.shape[2:]]
-    mosaic = F.interpolate(x, size=size, mode="area").flatten(1)
+    mosaic = _mosaic(x)
     local = x - _smoothed(x)
     coarse = _smoothed(x) - _smoothed(_smoothed(x))
     across, down = x[..., :, 1:] - x[..., :, :-1], x[..., 1:, :] - x[..., :-1, :]
@@ -79,6 +90,10 @@ def statistics(x: Float[Tensor, "n c h w"]) -> Float[np.ndarray, "n d"]:
     shares = [_histogram(x, 0.0, 1.0, GREYS), _histogram(across, -1.0, 1.0, STEPS), _histogram(local, -0.5, 0.5, STEPS)]
     plain = [(x == bound).float().mean((2, 3)) for bound in (0.0, 1.0)] + [(across == 0).float().mean((2, 3))]
     return torch.cat([mosaic, energies, ratios, fine, median, *shares, *plain], 1).numpy()
+
+
+def _mosaic(x: Float[Tensor, "n c h w"]) -> Float[Tensor, "n d"]:
+    return F.interpolate(x, size=[min(MOSAIC, side) for side in x.shape[2:]], mode="area").flatten(1)
 
 
 def _smoothed(x: Tensor) -> Tensor:

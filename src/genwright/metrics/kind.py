@@ -48,7 +48,9 @@ class Kind:
     """How records of one kind are measured.
 
     `score` finds all scores but the judge's, `looks` is what judges see, `headlines` are the scores that decide where
-    no judge can, `baselines` draw from next to no knowledge, `pairs` scores records that answer each other. `size`:
+    no judge can, `baselines` draw from next to no knowledge, `pairs` scores records that answer each other. `points`
+    are sets of records in one space that distances mean something in,
+    `traits` what trees tell them apart by, the same unless told. `size`:
     bytes of records, where equal amounts are equal numbers of bytes and real records are scored whole, however few are
     drawn. `drawn`: at least and at most so many records are drawn to be scored, as many as there are real ones;
     `judged`: the same where families are compared by the judge alone, as far as `max_cells` of their scalars allow.
@@ -58,6 +60,8 @@ class Kind:
     looks: Callable[[Sides, int], Sequence[Look]]
     headlines: tuple[str, ...]
     baselines: Callable[[Dataset], Mapping[str, Baseline]]
+    points: Callable[[Dataset, Sequence[Dataset]], list[np.ndarray]]
+    traits: Callable[[Dataset, Sequence[Dataset]], list[np.ndarray]] | None = None
     pairs: Callable[[Found, Sides, Tools], None] | None = None
     size: Callable[[Dataset], int] | None = None
     drawn: tuple[int, int]

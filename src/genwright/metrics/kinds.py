@@ -4,14 +4,15 @@ from collections.abc import Mapping
 from types import NoneType
 
 from genwright.data.dataset import ByKind, Dataset, Image, Text
+from genwright.extractors.encoding import row_points
 from genwright.metrics.baselines import image_baselines, table_baselines, text_baselines
-from genwright.metrics.image_judges import image_looks
+from genwright.metrics.image_judges import image_looks, image_points, image_traits
 from genwright.metrics.image_scores import score_images
 from genwright.metrics.judges import table_look
 from genwright.metrics.kind import Baseline, Kind
 from genwright.metrics.pairs import image_pairs, text_pairs
 from genwright.metrics.table_scores import score_tables
-from genwright.metrics.text_judges import text_looks
+from genwright.metrics.text_judges import text_looks, text_points
 from genwright.metrics.text_scores import score_texts, text_bytes
 
 KINDS = ByKind[Kind](
@@ -21,6 +22,8 @@ KINDS = ByKind[Kind](
             looks=lambda sides, seed: image_looks(sides.real, sides.fake, seed=seed),
             headlines=("Frechet distance", "kernel distance", "nearest training image"),
             baselines=image_baselines,
+            points=image_points,
+            traits=image_traits,
             pairs=image_pairs,
             drawn=(50, 2000),
             judged=(50, 500),
@@ -30,6 +33,7 @@ KINDS = ByKind[Kind](
             looks=lambda sides, seed: text_looks(sides.real, sides.fake, train=sides.train, seed=seed),
             headlines=("bits per byte", "byte 4-gram divergence", "distinct-1"),
             baselines=text_baselines,
+            points=text_points,
             pairs=text_pairs,
             size=text_bytes,
             drawn=(16, 32),  # passages are slow to draw
@@ -42,6 +46,7 @@ KINDS = ByKind[Kind](
             looks=lambda sides, seed: [table_look(sides.real, sides.fake, seed=seed)],
             headlines=("trend error", "shape error"),
             baselines=table_baselines,
+            points=row_points,
             drawn=(1000, 20_000),  # rows cost next to nothing, and more of them steady the scores
             judged=(300, 5000),
             max_cells=100_000,

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 import numpy as np
 from jaxtyping import Float
 from scipy.sparse import csr_matrix, hstack
+from sklearn.decomposition import TruncatedSVD
 from sklearn.feature_extraction.text import HashingVectorizer, TfidfTransformer
 from sklearn.linear_model import LogisticRegression
 from sklearn.pipeline import make_pipeline
@@ -27,6 +28,7 @@ MAX_PASSAGES = 1000  # of each side
 IS_FAKE = np.array([False, True, False])  # by set: real, generated, and real ones to learn from
 BUCKETS = 2**18  # into which runs are hashed
 STRENGTH = 100.0  # inverse of the penalty
+DIRECTIONS = 50  # in which texts are points
 ORDER = 6  # bytes before a byte from which it is predicted, at most
 REFERENCE = 500_000  # bytes of real text that predictions are learned from
 
@@ -55,6 +57,16 @@ def text_looks(real: Dataset, fake: Dataset, *, train: Dataset | None = None, se
     }
     folds = blocked_folds(n)
     return [look(name, _learning(judge, n, elsewhere), n=n, folds=folds) for name, judge in judges.items()]
+
+
+def text_points(real: Dataset, sets: Sequence[Dataset]) -> list[Float[np.ndarray, "_ d"]]:
+    """Texts by which runs of characters and words stand in them, in the directions in which real ones differ most."""
+    column = real.medium(Text).name
+    counts = [_counts([each or "" for each in data.columns[column]]) for data in (real, *sets)]
+    weighed = TfidfTransformer(sublinear_tf=True).fit(counts[0])
+    known = weighed.transform(counts[0])
+    directions = TruncatedSVD(min(DIRECTIONS, max(1, min(known.shape) - 1)), random_state=0).fit(known)
+    return [directions.transform(weighed.transform(each)) for each in counts[1:]]
 
 
 def _learning(judge: Judging, n: int, elsewhere: bool) -> Judging:

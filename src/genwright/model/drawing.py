@@ -61,7 +61,7 @@ def draw_given(drawer: Drawer, given: Mapping[str, Any], n: int, *, seed: int) -
     given = {name: v.entries(n, order) if isinstance(v, Shares) else v for name, v in given.items()}
     groups = _groups(given, n)
     parts = [_draw_alike(drawer, fixed, len(rows)) for rows, fixed in groups]
-    return parts[0] if len(parts) == 1 else _joined(parts, np.concatenate([rows for rows, _ in groups]))
+    return parts[0] if len(parts) == 1 else joined(parts, np.concatenate([rows for rows, _ in groups]))
 
 
 def _groups(given: Mapping[str, Any], n: int) -> list[tuple[Int[np.ndarray, " m"], dict[str, Any]]]:
@@ -79,7 +79,7 @@ def _groups(given: Mapping[str, Any], n: int) -> list[tuple[Int[np.ndarray, " m"
     groups = []
     for conditions, members in found.items():
         rows = np.array(members)
-        fixed = {name: _entries_at(value, rows, n) for name, value in given.items()}
+        fixed = {name: entries_at(value, rows, n) for name, value in given.items()}
         fixed |= {name: c for name, c in zip(mixed, conditions, strict=True) if c is not None}
         groups.append((rows, fixed))
     return groups
@@ -89,7 +89,7 @@ def _conditional(value: Any) -> bool:
     return as_condition(value) is not None
 
 
-def _entries_at(value: Any, rows: Int[np.ndarray, " m"], n: int) -> Any:
+def entries_at(value: Any, rows: Int[np.ndarray, " m"], n: int) -> Any:
     """What is given for some rows, where one value, or n of them, are given for all."""
     if isinstance(value, (list, tuple)):
         return [value[i] for i in rows] if len(value) == n else value
@@ -175,7 +175,7 @@ def _completed(
     if not len(accepted):
         raise UnsupportedError(f"{drawer.family}: {share}", where="given", hint=hint)
     taken = np.random.default_rng(drawer.rng.initial_seed()).integers(len(accepted), size=len(rows))
-    fixed = {name: _entries_at(value, rows, n) for name, value in plain.items()}
+    fixed = {name: entries_at(value, rows, n) for name, value in plain.items()}
     fixed |= {name: list(accepted.columns[name][taken]) for name in limits}
     try:
         return _records(drawer, fixed, len(rows))
@@ -192,7 +192,7 @@ def put(data: Dataset, rows: Int[np.ndarray, " m"], new: Dataset) -> Dataset:
     return replace(data, columns=columns)
 
 
-def _joined(parts: Sequence[Dataset], rows: Int[np.ndarray, " n"]) -> Dataset:
+def joined(parts: Sequence[Dataset], rows: Int[np.ndarray, " n"]) -> Dataset:
     """Parts one after the other, then in the order of their `rows`, with running keys of their own."""
     order = np.argsort(rows)
     columns = {name: np.concatenate([p.columns[name] for p in parts])[order] for name in parts[0].columns}

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -18,6 +18,7 @@ from genwright.families.capabilities import settled, without
 from genwright.families.family import DEFAULT, Capabilities, Density, Family
 from genwright.families.sampling import Sampling
 from genwright.model import adapters, imputation, latents, sampling, scoring
+from genwright.model.choosing import Choice, Rating, chosen
 from genwright.model.drawing import Conditions, by_field
 from genwright.model.lora import LoRA
 from genwright.model.part import ChangesRecords, Part, ScoresRecords
@@ -75,6 +76,9 @@ class Generator:
         *,
         given: Conditions | None = None,
         how: Sampling = DEFAULT,
+        best_of: int = 1,
+        at_least: float | None = None,
+        by: Rating | None = None,
         seed: int = 0,
         listener: Listener = silent,
     ) -> Dataset:
@@ -85,8 +89,15 @@ class Generator:
         at which temperature. The same seed gives the same records. Raises ArgumentError for unknown fields or values,
         UnsupportedError where the family cannot condition on what is given, or has no such setting. With constraints,
         they hold in every record; the notes of the Dataset say how many were drawn again for that.
+
+        Each record is the best of so many draws, or one rated `at_least` so, by a function from a Dataset to a number
+        for each record: the log-density, unless told otherwise; `gw.rating` has others. Good records are less varied.
         """
         n, fixed = checked_count(n, "n", "sample"), by_field(given)
+        choice = Choice(best_of, at_least, by)
+        if choice.told:
+            draw = partial(self.sample, how=how, listener=listener)
+            return chosen(self, n, choice, given=fixed, seed=seed, draw=draw)
         sampling.check_memory_of(self, n)
         how = settled(self.family, self.codec.space, how, self.how)
         drawn = sampling.records(self, how)(n, given=fixed, seed=seed, listener=listener)
