@@ -23,7 +23,7 @@ from sklearn.svm import SVC
 import genwright as gw
 import show
 from genwright.extractors.features import fit_extractor
-from genwright.families.gan import non_saturating, relativistic
+from genwright.maths.games import non_saturating, relativistic
 from genwright.metrics.frechet import frechet
 
 STEPS = 200  # moves of each player

@@ -29,8 +29,8 @@ from torch.distributions import MultivariateNormal, Normal, kl_divergence
 
 import genwright as gw
 import show
-from genwright.families.gan import non_saturating, relativistic
 from genwright.maths.divergences import gaussian_kl
+from genwright.maths.games import non_saturating, relativistic
 from genwright.maths.schedules import linear_beta, min_snr_weight, to_v
 from genwright.nets.flow_net import FlowNet
 from genwright.spaces import Reals

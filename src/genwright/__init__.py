@@ -58,6 +58,7 @@ if TYPE_CHECKING:
     from genwright.relational.generator import DatabaseGenerator, load_database
     from genwright.runs.run import run
     from genwright.scores.score import Score
+    from genwright.train.doctor import Doctor
 
 __version__ = "0.1.0"
 
@@ -89,6 +90,7 @@ _HOMES = {
     "rating": "genwright.metrics.quality",
     "compare": "genwright.metrics.comparison",
     "Score": "genwright.scores.score",
+    "Doctor": "genwright.train.doctor",
     "run": "genwright.runs.run",
     "Mixture": "genwright.families.mixture",
     "TreeMixture": "genwright.families.tree",
@@ -127,6 +129,7 @@ __all__ = [
     "Dataset",
     "Derived",
     "Diffusion",
+    "Doctor",
     "FlowMatching",
     "Generator",
     "GenwrightError",

@@ -9,8 +9,9 @@ from torch import nn
 
 from genwright.errors import ArgumentError, UnsupportedError
 from genwright.families.family import Work
-from genwright.families.gan import GAN, gradient_penalty, non_saturating, relativistic
+from genwright.families.gan import GAN
 from genwright.maths.divergences import energy_distance
+from genwright.maths.games import gradient_penalty, non_saturating, relativistic
 from genwright.nets.moments import Moments
 from genwright.spaces import Columns, Continuous, Discrete, Encoded, Given, Reals
 

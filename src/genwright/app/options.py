@@ -267,6 +267,13 @@ _MODELLING = [
         help="Of its parameters only these move, e.g. head.*.",
     ),
     click.option("--lora", type=int, metavar="RANK", help="Only low-rank matrices beside its layers move."),
+    click.option(
+        "--doctor",
+        type=click.Choice(["off", "watch", "act"]),
+        default="watch",
+        show_default=True,
+        help="Say what goes wrong while training, and stop before samples are copies; or also treat it.",
+    ),
 ]
 
 
@@ -282,6 +289,7 @@ def read_modelling(how: dict[str, Any]) -> dict[str, Any]:
     from genwright.codecs.others import Derived
     from genwright.codecs.tokenizers import MAKERS
     from genwright.model.saving import load
+    from genwright.train.doctor import Doctor
 
     for each in how["derive"]:
         if ": " not in each:
@@ -295,6 +303,7 @@ def read_modelling(how: dict[str, Any]) -> dict[str, Any]:
         "start": start,
         "trainable": how["trainable"],
         "lora": how["lora"],
+        "doctor": None if how["doctor"] == "off" else Doctor(act=how["doctor"] == "act"),
     }
     return own | {"tokenizer": MAKERS.get(how["tokenizer"]), "context": how["context"], "privacy": read_privacy(how)}
 

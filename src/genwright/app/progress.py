@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from genwright.app.wording import in_options
 from genwright.signals import swallowed
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ def shown() -> Iterator["Listener"]:
         yield _heedful(_plain())
         return
     from rich.console import Console
+    from rich.markup import escape
     from rich.progress import BarColumn, TextColumn
     from rich.progress import Progress as Bars
 
@@ -33,7 +35,8 @@ def shown() -> Iterator["Listener"]:
 
         def listen(heard: "Progress") -> None:
             if heard.message:
-                bars.console.print(f"[dim]{heard.stage}: {heard.message}", highlight=False)
+                told = escape(in_options(heard.message))
+                bars.console.print(f"[dim]{heard.stage}: {told}", highlight=False)
             total = heard.steps or None
             bars.update(line, description=heard.stage, completed=heard.step, total=total, told=_told(heard))
 
@@ -61,7 +64,7 @@ def _plain() -> Callable[["Progress"], None]:
         if heard.stage == last_stage and not heard.message and now - last_time < _PLAIN_SECONDS:
             return
         last_stage, last_time = heard.stage, now
-        text = heard.message or _told(heard)
+        text = in_options(heard.message) or _told(heard)
         with suppress(OSError):  # a full disk under a log of this ends no fit
             click.echo(f"{heard.stage}{': ' if text else ''}{text}", err=True)
 

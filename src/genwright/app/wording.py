@@ -13,6 +13,7 @@ from genwright.errors import GenwrightError
 
 ARGUMENT = re.compile(r"(?<![\w?&.{'\"-])(?<!\w\()([a-z_]+)=(?!=)")
 WORD = re.compile(r"[\w./+-]*\w|")
+SPELT = {"gw.Doctor(act=True)": "act"}  # objects of Python that are words on the command line
 CLOSING = {"(": ")", "[": "]", "{": "}"}
 
 
@@ -48,13 +49,17 @@ def _rewritten(text: str, options: Mapping[str, click.Option]) -> str:
         if option is None or found.start() < start or re.search(r"--[\w-]+ $", text[: found.start()]):
             continue
         end = _value_end(text, found.end())
-        done += text[start : found.start()] + _as_option(option, text[found.end() : end])
+        value = text[found.end() : end]
+        done += text[start : found.start()] + _as_option(option, SPELT.get(value, value))
         start = end
     return done + text[start:]
 
 
 def _value_end(text: str, start: int) -> int:
     """Where a Python value that begins at `start` ends: after its closing bracket or quote, or its last letter."""
+    spelt = next((each for each in SPELT if text.startswith(each, start)), "")
+    if spelt:
+        return start + len(spelt)
     first = text[start : start + 1]
     if first in CLOSING:
         for end in range(start, len(text)):

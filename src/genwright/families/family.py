@@ -189,6 +189,10 @@ class GradientFamily(Family):
         """The numbers in `net`, one per level, that are added to the logits of each discrete column; of most none."""
         return ()
 
+    def remedied(self, diagnosis: str) -> "GradientFamily | None":
+        """This recipe, of the same net, as changed against what went wrong, such as "mode collapse"; of most None."""
+        return None
+
     @abc.abstractmethod
     def players(self, net: nn.Module) -> tuple[Player, ...]:
         """Who minimises what; a GAN has two players, every other family one. Each step moves every player once."""

@@ -1,7 +1,7 @@
 """The generative adversarial network: a generator trained until a critic cannot tell its records from real ones."""
 
 import math
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any, ClassVar, NoReturn, Self
@@ -10,7 +10,6 @@ import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 from torch.func import functional_call
-from torch.nn import functional as F
 
 from genwright.errors import ArgumentError, UnsupportedError
 from genwright.families.family import (
@@ -28,59 +27,46 @@ from genwright.families.family import (
 )
 from genwright.families.sampling import Sampling
 from genwright.maths.divergences import energy_score
+from genwright.maths.games import Game, gradient_penalty, relativistic, reply
 from genwright.maths.optimizers import adamw
 from genwright.nets.coder import Decoder, Encoder, as_reals, real_space
 from genwright.nets.default import is_grid, require_nets
 from genwright.nets.moments import Moments
 from genwright.nets.relaxation import draw_relaxed, harden, log_frequencies, logit_size, relax
+from genwright.nets.set_critic import SetCritic
 from genwright.spaces import Columns, Conditions, Encoded, Given, Reals, Space
 
 CHUNK = 1024  # records generated at once, which bounds memory
 MAX_TRIES = 200  # draws per record that partial records may cost on average
 MATCHING = 5.0  # weight of the moments beside the game
 COMPARED = 2048  # rows drawn at least to be held against held-out ones
-STEP = 0.01  # length of the finite difference, in units of encoded data (about 1)
-
-Scores = Float[Tensor, "n"]
-
-
-def relativistic(preferred: Scores, other: Scores) -> Float[Tensor, ""]:
-    """softplus(other - preferred): each real record against one generated.
-
-    Jolicoeur-Martineau 2019, arXiv:1807.00734; Huang et al. 2024, arXiv:2501.05441, eq. 2.
-    """
-    return F.softplus(other - preferred).mean()
-
-
-def non_saturating(preferred: Scores, other: Scores) -> Float[Tensor, ""]:
-    """softplus(-preferred) + softplus(other), the classic game. Goodfellow et al. 2014, arXiv:1406.2661, section 3."""
-    return (F.softplus(-preferred) + F.softplus(other)).mean()
-
-
-def gradient_penalty(
-    critic: Callable[[Tensor], Scores], x: Float[Tensor, "n *s"], scores: Scores, rng: torch.Generator
-) -> Float[Tensor, ""]:
-    """An estimate of E ‖∇ critic(x)‖² (Mescheder et al. 2018, arXiv:1801.04406, eq. 9) without second derivatives.
-
-    For v ~ N(0, I), E (v · ∇D)² = ‖∇D‖², and v · ∇D is (D(x + h v) - D(x)) / h up to O(h). `scores` is critic(x).
-    Exact in expectation for a linear critic.
-    """
-    direction = torch.randn(x.shape, generator=rng, device=x.device)
-    return ((critic(x + STEP * direction) - scores) / STEP).square().mean()
+PENALTY = 0.2
+GAMES_FAIL_BY = ("mode collapse", "instability", "vanishing gradients")
+AHEAD = 0.3  # length of a step of the critic that the generator foresees
+FEATURES = 16  # of records, of which a critic of whole sets sees the spread
 
 
 class AdversarialNet(nn.Module):
     """Generator (z, c) -> x and critic (x, c) -> score; both see columns in their relaxed form."""
 
     def __init__(
-        self, space: Reals | Columns, conditions: Conditions | None, *, latent: int, width: int, depth: int
+        self,
+        space: Reals | Columns,
+        conditions: Conditions | None,
+        *,
+        latent: int,
+        width: int,
+        depth: int,
+        minibatch: bool = False,
     ) -> None:
         super().__init__()
         self.space, self.conditions, self.latent = space, conditions, latent
-        outputs = Reals((logit_size(space),)) if isinstance(space, Columns) else space
-        self.generator = Decoder(latent, outputs, conditions=conditions, width=width, depth=depth)
+        drawn = Reals((logit_size(space),)) if isinstance(space, Columns) else space
+        self.generator = Decoder(latent, drawn, conditions=conditions, width=width, depth=depth)
         self.moments = Moments(space) if isinstance(space, Columns) else None
-        self.critic = Encoder(real_space(space), 1, conditions=conditions, width=width, depth=depth)
+        outputs = FEATURES if minibatch else 1
+        critic = Encoder(real_space(space), outputs, conditions=conditions, width=width, depth=depth)
+        self.critic = SetCritic(critic, FEATURES) if minibatch else critic
 
     @torch.no_grad()
     def start_from(self, x: Float[Tensor, "n c"]) -> None:
@@ -110,8 +96,11 @@ class GAN(GradientFamily, HasLatent):
     """Generative adversarial network with the relativistic loss and zero-centred gradient penalties on both sides.
 
     Huang et al. 2024, arXiv:2501.05441 ("R3GAN"), eqs. 2, 5 and 6. `latent` is the size of z, `width` and `depth` those
-    of generator and critic. `objective` is the game, `relativistic` or `non_saturating`; `penalty` is γ, the weight of
-    the penalties. The generator of a table also matches the shares of levels and of pairs of them (`Moments`).
+    of generator and critic. `objective` is the game, `relativistic`, `non_saturating` or `minimax`; `penalty` is γ, the
+    weight of the penalties. With `minibatch` the critic also sees how much the records of a batch differ, see
+    `SetCritic`; the generator answers the critic as it will be `unroll` steps ahead (Metz et al. 2017,
+    arXiv:1611.02163, eq. 9). The generator of a table also matches the shares of levels and of pairs of them
+    (`Moments`).
     A `net` of one's own is an `AdversarialNet`, whose generator and critic may be others.
     """
 
@@ -123,8 +112,10 @@ class GAN(GradientFamily, HasLatent):
     width: int | None = None
     depth: int | None = None
     penalty: float | None = None
-    objective: Callable[[Scores, Scores], Float[Tensor, ""]] = relativistic
+    objective: Game = relativistic
     learning_rate: float = 1e-3
+    minibatch: bool = False
+    unroll: int = 0
 
     def __post_init__(self) -> None:
         for name in ("batch", "latent", "width", "depth", "learning_rate"):
@@ -133,8 +124,10 @@ class GAN(GradientFamily, HasLatent):
                 raise ArgumentError(
                     f"{name} must be positive, not {value}", where="GAN", hint="leave it out for a default"
                 )
-        if self.penalty is not None and self.penalty < 0:
-            raise ArgumentError(f"penalty must not be negative, not {self.penalty}", where="GAN", hint="0 turns it off")
+        for name in ("penalty", "unroll"):
+            if (getattr(self, name) or 0) < 0:
+                what = f"{name} must not be negative, not {getattr(self, name)}"
+                raise ArgumentError(what, where="GAN", hint="0 turns it off")
 
     def can(self, space: Space) -> Capabilities:
         if isinstance(space, Columns):
@@ -152,12 +145,13 @@ class GAN(GradientFamily, HasLatent):
             latent=self.latent or 32,
             width=self.width or (16 if grid else 128),
             depth=self.depth or (1 if grid else 2),
-            penalty=self.penalty if self.penalty is not None else 0.2,
+            penalty=PENALTY if self.penalty is None else self.penalty,
         )
 
     def build(self, space: Space, conditions: Conditions | None) -> AdversarialNet:
         assert isinstance(space, Reals | Columns) and self.latent and self.width and self.depth, "sized() comes first"
-        return AdversarialNet(space, conditions, latent=self.latent, width=self.width, depth=self.depth)
+        ways: dict[str, Any] = {"width": self.width, "depth": self.depth, "minibatch": self.minibatch}
+        return AdversarialNet(space, conditions, latent=self.latent, **ways)
 
     def prepare(self, net: Any, space: Space, train: Encoded, rng: torch.Generator) -> None:
         if isinstance(space, Columns):
@@ -165,6 +159,11 @@ class GAN(GradientFamily, HasLatent):
 
     def level_biases(self, net: Any) -> tuple[Float[Tensor, "levels"], ...]:
         return net.generator.level_biases(net.space, values=1) if isinstance(net.space, Columns) else ()
+
+    def remedied(self, diagnosis: str) -> "GAN | None":
+        """The relativistic game with penalties, against all that befalls games, unless it is that already."""
+        modern = replace(self, objective=relativistic, penalty=max(PENALTY, self.penalty or 0.0))
+        return modern if diagnosis in GAMES_FAIL_BY and modern != self else None
 
     def players(self, net: Any) -> tuple[Player, ...]:
         optimizer = partial(adamw, learning_rate=self.learning_rate, betas=(0.0, 0.99))
@@ -186,26 +185,41 @@ class GAN(GradientFamily, HasLatent):
         both, twice = torch.cat([real, fake]), None if context is None else torch.cat([context, context])
 
         some = None if twice is None else twice[::4]
-        scores = net.critic(both, twice)[:, 0]
-        real_scores, fake_scores = scores.chunk(2)
+        if self.minibatch:  # of each set by itself, and of those that are looked at twice
+            real_scores, fake_scores = (net.critic(part, context)[:, 0] for part in (real, fake))
+            looked_at = net.critic(both[::4], some)[:, 0]
+        else:
+            scores = net.critic(both, twice)[:, 0]
+            (real_scores, fake_scores), looked_at = scores.chunk(2), scores[::4]
+        game = {"game": self.objective(real_scores, fake_scores)}
+        if not self.penalty:
+            return game
         # every fourth row is enough and saves a quarter of the step; the mean over real and generated rows is half of
         # R1 + R2, as γ/2 (R1 + R2) asks
-        penalty = self.penalty * gradient_penalty(
-            lambda points: net.critic(points, some)[:, 0], both[::4], scores[::4], rng
-        )
-        return {"game": self.objective(real_scores, fake_scores), "penalty": penalty}
+        slope = gradient_penalty(lambda points: net.critic(points, some)[:, 0], both[::4], looked_at, rng)
+        return game | {"penalty": self.penalty * slope}
 
     def generator_loss(self, net: Any, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Losses:
         """The game with the sides exchanged; the critic stands still. Huang et al. 2024, eq. 2."""
-        fixed = {name: weight.detach() for name, weight in net.critic.state_dict().items()}
         raw = net.generator(_latents(net, len(x), rng), context)
         fake = draw_relaxed(net.space, raw, rng) if net.moments is not None else _cut(net.space, raw, x)
-        fake_scores = functional_call(net.critic, fixed, (fake, context))[:, 0]
+        real = _spread(net.space, _cut(net.space, as_reals(net.space, x), x), rng)
+        weights = self._ahead(net.critic, real, fake, context)
+        fake_scores = functional_call(net.critic, weights, (fake, context))[:, 0]
         with torch.no_grad():
-            real_scores = net.critic(_spread(net.space, _cut(net.space, as_reals(net.space, x), x), rng), context)[:, 0]
-        game = {"game": self.objective(fake_scores, real_scores)}
+            real_scores = functional_call(net.critic, weights, (real, context))[:, 0]
+        game = {"game": reply(self.objective)(fake_scores, real_scores)}
         matched = net.moments is not None and net.moments.ready and len(x) > 1
         return game | {"moments": MATCHING * net.moments.loss(raw)} if matched else game
+
+    def _ahead(self, critic: nn.Module, real: Tensor, fake: Tensor, context: Tensor | None) -> dict[str, Tensor]:
+        """The weights of the critic after `unroll` steps against these records, through which gradients flow."""
+        weights = {name: each.detach().requires_grad_(self.unroll > 0) for name, each in critic.named_parameters()}
+        for _ in range(self.unroll):
+            scores = (functional_call(critic, weights, (each, context))[:, 0] for each in (real, fake))
+            slopes = torch.autograd.grad(self.objective(*scores), list(weights.values()), create_graph=True)
+            weights = {name: each - AHEAD * g for (name, each), g in zip(weights.items(), slopes, strict=True)}
+        return weights
 
     @torch.no_grad()
     def held_out(self, net: Any, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, ""]:

@@ -31,7 +31,9 @@ LATER: dict[str, dict[str, Any]] = {  # fields that recipes have not held from t
         "tied": False,
     },
     "vae": {"grid": None},
+    "gan": {"minibatch": False, "unroll": 0},
 }
+HOMES = {f"genwright.families.gan.{name}": "genwright.maths.games" for name in ("relativistic", "non_saturating")}
 FUNCTION_HOMES = ("genwright.maths.", "genwright.nets.", "genwright.families.")
 
 
@@ -125,6 +127,7 @@ def _from_json(value: Any, default: Any, where: str) -> Any:
     if "tuple" in value:
         return tuple(_from_json(each, None, where) for each in entry(value, "tuple", tuple, where=where))
     named = entry(value, "function", str, where=where)
+    named = f"{HOMES[named]}.{named.rpartition('.')[2]}" if named in HOMES else named
     module, _, name = named.rpartition(".")
     # Only public functions of modules in these packages can be named, so a recipe cannot import or call anything else.
     known = module.startswith(FUNCTION_HOMES) and not name.startswith("_") and importlib.util.find_spec(module)

@@ -37,6 +37,7 @@ from genwright.privacy import Privacy, private_fit
 from genwright.randomness import checked_seed
 from genwright.spaces import Columns, Encoded, Reals, RowSource, Space, Tokens
 from genwright.train.devices import choose_device
+from genwright.train.doctor import WATCHING, Doctor
 from genwright.train.fit import Fitted, fit_family
 from genwright.train.limits import check_limits, checked_budget, checked_count
 from genwright.train.progress import Listener, Progress, silent
@@ -66,6 +67,7 @@ def fit(
     trainable: Sequence[str] = (),
     lora: int | None = None,
     how: Sampling = DEFAULT,
+    doctor: Doctor | None = WATCHING,
     folder: str | Path | None = None,
     listener: Listener = silent,
 ) -> Generator:
@@ -82,22 +84,28 @@ def fit(
     `tokenizer` says how texts become tokens, by default `codecs.tokenizers.chosen`; `context` is how many are seen.
     `start` is a fitted model to go on from with this data: its family, codec and weights are taken over, so that new
     data must have its fields and keep its rules. Of its net only parameters that match a pattern in `trainable` move,
-    or with `lora`, a rank, low-rank matrices beside it. Free-text columns of a table get TEXT_SHARE of the minutes.
+    or with `lora`, a rank, low-rank matrices beside it. Of the minutes, free-text columns of a table get TEXT_SHARE.
+    `doctor` says what goes wrong and stops before samples are copies, see `Doctor`; None leaves a fit to itself.
     """
-    if not isinstance(data, Dataset):
-        what = f"fit takes a dataset, not a {type(data).__name__}"
-        raise ArgumentError(what, where="fit", hint="read it first: gw.fit(gw.read(data))")
-    if family is not None:
-        check_family(family, where="fit")
+    _check_what(data, family)
     minutes, steps = checked_budget(minutes, steps, where="fit")
     seed, context = checked_seed(seed, where="fit"), _checked_tokens(tokenizer, context)
     place = None if folder is None else Path(folder)
-    course = _Course(minutes, steps, seed, device, place, listener, target, tuple(derived), tokenizer, context)
+    course = _Course(minutes, steps, seed, device, place, listener, target, tuple(derived), tokenizer, context, doctor)
     if start is not None or trainable or lora is not None:
         course = replace(course, start=_checked_start(start, trainable, lora, data, family))
     with nullcontext() if course.folder is None else locked(course.folder):
         made = _fit(data, family, course, constraints, privacy)
     return replace(made, how=settled(made.family, made.codec.space, how, made.how))
+
+
+def _check_what(data: Any, family: Any) -> None:
+    """Raise unless there is a dataset to fit to, and a recipe if any."""
+    if not isinstance(data, Dataset):
+        what = f"fit takes a dataset, not a {type(data).__name__}"
+        raise ArgumentError(what, where="fit", hint="read it first: gw.fit(gw.read(data))")
+    if family is not None:
+        check_family(family, where="fit")
 
 
 def _fit(
@@ -137,8 +145,14 @@ class _Course:
     derived: tuple[Derived, ...] = ()
     tokenizer: Maker | None = None
     context: int | None = None
+    doctor: Doctor | None = None
     start: "_Start | None" = None
     started: float = field(default_factory=time.monotonic)
+
+    def __post_init__(self) -> None:
+        if self.doctor is not None and not isinstance(self.doctor, Doctor):
+            hint = "give doctor=gw.Doctor(), or None"
+            raise ArgumentError(f"doctor={self.doctor!r:.60} is no doctor", where="fit", hint=hint)
 
     def part(self, name: str, minutes: float | None) -> "_Course":
         """The same for a part of a fit that ends `minutes` after the whole began, and whose end is not the end."""
@@ -172,6 +186,7 @@ class _Course:
             device=choose_device(self.device),
             stages=stages,
             start=None if self.start is None or codec is not self.start.codec else self.start.net,
+            doctor=self.doctor,
             listener=self.listener,
         )
 

@@ -48,6 +48,7 @@ def model_card(
         _limits(KINDS[kind].limits, private="privacy" in record),
         "## Training",
         _training(generator),
+        *_diagnoses(record),
         *_tuning(record),
         "## Licence",
         "The licence of the data is not stated, and with it that of the weights. Whoever publishes this model has to "
@@ -188,6 +189,19 @@ def _training(generator: Generator) -> str:
             "weights.",
         ]
     )
+
+
+def _diagnoses(record: Mapping[str, Any]) -> list[str]:
+    """What the doctor said of the training."""
+    if "diagnoses" not in record:
+        return []
+    lines = [
+        f"- **{each['name']}** at step {each['step']:,}: {each['evidence']}."
+        + (f" {each['done'][0].upper()}{each['done'][1:]}." if each["done"] else "")
+        for each in record["diagnoses"]
+    ]
+    healthy = "Neither mode collapse, instability, vanishing gradients, overfitting nor memorisation was found."
+    return ["### How training went", "\n".join(lines) or healthy]
 
 
 def _tuning(record: Mapping[str, Any]) -> list[str]:

@@ -2,7 +2,7 @@
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,6 +15,7 @@ from genwright.families.family import ClosedFormFamily, Family, GradientFamily, 
 from genwright.families.two_stage import TwoStage, TwoStageNet
 from genwright.randomness import seeded
 from genwright.spaces import Columns, Conditions, Encoded, RowSource, Space
+from genwright.train.doctor import Doctor
 from genwright.train.loop import Job, train
 from genwright.train.plan import clock_for, estimate_memory_mb
 from genwright.train.progress import Listener, Progress, silent
@@ -57,6 +58,7 @@ def fit_family(
     stages: Stages = NOWHERE,
     stage: str = "trained",
     start: Start | None = None,
+    doctor: Doctor | None = None,
     listener: Listener = silent,
 ) -> Fitted:
     """Size, build and train `family`, from `start` on; the clock of `work.minutes` began at `started`, by monotonic.
@@ -74,14 +76,14 @@ def fit_family(
     def trained() -> Kept:
         if isinstance(family, TwoStage):
             part = partial(fit_family, seed=seed, device=device, stages=stages, listener=listener)
-            ways: dict[str, Any] = {"seed": seed, "started": started, "fit": part}
+            ways: dict[str, Any] = {"seed": seed, "started": started, "fit": part, "doctor": doctor}
             record = _fit_two_stages(family, net, (rows, held_out), conditions, work, **ways)
         elif isinstance(family, ClosedFormFamily):
             stages.check_room(net, copies=CLOSED_FORM_COPIES)
             record = _fit_closed_form(family, net, (rows, held_out), _less(work, started), seed, listener)
         else:
             assert isinstance(family, GradientFamily)
-            ways = {"seed": seed, "stages": stages, "listener": listener, "start": start}
+            ways = {"seed": seed, "stages": stages, "listener": listener, "start": start, "doctor": doctor}
             ways["clock"] = clock_for(work, started=started)
             job = Job(family=family, space=space, train=rows, valid=held_out, **ways)
             record = _fit_by_steps(net, job, seconds=60 * (work.minutes or 0))
@@ -131,6 +133,11 @@ def _fit_by_steps(net: nn.Module, job: Job, *, seconds: float) -> dict[str, Any]
     def stepped() -> Kept:
         done = train(net, early)
         record = {"plan": vars(done.plan), "history": list(done.history), "stopped_early": done.stopped_early}
+        if done.looks:
+            record |= {
+                "looks": [asdict(each) for each in done.looks],
+                "diagnoses": [asdict(each) for each in done.diagnoses],
+            }
         return net.state_dict(), record | {"seconds_before": done.seconds_before}
 
     if not matched and not isinstance(family, LearnsPrior):
@@ -158,6 +165,7 @@ def _fit_two_stages(
     seed: int,
     started: float,
     fit: Callable[..., Fitted],
+    doctor: Doctor | None,
 ) -> dict[str, Any]:
     """Train the first stage, then the second on what the first makes of the rows, until the clock of both runs out."""
     assert isinstance(net, TwoStageNet) and family.first and family.second
@@ -171,7 +179,8 @@ def _fit_two_stages(
     net.fit_scale(latents[0].x)
     latents = [replace(rows, x=net.standard(rows.x.flatten(1))) for rows in latents]
     rest = after if work.minutes is None else replace(after, minutes=work.minutes)  # of the same clock
-    second = fit(family.second, net.latents, conditions, *latents, work=rest, started=began, stage="second")
+    ways: dict[str, Any] = {"work": rest, "started": began, "stage": "second", "doctor": doctor}
+    second = fit(family.second, net.latents, conditions, *latents, **ways)
     net.second.load_state_dict(second.net.state_dict())
     earlier = second.record["seconds"] - (time.monotonic() - started)
     return second.record | {"first": first.record, "seconds_before": max(0.0, earlier)}

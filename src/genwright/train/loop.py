@@ -18,6 +18,9 @@ from genwright.folders import writing
 from genwright.randomness import seeded
 from genwright.signals import Interrupted, held_back
 from genwright.spaces import RowSource, Space
+from genwright.train.diagnoses import Diagnosis
+from genwright.train.doctor import Doctor, Rounds, begin
+from genwright.train.looks import Look
 from genwright.train.plan import Clock, corrected, correction_step, make_plan
 from genwright.train.progress import Listener, Progress, silent
 from genwright.train.stages import CHECKPOINT, NOWHERE, Stages
@@ -48,18 +51,21 @@ class Job:
     stages: Stages = NOWHERE
     listener: Listener = silent
     start: Start | None = None  # where the net comes from, unless it is new
+    doctor: Doctor | None = None
 
 
 @dataclass(frozen=True)
 class Trained:
-    """What training leaves: the plan it followed, its history, whether it stopped before its last step, and the seconds
-    of it that earlier processes took.
+    """What training leaves: the plan it followed, its history, whether it stopped before its last step, the seconds of
+    it that earlier processes took, and what the doctor saw and said.
     """
 
     plan: Plan
     history: tuple[dict, ...]
     stopped_early: bool
     seconds_before: float
+    looks: tuple[Look, ...] = ()
+    diagnoses: tuple[Diagnosis, ...] = ()
 
 
 def train(net: nn.Module, job: Job) -> Trained:
@@ -78,7 +84,8 @@ def train(net: nn.Module, job: Job) -> Trained:
         plan = _loop(job, state, plan, interrupted)
     net.load_state_dict(net.state_dict() | state.best)  # what does not move is in its place
     net.eval()
-    return Trained(plan, tuple(state.history), state.step < plan.steps, before)
+    early = state.step < plan.steps
+    return Trained(plan, tuple(state.history), early, before, tuple(state.looks), tuple(state.diagnoses))
 
 
 def _loop(job: Job, state: State, plan: Plan, interrupted: list[int]) -> Plan:
@@ -86,6 +93,7 @@ def _loop(job: Job, state: State, plan: Plan, interrupted: list[int]) -> Plan:
     began, first_step, before = time.monotonic(), state.step, state.seconds
     saved = told = began
     state.net.train()
+    rounds = begin(job, state, plan)
     timed = job.clock.deadline is not None
     correct_at, timed_from = correction_step(plan, step=first_step) if timed else None, (first_step, began)
     while state.step < plan.steps:
@@ -97,16 +105,15 @@ def _loop(job: Job, state: State, plan: Plan, interrupted: list[int]) -> Plan:
         losses = take_step(job.family, state, job.space, job.train, plan)
         now = time.monotonic()
         state.seconds = before + now - began
+        if rounds is not None:
+            rounds.after_step(state, plan, losses)
         if not all(map(math.isfinite, losses.values())):
             _rescue(state, losses)
             continue
         if job.clock.seconds_left <= 0:  # slower than any measurement foretold
             plan = replace(plan, steps=min(plan.steps, state.step))
         if state.step % plan.evaluate_every == 0 or state.step >= plan.steps:
-            held_out = evaluate(job.family, state.average, job.space, job.valid, rows=plan.held_out_rows, seed=job.seed)
-            state.keep_if_best(held_out)
-            _log(state, losses, held_out, job.stages.folder)
-            judged, stop = _judge(state, plan)
+            judged, stop = _evaluated(job, state, plan, losses, rounds)
             if stop:
                 break
             if judged is not plan:  # stopping early: from here the clock may only shorten what is left
@@ -123,6 +130,19 @@ def _loop(job: Job, state: State, plan: Plan, interrupted: list[int]) -> Plan:
         if interrupted:
             raise Interrupted(interrupted[0])
     return plan
+
+
+def _evaluated(
+    job: Job, state: State, plan: Plan, losses: dict[str, float], rounds: Rounds | None
+) -> tuple[Plan, bool]:
+    """Look at held-out rows, and keep the best average: the plan from here on, and whether to stop."""
+    held_out = evaluate(job.family, state.average, job.space, job.valid, rows=plan.held_out_rows, seed=job.seed)
+    _log(state, losses, held_out, job.stages.folder)
+    if rounds is None:
+        state.keep_if_best(held_out)
+    elif rounds.visit(state, plan, held_out):
+        return plan, True
+    return _judge(state, plan)
 
 
 def _judge(state: State, plan: Plan) -> tuple[Plan, bool]:

@@ -100,6 +100,8 @@ KINDS: Mapping[str, Any] = {
     "texts": dict[str, Any],
     "privacy": Promise,
     "tuned": tuple[Tuned, ...],
+    "looks": tuple[Mapping[str, Any], ...],
+    "diagnoses": tuple[Mapping[str, Any], ...],
     "adapted": tuple[Mapping[str, Any], ...],
 }
 

@@ -2,7 +2,7 @@
 
 import copy
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
 from typing import Any, Literal
 
@@ -12,6 +12,8 @@ from torch import Tensor, nn
 from genwright.families.family import Objective, Player
 from genwright.maths.muon import Muon
 from genwright.storage import read_tensors, write_tensors
+from genwright.train.diagnoses import Diagnosis
+from genwright.train.looks import Gauge, Look
 from genwright.train.record import checked
 from genwright.train.stages import CHECKPOINT, Stages, check_same, told_in
 from genwright.train.start import moving
@@ -57,9 +59,14 @@ class Counters:
     best_held_out: float
     best_step: int
     history: tuple[dict[str, Any], ...]
+    halvings: int = 0
+    looks: tuple[Look, ...] = ()
+    diagnoses: tuple[Diagnosis, ...] = ()
+    sums: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # of losses since the last look
 
     def __post_init__(self) -> None:
-        require(min(self.step, self.seconds, self.rescues, self.best_step) >= 0, "a count below 0")
+        counts = (self.step, self.seconds, self.rescues, self.best_step, self.halvings)
+        require(min(counts) >= 0, "a count below 0")
 
 
 @dataclass(frozen=True)
@@ -72,7 +79,11 @@ class About:
 
 @dataclass
 class State:
-    """A net in training: weights, their running average, the best average so far, optimisers, randomness, history."""
+    """A net in training: weights, their running average, the best average so far, optimisers, randomness, history.
+
+    `clean` is the best average as it was when samples were last found to be no copies; `halvings` of the learning rate,
+    `looks` and `diagnoses` are the doctor's, who reads the `gauge`.
+    """
 
     net: nn.Module
     average: nn.Module
@@ -86,6 +97,16 @@ class State:
     best_held_out: float = float("inf")
     best_step: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
+    halvings: int = 0
+    looks: list[Look] = field(default_factory=list)
+    diagnoses: list[Diagnosis] = field(default_factory=list)
+    clean: dict[str, Tensor] = field(default_factory=dict)
+    gauge: Gauge = field(default_factory=Gauge)
+
+    @property
+    def sums(self) -> dict[str, tuple[float, ...]]:
+        """Of the losses since the last look."""
+        return self.gauge.sums
 
     @staticmethod
     def start(family: Objective, net: nn.Module, *, seed: int) -> "State":
@@ -132,6 +153,7 @@ def save_checkpoint(state: State, plan: Plan, stages: Stages) -> None:
         ("net", state.net.state_dict()),
         ("average", state.average.state_dict()),
         ("best", state.best),
+        ("clean", state.clean),
     ):
         tensors |= {f"{part}/{name}": tensor for name, tensor in weights.items() if name in moves}
     for i, optimizer in enumerate(flat(state.optimizers)):
@@ -141,7 +163,7 @@ def save_checkpoint(state: State, plan: Plan, stages: Stages) -> None:
     tensors["rng/loop"] = state.rng.get_state()
     tensors["rng/default"] = torch.get_rng_state()
     own = {each.name: getattr(state, each.name) for each in fields(Counters)}
-    counters = Counters(**own | {"history": tuple(state.history)})
+    counters = Counters(**{name: tuple(value) if isinstance(value, list) else value for name, value in own.items()})
     metadata = {"fingerprint": stages.fingerprint, "genwright": json.dumps(asdict(About(plan, counters)))}
     assert stages.folder is not None
     write_tensors(stages.folder / CHECKPOINT, tensors, metadata=metadata)
@@ -158,7 +180,7 @@ def load_checkpoint(state: State, stages: Stages) -> Plan:
     tensors, metadata = read_tensors(path)
     check_same(metadata.get("fingerprint"), stages.fingerprint, path)
     about = made(About, told_in(metadata, "genwright", where=where), where=where)
-    parts: dict[str, dict[str, Tensor]] = {part: {} for part in ("net", "average", "best", "optimizer", "rng")}
+    parts: dict[str, dict[str, Tensor]] = {part: {} for part in ("net", "average", "best", "clean", "optimizer", "rng")}
     for key, value in tensors.items():
         part, _, name = key.partition("/")
         parts.setdefault(part, {})[name] = value
@@ -166,9 +188,13 @@ def load_checkpoint(state: State, stages: Stages) -> Plan:
     fill(state.net, stays | parts["net"], where=where)
     if parts["best"] or about.counters.step >= about.plan.steps:
         fill(state.average, stays | parts["best"], where=where)  # to see that they fit
+    if parts["clean"]:
+        fill(state.average, stays | parts["clean"], where=where)
     fill(state.average, stays | parts["average"], where=where)
     device = next(state.net.parameters()).device
-    state.best = {name: tensor.to(device) for name, tensor in parts["best"].items()}
+    state.best, state.clean = (
+        {name: tensor.to(device) for name, tensor in parts[part].items()} for part in ("best", "clean")
+    )
     for i, optimizer in enumerate(flat(state.optimizers)):
         entries = _entries(optimizer, parts["optimizer"], f"{i}/", where)
         optimizer.load_state_dict({"state": entries, "param_groups": optimizer.state_dict()["param_groups"]})
@@ -178,8 +204,11 @@ def load_checkpoint(state: State, stages: Stages) -> Plan:
     except (KeyError, TypeError, RuntimeError):
         raise wrong("no states of random generators", where) from None
     for each in fields(Counters):
-        setattr(state, each.name, getattr(about.counters, each.name))
+        if each.name != "sums":
+            setattr(state, each.name, getattr(about.counters, each.name))
+    state.gauge.sums.update(about.counters.sums)
     state.history = checked({"history": list(state.history)}, where=where)["history"]
+    state.looks, state.diagnoses = list(state.looks), list(state.diagnoses)
     return about.plan
 
 

@@ -24,7 +24,9 @@ def take_step(family: Objective, state: State, space: Space, train: RowSource, p
     index = torch.randint(len(train), (family.batch,), generator=state.rng, device=device)
     rows = train.rows(index)
     x = rows.unpacked(space)
-    rate = learning_rate_factor(state.step, steps=plan.steps, decay_start=plan.decay_start) * 0.5**state.rescues
+    rate = learning_rate_factor(state.step, steps=plan.steps, decay_start=plan.decay_start) * 0.5 ** (
+        state.rescues + state.halvings
+    )
     products = torch.autocast(device.type, dtype=torch.bfloat16, enabled=plan.dtype == "bfloat16")
     parts: dict[str, float] = {}
     for player, optimizers, given in _moves(state, x, rows.context):
@@ -36,6 +38,7 @@ def take_step(family: Objective, state: State, space: Space, train: RowSource, p
         if not all(map(math.isfinite, parts.values())):
             return parts
         torch.stack(list(losses.values())).sum().backward()
+        state.gauge.read(player.name, player.module)
         for optimizer in optimizers:
             for group in optimizer.param_groups:
                 group["lr"] = group["full_lr"] * rate
