@@ -1,5 +1,6 @@
 """One thread per test process, shapes checked, and no network: what passes here passes on a plane."""
 
+import os
 import re
 import signal
 import socket
@@ -42,6 +43,16 @@ def pytest_xdist_make_scheduler(config, log):
 @pytest.fixture(autouse=True, scope="session")
 def one_thread():
     torch.set_num_threads(1)  # two test processes on two cores must not wait for each other
+
+
+@pytest.fixture(autouse=True, scope="session")
+def own_keys(tmp_path_factory):
+    """Files that tests write are signed, by keys that are made for them and not those of whoever runs them."""
+    from genwright.provenance.keys import Keys
+
+    folder = tmp_path_factory.mktemp("keys")
+    os.environ["GENWRIGHT_KEYS"] = str(folder)
+    Keys.make(folder)
 
 
 @pytest.fixture(autouse=True)

@@ -184,7 +184,7 @@ def cleared(words: list[str], folder) -> None:
     given = dict(pairwise(words))
     out = given.get("--out", given.get("-o", "")).removeprefix("sqlite:///")
     gone = [given.get("--store", "")]
-    if words[0] in ("sample", "sample-database", "impute", "ratings", "export", "adapters"):
+    if words[0] in ("keys", "sample", "sample-database", "impute", "ratings", "export", "adapters"):
         gone.append("" if out == "shop.db" else out)
     elif words[0] == "rate" and not words[1].startswith("-"):
         gone.append(out or "runs/rating")
@@ -192,7 +192,7 @@ def cleared(words: list[str], folder) -> None:
         shutil.rmtree(path) if path.is_dir() else path.unlink(missing_ok=True)
 
 
-WRITE = ("fit", "run", "fit-database", "tune", "adapt", "adapters")
+WRITE = ("keys", "fit", "run", "fit-database", "tune", "adapt", "adapters")
 ORDER = (*WRITE, "chat", "export", "sample", "sample-database", "impute", "rate")
 
 

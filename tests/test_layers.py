@@ -29,6 +29,7 @@ LAYERS = [
     "scores",
     "audit",
     "metrics",
+    "provenance",
     "export",
     "serve",
     "rating",

@@ -140,8 +140,10 @@ class Second:
     def to_json(self) -> None:
         return None
 
-    def choose(self, logits: torch.Tensor, before: list[list[int]], uniform: torch.Tensor) -> torch.Tensor:
-        assert ((uniform >= 0) & (uniform < 1)).all()
+    def choose(
+        self, logits: torch.Tensor, before: list[list[int]], uniform: torch.Tensor, seeds: list[int]
+    ) -> torch.Tensor:
+        assert ((uniform >= 0) & (uniform < 1)).all() and len(seeds) == len(before)
         best = logits.topk(2).indices
         return torch.stack([row[int(bool(text) and text[-1] % 2 == 0)] for row, text in zip(best, before, strict=True)])
 

@@ -34,6 +34,7 @@ from genwright.app.options import (
 from genwright.app.origins import reproduce
 from genwright.app.output import print_json, save
 from genwright.app.progress import shown
+from genwright.app.provenance import keys_group, verify
 from genwright.app.rating import rate
 from genwright.app.ratings import ratings
 from genwright.app.sampling import sample
@@ -265,6 +266,8 @@ for verb in (
     ratings,
     serve,
     export,
+    keys_group,
+    verify,
 ):
     main.add_command(verb)
 

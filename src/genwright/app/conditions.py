@@ -11,6 +11,7 @@ import click
 
 from genwright.app.exits import answering
 from genwright.app.output import check_output, print_dataset, print_json
+from genwright.app.provenance import Sign, signing
 from genwright.app.wording import tell
 from genwright.errors import ArgumentError
 
@@ -153,6 +154,7 @@ def _split(text: str) -> list[str]:
 @click.option("--missing", metavar="MARK", multiple=True, help="A mark that also means “missing”. Repeatable.")
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same values.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@signing
 @answering
 def impute(
     folder: Path,
@@ -163,6 +165,7 @@ def impute(
     missing: tuple[str, ...],
     seed: int,
     device: str,
+    sign: Sign,
     as_json: bool,
 ) -> None:
     """Fill in what is missing in the rows of DATA, with the generator saved in DIR.
@@ -181,6 +184,7 @@ def impute(
 
     generator = load(folder, device=device)
     check_output(out, generator)
+    signer = sign(out, folder)
     rows = read_whole(data, generator.fields, missing=missing)
     for note in rows.notes:
         tell(f"note: {note}")
@@ -189,7 +193,7 @@ def impute(
     if out is None:
         print_dataset(complete, facts=facts if as_json else None)
         return
-    write(complete, out)
+    write(complete, out, signer=signer)
     if as_json:
         print_json({"out": without_password(out)} | facts)
     else:

@@ -10,6 +10,7 @@ from genwright.app.exits import answering
 from genwright.app.folders import afresh, claimed, unfitted
 from genwright.app.output import print_json
 from genwright.app.progress import shown
+from genwright.app.provenance import Sign, signing
 from genwright.app.wording import tell
 
 
@@ -92,6 +93,7 @@ def fit_database(
 )
 @click.option("--seed", type=int, default=0, show_default=True, help="The same seed gives the same database.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
+@signing
 @answering
 def sample_database(
     folder: Path,
@@ -100,6 +102,7 @@ def sample_database(
     if_exists: Literal["fail", "replace", "append"],
     seed: int,
     device: str,
+    sign: Sign,
     as_json: bool,
 ) -> None:
     """Draw a whole database from the generator saved in DIR, with new keys that fit together.
@@ -118,8 +121,9 @@ def sample_database(
         if not is_url(out):
             for table in model.tables:
                 probe(safe_join(Path(out), f"{table}.csv"))
+        signer = sign(out, folder)
         fake = model.sample(scale, seed=seed, listener=listener)
-    notes = [*fake.notes, *write_database(fake, out, if_exists=if_exists)]
+    notes = [*fake.notes, *write_database(fake, out, if_exists=if_exists, signer=signer)]
     rows = {name: len(table) for name, table in fake.tables.items()}
     if as_json:
         print_json({"out": without_password(out), "rows": rows, "seed": seed, "scale": scale, "notes": notes})

@@ -10,10 +10,12 @@ from genwright.app.exits import answering
 from genwright.app.options import choosing, drawing, read_choice, read_sampling
 from genwright.app.output import check_output, print_dataset, print_json
 from genwright.app.progress import shown
+from genwright.app.provenance import Sign, signing
 from genwright.app.wording import tell
 
 if TYPE_CHECKING:
     from genwright.data.dataset import Dataset
+    from genwright.data.signer import Signer
 
 
 @click.command()
@@ -34,6 +36,7 @@ if TYPE_CHECKING:
 @click.option("--origin", metavar="FILE", help="Also write which draw of which model these are, for reproduce.")
 @choosing
 @drawing
+@signing
 @answering
 def sample(
     folder: Path,
@@ -45,6 +48,7 @@ def sample(
     given: tuple[str, ...],
     device: str,
     origin: str | None,
+    sign: Sign,
     as_json: bool,
     **how: Any,
 ) -> None:
@@ -63,8 +67,7 @@ def sample(
     genwright sample runs/orders -n 1000 --out postgresql://ann@host/shop --table orders_synthetic
 
     Tables are written as .csv, .tsv, .parquet or .jsonl, images as a folder of PNGs with labels.csv, or on one sheet
-    that is called .png, text as .jsonl or .txt. Without --out, tables go to standard output as CSV and text as JSON
-    lines.
+    called .png, text as .jsonl or .txt; all signed. Without --out, tables go to standard output as CSV, text as JSON.
     """
     from genwright.model.saving import load
     from genwright.storage import write_json
@@ -72,18 +75,18 @@ def sample(
     with shown() as listener:
         generator = load(folder, device=device)
         check_output(out, generator)
+        signer = sign(out, folder)
         known = read_given(given, generator, how)
         choice, cost = read_choice(how, generator, seed)
         fake = generator.sample(n, given=known, how=read_sampling(how), **choice, seed=seed, listener=listener)
-    for note in (*fake.notes, *filter(None, [cost(fake)])):
-        tell(f"note: {note}")
+    _tell_notes((*fake.notes, *filter(None, [cost(fake)])))
     if origin is not None and fake.origin is not None:
         write_json(Path(origin), fake.origin.to_json())
     facts = {"n": len(fake), "seed": seed, "given": list(given)}
     if out is None:
         print_dataset(fake, facts=facts if as_json else None)
     else:
-        _write(fake, out, facts, table=table, if_exists=if_exists, as_json=as_json)
+        _write(fake, out, facts, table=table, if_exists=if_exists, signer=signer, as_json=as_json)
 
 
 def _write(
@@ -93,6 +96,7 @@ def _write(
     *,
     table: str | None,
     if_exists: Literal["fail", "replace", "append"],
+    signer: "Signer",
     as_json: bool,
 ) -> None:
     """The records where --out says, and what became of it."""
@@ -100,7 +104,11 @@ def _write(
     from genwright.data.write import held_at, write
 
     out, moved = held_at(fake, out)
-    for note in moved + write(fake, out, table=table, if_exists=if_exists):
-        tell(f"note: {note}")
+    _tell_notes(moved + write(fake, out, table=table, if_exists=if_exists, signer=signer))
     out = without_password(out)
     print_json({"out": out} | facts) if as_json else tell(f"wrote {len(fake):,} records to {out}")
+
+
+def _tell_notes(notes: tuple[str, ...]) -> None:
+    for note in notes:
+        tell(f"note: {note}")

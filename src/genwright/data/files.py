@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import BinaryIO
 
+from genwright.data.signer import BESIDE
 from genwright.errors import DataError, NoRowsError
 
 MAX_BYTES = 4 << 30  # of one file after decompression that is read at once; tables are streamed
@@ -42,7 +43,7 @@ class Files:
 
     def left_out(self, used: Iterable[str]) -> tuple[str, ...]:
         """Notes on what was passed over, and on all files but those `used`, by their suffixes."""
-        used = set(used)
+        used = {*used, *(name for name in self.names if name.endswith(BESIDE))}
         unused: dict[str, list[str]] = {}
         for name in self.names:
             if name not in used:

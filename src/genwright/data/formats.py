@@ -20,14 +20,14 @@ from genwright.data.delimited import write_delimited
 from genwright.data.encodings import encode_text, encoding_of
 from genwright.data.files import Stream
 from genwright.data.images import LEVELS_KEY, scale_levels
+from genwright.data.signer import BESIDE, Signer, put
 from genwright.data.stored import arrow_array
 from genwright.data.table import MISSING
 from genwright.data.text import parse_text, passages
 from genwright.errors import ArgumentError, DataError
 from genwright.folders import new_folder
-from genwright.storage import write_bytes
 
-OUR_FILES = re.compile(r"[0-9]{5,}\.png|labels\.(csv|jsonl)|captions\.jsonl")
+OUR_FILES = re.compile(rf"[0-9]{{5,}}\.png|(labels\.(csv|jsonl)|captions\.jsonl)({re.escape(BESIDE)})?")
 
 
 def _delimited(data: Dataset, delimiter: str) -> tuple[bytes, tuple[str, ...]]:
@@ -124,8 +124,8 @@ TABLE_FORMATS: Mapping[str, Writer] = {
 TEXT_FORMATS: Mapping[str, Writer] = {".txt": _plain_text, ".jsonl": _json_lines}
 
 
-def write_images(data: Dataset, path: Path) -> tuple[str, ...]:
-    """A folder of PNGs, with labels and captions beside them."""
+def write_images(data: Dataset, path: Path, signer: Signer) -> tuple[str, ...]:
+    """A folder of PNGs, each of which tells of its own origin, with labels and captions beside them."""
     image = data.medium(Image)
     width = max(5, len(str(len(data) - 1)))
     names = [f"{i:0{width}d}.png" for i in range(len(data))]
@@ -133,15 +133,18 @@ def write_images(data: Dataset, path: Path) -> tuple[str, ...]:
     texts = [f for f in beside if isinstance(f, MEDIA)]
     scalars = sorted((f for f in beside if f not in texts), key=lambda f: f.name != data.label)
     with new_folder(path, ours=lambda name: OUR_FILES.fullmatch(name) is not None) as folder:
-        for name, pixels in zip(names, data.columns[image.name], strict=True):
-            (folder / name).write_bytes(png_bytes(pixels, image))
+        for i, (name, pixels) in enumerate(zip(names, data.columns[image.name], strict=True)):
+            own = None if data.origin is None else data.origin.take([i])
+            for each, raw in signer(name, png_bytes(pixels, image), own).items():
+                (folder / each).write_bytes(raw)
         if scalars:
             table = _with_files(data, names, scalars)
             plain = all(_is_plain(data.columns[f.name]) for f in scalars if not isinstance(f, Number | Time))
             raw, _ = _delimited(table, ",") if plain else _json_lines(table)
-            write_bytes(folder / ("labels.csv" if plain else "labels.jsonl"), raw)
+            put(folder / ("labels.csv" if plain else "labels.jsonl"), raw, signer=signer, origin=data.origin)
         if texts:
-            write_bytes(folder / "captions.jsonl", _json_lines(_with_files(data, names, beside))[0])
+            raw = _json_lines(_with_files(data, names, beside))[0]
+            put(folder / "captions.jsonl", raw, signer=signer, origin=data.origin)
     return ()
 
 

@@ -12,6 +12,7 @@ from genwright.data.dataset import ByKind, Dataset, Field, Image, Text
 from genwright.data.formats import TABLE_FORMATS, TEXT_FORMATS, Writer, write_images
 from genwright.data.images import image_like, image_memory, image_sizes, recast, resized, unlike_sizes
 from genwright.data.sheets import sheet
+from genwright.data.signer import Signer
 from genwright.data.table import RawTable
 from genwright.data.text import reading_like, rerecorded, text_lengths, text_like, text_memory
 
@@ -34,7 +35,7 @@ class Kind:
     smaller: str = "fewer rows with max_rows=100000"
     files: str = "a table"
     formats: Mapping[str, Writer] = field(default_factory=dict)
-    folder: Callable[[Dataset, Path], tuple[str, ...]] | None = None
+    folder: Callable[[Dataset, Path, Signer], tuple[str, ...]] | None = None
     asked: Callable[[Any, Path, Callable[[], RawTable]], dict[str, Any]] = lambda wanted, path, table: {}
     alike: Callable[[Dataset, Any], tuple[Field, np.ndarray]] = lambda data, wanted: (wanted, data.columns[wanted.name])
     resized: Callable[[Dataset, tuple[int, int]], Dataset] | None = None

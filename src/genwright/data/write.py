@@ -7,16 +7,21 @@ from typing import Literal
 
 from genwright.data.dataset import Dataset, Field
 from genwright.data.media import KINDS
+from genwright.data.signer import Signer, put, unsigned
 from genwright.data.sql import Address, is_url
 from genwright.errors import ArgumentError
 from genwright.folders import probe
-from genwright.storage import write_bytes
 
 IfExists = Literal["fail", "replace", "append"]
 
 
 def write(
-    data: Dataset, path: str | PathLike[str], *, table: str | None = None, if_exists: IfExists = "fail"
+    data: Dataset,
+    path: str | PathLike[str],
+    *,
+    table: str | None = None,
+    if_exists: IfExists = "fail",
+    signer: Signer = unsigned,
 ) -> tuple[str, ...]:
     """Write `data` to `path`, and return notes on anything that the format could not hold.
 
@@ -26,7 +31,8 @@ def write(
     Tables: .csv, .tsv, .jsonl (each also with .gz) or .parquet. Text: .txt or .jsonl. Images: a folder of PNGs with
     `labels.csv` (file, label and other scalars; `labels.jsonl` where a CSV would not tell a class such as "NA" from a
     missing one) and, if there are texts, `captions.jsonl`; or, to look at, one .png of all of them. Numbers keep their
-    decimals and times their format; missing values are left empty. A file is replaced whole or not at all.
+    decimals and times their format; missing values are left empty. A file is replaced whole or not at all. `signer`
+    signs files: see `genwright.provenance`.
 
     Raises ArgumentError for a suffix that does not fit the data, for records that lines of a .txt cannot hold, and for
     a folder that holds other files.
@@ -41,13 +47,13 @@ def write(
     check_target(path, data.media)
     folder = KINDS[data.kind].folder
     if folder is not None and _suffix(path) not in KINDS[data.kind].formats:
-        return folder(data, path)
+        return folder(data, path, signer)
     try:
         raw, notes = written(data, _suffix(path))
     except ArgumentError as error:
         raise ArgumentError(error.what, where=str(path), hint=error.hint) from None
-    write_bytes(path, gzip.compress(raw, mtime=0) if path.name.lower().endswith(".gz") else raw)
-    return notes
+    raw = gzip.compress(raw, mtime=0) if path.name.lower().endswith(".gz") else raw
+    return notes + put(path, raw, signer=signer, origin=data.origin)
 
 
 def check_target(path: Path, media: Field | None) -> None:

@@ -4,7 +4,7 @@ A part is anything with a `name`, under which it is saved and which `genwright.m
 place or more:
 
 - `into(net)` puts it into a net that was loaded, `apart(tensors)` takes it out of what is saved of one: adapters;
-- `choose(logits, before, uniform)` draws the next token of texts, in place of plain drawing: keyed marks;
+- `choose(logits, before, uniform, seeds)` draws the next token of texts, in place of plain drawing: keyed marks;
 - `rows(sampler)` wraps what draws encoded rows: the label prior, the correction;
 - `records(sampler)` wraps what draws records: constraints, the texts of a table;
 - `inner(data)` and `outer(data)` lead from the user's records to those that the family knows, and back;
@@ -79,10 +79,15 @@ class ChangesNet(Protocol):
 @runtime_checkable
 class ChoosesTokens(Protocol):
     def choose(
-        self, logits: Float[Tensor, "n v"], before: Sequence[Sequence[int]], uniform: Float[Tensor, "n"]
-    ) -> Int[Tensor, "n"]:
+        self,
+        logits: Float[Tensor, "n v"],
+        before: Sequence[Sequence[int]],
+        uniform: Float[Tensor, " n"],
+        seeds: Sequence[int],
+    ) -> Int[Tensor, " n"]:
         """The next token of n texts by `logits`, tempered and cut already; `before` holds the tokens of each so
-        far, its prompt included, `uniform` a number in [0, 1) that belongs to each place of each text.
+        far, its prompt included, `uniform` a number in [0, 1) that belongs to each place of each text, `seeds` the
+        seed of each text.
         """
 
 
@@ -112,7 +117,7 @@ class ChangesRecords(Protocol):
 
 @runtime_checkable
 class WeighsRows(Protocol):
-    def log_weight(self, x: Tensor) -> Float[Tensor, "n"]:
+    def log_weight(self, x: Tensor) -> Float[Tensor, " n"]:
         """What it adds to log p(x) in nats."""
 
 

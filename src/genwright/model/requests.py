@@ -18,7 +18,7 @@ from genwright.model.grammars import Constraint, begun
 
 UNIFORMS = 256  # random numbers that are drawn at once
 LATEST = 3, 2, 1  # how many of the last tokens are looked for in what was written before
-Choose = Callable[[Tensor, Sequence[Sequence[int]], Tensor], Tensor]  # as `ChoosesTokens.choose`
+Choose = Callable[[Tensor, Sequence[Sequence[int]], Tensor, Sequence[int]], Tensor]  # as `ChoosesTokens.choose`
 Finish = Literal["stop", "length"]
 
 
@@ -219,7 +219,7 @@ def shaped(logits: Tensor, requests: Sequence[Request]) -> Tensor:
     return logits.masked_fill(~torch.from_numpy(allowed).to(logits.device), -torch.inf)
 
 
-def drawn(logits: Tensor, before: Sequence[Sequence[int]], uniform: Tensor) -> Tensor:
+def drawn(logits: Tensor, before: Sequence[Sequence[int]], uniform: Tensor, seeds: Sequence[int]) -> Tensor:
     """The next token of texts by inversion, whatever stands before it."""
     return decoding.invert(logits, uniform)
 
@@ -238,7 +238,8 @@ def chosen(logits: Tensor, requests: Sequence[Request], *, choose: Choose = draw
             tokens = part.argmax(dim=-1)
         else:
             uniform = torch.tensor([requests[row].uniform for row in rows], dtype=torch.float64, device=logits.device)
-            tokens = choose(cut(part, how), [requests[row].tokens for row in rows], uniform)
+            of = [requests[row] for row in rows]
+            tokens = choose(cut(part, how), [r.tokens for r in of], uniform, [r.prompt.seed for r in of])
         for row, token in zip(rows, tokens.tolist(), strict=True):
             found[row] = token
     return found

@@ -10,6 +10,7 @@ from typing import Any
 
 from genwright.data.dataset import Category, Dataset, Number
 from genwright.data.read import Source, read
+from genwright.data.signer import BESIDE, Signer, unsigned
 from genwright.data.sql import Address, is_url
 from genwright.data.write import IfExists, write
 from genwright.errors import ArgumentError, DataError, NoRowsError
@@ -23,7 +24,7 @@ from genwright.storage import read_json, write_json
 from genwright.typed import by_hand
 
 TABLE = re.compile(r"([^.].*?)\.(?:csv|tsv|parquet|csv\.gz|tsv\.gz)", re.IGNORECASE)
-OURS = re.compile(r"[^/]+\.csv|keys\.json")
+OURS = re.compile(rf"[^/]+\.csv({re.escape(BESIDE)})?|keys\.json")
 
 
 def read_database(
@@ -135,17 +136,18 @@ def _sources(source: Any) -> Found:
 
 
 def write_database(
-    database: Database, target: str | os.PathLike[str], *, if_exists: IfExists = "fail"
+    database: Database, target: str | os.PathLike[str], *, if_exists: IfExists = "fail", signer: Signer = unsigned
 ) -> tuple[str, ...]:
     """Write all tables to a database URL in one transaction, or to a folder as CSV files and keys.json.
 
     In a database, tables get types that fit, primary and foreign keys. `if_exists` says what becomes of tables that are
-    there, as in `write`; in a folder, tables of an earlier call are replaced. Returns notes on what could not be held.
+    there, as in `write`; in a folder, tables of an earlier call are replaced. `signer` signs files. Returns notes on
+    what could not be held.
     """
     if is_url(os.fspath(target)):
         return write_tables(database, Address.of(os.fspath(target)), if_exists)
     with new_folder(Path(target), ours=lambda name: OURS.fullmatch(name) is not None) as folder:
         files = {t: safe_join(folder, f"{t}.csv") for t in database.tables}
-        notes = [f"{t}: {note}" for t, data in database.tables.items() for note in write(data, files[t])]
+        notes = [f"{t}: {note}" for t, data in database.tables.items() for note in write(data, files[t], signer=signer)]
         write_json(folder / KEYS, database.keys_to_json())
     return tuple(notes)
