@@ -1,14 +1,18 @@
 """Text training beside nanoGPT's configuration for a CPU: nats per character on the last tenth of tiny-shakespeare.
 
 python -m benchmarks.text_peers --seeds 3
+taskset -c 0 python -m benchmarks.text_peers --curve 0.5 1 2 5
 
 Both see 2,000 batches of 768 characters on one thread, one after the other in one process: 4 layers, 4 heads of 32,
 context 64, batches of 12, learned positions, LayerNorm, GELU, AdamW from 1e-3 by a cosine to 1e-4 (the flags of the
 README of https://github.com/karpathy/nanoGPT, retrieved 2026-11) against `gw.Autoregressive` with no more
-parameters. The held-out part is scored whole: nanoGPT's in windows of its context, as its own script does.
+parameters. The held-out part is scored whole: nanoGPT's in windows of its context, as its own script does. One case
+has the 300 steps that take ours to where nanoGPT is at its end. `--curve` draws bits per byte against seconds of one
+core instead: of nanoGPT's run, of n-grams, and of fits by default to so many minutes, each from the start.
 """
 
 import argparse
+import json
 import math
 import time
 from dataclasses import replace
@@ -18,15 +22,21 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from matplotlib.figure import Figure
 from torch import Tensor, nn
 
 import genwright as gw
-from benchmarks.common import data_file, record
+from benchmarks.common import RESULTS, ROOT, data_file, record
 from benchmarks.text import usual_split
 from genwright.codecs.tokenizers import BPE, single_bytes
 
 STEPS, BATCH, CONTEXT, WIDTH, DEPTH, HEADS = 2000, 12, 64, 128, 4, 4
 EVALUATIONS = 20
+SYSTEMS = {
+    "nanoGPT": "nanoGPT's configuration for a CPU, one run",
+    "genwright": "gw.Autoregressive by default, each point a fit of its own",
+    "n-grams": "gw.NGram",
+}
 
 
 class PlainBlock(nn.Module):
@@ -103,16 +113,19 @@ def _parameters(net: nn.Module) -> dict[str, int]:
     return {"parameters": sum(p.numel() for p in net.parameters())}
 
 
-def genwright(data: gw.Dataset, *, seed: int, family: gw.Autoregressive, **ways: Any) -> dict[str, Any]:
+def genwright(data: gw.Dataset, *, seed: int, **ways: Any) -> dict[str, Any]:
     """The same of our model: its seconds include calibration and held-out evaluations, nanoGPT's do not."""
-    began = time.process_time()
-    model = gw.fit(data, family=family, steps=STEPS, seed=seed, **ways)
-    seconds = time.process_time() - began
+    began, clock = time.process_time(), time.monotonic()
+    model = gw.fit(data, seed=seed, **ways)
+    times = {"cpu_seconds": round(time.process_time() - began, 1), "seconds": round(time.monotonic() - clock, 1)}
     found, sizes = model.score_text(data.test)
-    told = {"nats": round(-found.sum() / sizes.sum(), 4), "cpu_seconds": round(seconds, 1)}
+    told = {"nats": round(-found.sum() / sizes.sum(), 4)} | times
+    if not isinstance(model.family, gw.Autoregressive):
+        return told
     size, stream = (sum(map(len, data.train.columns["text"])), len(model.codec.windows(data.train, stride=1)))
-    characters = STEPS * model.family.batch * model.codec.length * size / stream
-    return told | {"parameters": model.record["parameters"], "characters": round(characters)}
+    steps = model.record["history"][-1]["step"]
+    characters = steps * model.family.batch * model.codec.length * size / stream
+    return told | {"parameters": model.record["parameters"], "characters": round(characters), "took_steps": steps}
 
 
 def ours() -> dict[str, dict[str, Any]]:
@@ -124,21 +137,74 @@ def ours() -> dict[str, dict[str, Any]]:
             "family": replace(family, hidden=288, batch=BATCH),
             "tokenizer": single_bytes,
             "context": CONTEXT,
+            "steps": STEPS,
         },
-        "genwright, BPE of 512": {"family": replace(family, hidden=256, batch=4), "tokenizer": pieces, "context": 96},
+        "genwright, BPE of 512": {
+            "family": replace(family, hidden=256, batch=4),
+            "tokenizer": pieces,
+            "context": 96,
+            "steps": STEPS,
+        },
+        "genwright, BPE of 1,024, tied, 300 steps": {
+            "family": replace(family, hidden=256, batch=4, tied=True),
+            "tokenizer": partial(BPE.trained, vocabulary=1024),
+            "context": 96,
+            "steps": 300,
+        },
     }
+
+
+def curve(data: gw.Dataset, train: np.ndarray, test: np.ndarray, minutes: list[float]) -> None:
+    """Measure what no earlier call has, and fits of so many minutes, by default settings; then draw all there is."""
+    known = {line["system"] for line in recorded("text curve")}
+    if "nanoGPT" not in known:
+        record("text curve", {"system": "nanoGPT"}, nanogpt(train, test, seed=0))
+    if "n-grams" not in known:
+        record("text curve", {"system": "n-grams"}, genwright(data, seed=0, family=gw.NGram(), minutes=1.0))
+    for each in minutes:
+        found = genwright(data, seed=0, family=gw.Autoregressive(), minutes=each)
+        record("text curve", {"system": "genwright", "minutes": each}, found)
+    _draw({name: [line for line in recorded("text curve") if line["system"] == name] for name in SYSTEMS})
+
+
+def recorded(benchmark: str) -> list[dict[str, Any]]:
+    """The results of this benchmark so far, of which a later one of the same settings replaces an earlier one."""
+    lines = [json.loads(line) for line in RESULTS.read_text(encoding="utf-8").splitlines()]
+    found = [line for line in lines if line["benchmark"] == benchmark]
+    return list({(line["system"], line.get("minutes")): line for line in found}.values())
+
+
+def _draw(systems: dict[str, list[dict[str, Any]]]) -> None:
+    """Bits per byte against seconds of the processor, of one core."""
+    bits = 1 / math.log(2)
+    [plain], [counted] = systems["nanoGPT"], systems["n-grams"]
+    ours = sorted((line["cpu_seconds"], bits * line["nats"]) for line in systems["genwright"])
+    figure = Figure(figsize=(6.4, 4.0), layout="constrained")
+    axes = figure.subplots()
+    axes.plot(*zip(*((at, bits * nats) for at, nats in plain["curve"])), color="0.5", label=SYSTEMS["nanoGPT"])
+    axes.plot(*zip(*ours), "o-", color="C0", label=SYSTEMS["genwright"])
+    axes.plot(counted["cpu_seconds"], bits * counted["nats"], "s", color="C1", label=SYSTEMS["n-grams"])
+    axes.axhline(bits * counted["nats"], color="C1", lw=0.8, ls=":")
+    axes.set(xscale="log", ylim=(2.0, 3.6), xlabel="seconds of one core", ylabel="bits per byte")
+    axes.set_title("tiny-shakespeare, the last tenth", fontsize="medium")
+    axes.legend(frameon=False)
+    figure.savefig(ROOT / "docs" / "evidence" / "text.png", dpi=110)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--seeds", type=int, default=3)
+    parser.add_argument("--curve", type=float, nargs="*", metavar="MINUTES", help="fits to add to the plot")
     options = parser.parse_args()
     torch.set_num_threads(1)
     data = gw.read(data_file("text_tinyshakespeare/input.txt"), records="running")
     data = replace(data, fixed_split=usual_split(len(data)))
     train, test = (np.frombuffer("".join(part.columns["text"]).encode(), np.uint8) for part in (data.train, data.test))
+    if options.curve is not None:
+        curve(data, train, test, options.curve)
+        return
     for seed in range(options.seeds):
-        settings = {"seed": seed, "steps": STEPS, "threads": 1}
+        settings = {"seed": seed, "threads": 1}
         record("text peers", settings | {"system": "nanoGPT"}, nanogpt(train, test, seed=seed))
         for name, ways in ours().items():
             record("text peers", settings | {"system": name}, genwright(data, seed=seed, **ways))

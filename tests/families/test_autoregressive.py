@@ -203,6 +203,43 @@ def test_sizes_fill_what_is_left_open_and_keep_what_is_not(space) -> None:
     assert sized.sized(space, Work(rows=1000, minutes=5.0)) == sized
 
 
+def test_a_text_that_is_read_many_times_is_learned_with_dropout_and_decay() -> None:
+    space = Tokens(256, 257, 256)
+    few, many = (Autoregressive().sized(space, Work(rows=rows, minutes=5.0)) for rows in (10_000_000, 400_000))
+    assert few.dropout is None and many.dropout == pytest.approx(0.19, abs=0.02)
+    assert replace(many, dropout=0.0).sized(space, Work(rows=400_000, minutes=5.0)).dropout == 0.0
+    net = many.build(space, None)
+    decays = [few.players(net)[0].optimizer(net)[0], many.players(net)[0].optimizer(net)[0]]
+    assert [o.param_groups[0]["weight_decay"] for o in decays] == [0.0, pytest.approx(5 * many.dropout)]
+    x = torch.randint(0, 256, (4, 256))
+    losses = [many.loss(net.train(), x, None, rng(seed))["nll"] for seed in (0, 0, 1)]
+    assert losses[0] == losses[1]
+    for weight in (*block_matrices(net), net.sequence.lm_head.weight):
+        torch.nn.init.normal_(weight, std=0.1)
+    losses = [many.loss(net, x, None, rng(seed))["nll"].item() for seed in (0, 0, 1)]
+    assert losses[0] == losses[1] != losses[2]
+    assert many.held_out(net, x, None, rng(0)) == many.held_out(net, x, None, rng(1))
+    with pytest.raises(ArgumentError, match="dropout=1"):
+        Autoregressive(dropout=1)
+
+
+def test_dropout_and_decay_keep_a_small_text_from_being_learned_by_heart() -> None:
+    """Sentences of a random grammar, 60 of them read 60 times: held-out bits of the last weights."""
+    words = torch.randint(0, 9, (40, 5), generator=rng())  # of five letters, told apart by their first two
+    space = Tokens(20, 11, 10)
+    records = words[torch.randint(0, 40, (660, 4), generator=rng(1))].flatten(1)
+    train_rows, held_out = records[:60], records[60:]
+
+    def after(family: Autoregressive) -> float:
+        torch.manual_seed(0)
+        net = family.build(space, None)
+        train(family, net, train_rows, None, 60)
+        return family.held_out(net.eval(), held_out, None, rng()).item()
+
+    plain, dropped = (after(Autoregressive(width=64, depth=2, heads=1, dropout=share)) for share in (0.0, 0.3))
+    assert dropped < plain - 0.05
+
+
 def test_nets_of_columns_are_narrower_the_fewer_the_rows() -> None:
     widths = [Autoregressive().sized(LABEL, Work(rows=rows)).width for rows in (100, 8_000, 20_000, 100_000)]
     assert widths == [48, 48, 80, 128]

@@ -9,6 +9,7 @@ from genwright.nets.transformer import (
     Transformer,
     block_matrices,
     causal,
+    dropping,
     everywhere,
     rotary_table,
     rotate,
@@ -108,3 +109,15 @@ def test_queries_that_share_keys_attend_as_if_each_had_its_own(attend, dtype: to
 def test_impossible_shapes_are_refused(sizes: dict, match: str) -> None:
     with pytest.raises(ArgumentError, match=match):
         Architecture(depth=1, **sizes)
+
+
+def test_dropout_forgets_the_same_features_at_all_positions_and_keeps_the_mean() -> None:
+    x, rng = torch.ones(400, 3, 50), torch.Generator().manual_seed(0)
+    dropped = dropping(0.2, rng)(x)
+    assert torch.equal(dropped[:, 0], dropped[:, 2])
+    assert set(dropped.unique().tolist()) == {0.0, 1.25}
+    assert dropped.mean().item() == pytest.approx(1.0, abs=0.01)  # four standard deviations of 20,000 draws
+    assert dropping(0.0, rng)(x) is x
+    net = small()
+    again = [net(x[:2, :, :16].double(), causal, drop=dropping(0.5, rng.manual_seed(seed))) for seed in (1, 1, 2)]
+    assert torch.equal(again[0], again[1]) and not torch.equal(again[0], again[2])

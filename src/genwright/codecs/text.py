@@ -16,9 +16,11 @@ from genwright.codecs.columns import ColumnsCodec
 from genwright.codecs.medium import MediumCodec, beside_from_json, left_out, order_of
 from genwright.codecs.others import ALONE, Others
 from genwright.codecs.schema import field_of, field_to_json
+from genwright.codecs.token_file import token_file
 from genwright.codecs.tokenizers import Bytes, Maker, Tokenizer, chosen, tokenizer_from_json
 from genwright.codecs.values import entries, unknown_field
 from genwright.data.dataset import Dataset, Text
+from genwright.data.longtext import LongText
 from genwright.errors import ArgumentError, DataError
 from genwright.spaces import Encoded, Given, Tokens
 from genwright.typed import entry, typed, wrong
@@ -27,6 +29,7 @@ RUNNING_LENGTH = 256
 LONGEST_RECORD = 512
 MAX_LENGTH = 2**17  # of a record that a saved codec may have
 CUT_SHARE = 0.1  # of all tokens; where records of one length would lose more, documents are read in windows
+TOLD_FROM = 2**26  # bytes of a text that stays on the disk from which the tokenizer is made
 MIN_WINDOWS = 8  # a running text is at least so many windows long, so that held-out parts hold one too
 CONTINUATION = bytes(range(0x80, 0xC0))  # UTF-8 bytes that no character begins with
 
@@ -94,7 +97,8 @@ class TextCodec(MediumCodec):
         text = field or data.medium(Text)
         if length is not None and not 1 <= length <= MAX_LENGTH:
             raise ArgumentError(f"length {length:,}", where=text.name, hint=f"give 1 to {MAX_LENGTH:,} tokens")
-        raws = raw_texts(text, data)
+        column = data.columns[text.name]
+        raws = column.spread(TOLD_FROM) if isinstance(column, LongText) else raw_texts(text, data)
         if not any(raws):
             raise DataError("there is no text to fit to", where=text.name, hint="every row is empty")
         made = tokenizer(raws)
@@ -150,9 +154,13 @@ class TextCodec(MediumCodec):
     def windows(self, data: Dataset, *, stride: int) -> Encoded:
         """Windows that start `stride` tokens apart; a text shorter than one is filled with end marks."""
         assert self.windowed, "records are not cut into windows"
-        tokens, end = self.tokenizer.encode_all(raw_texts(self.text, data)), [np.array([self.tokenizer.end])]
-        parts = [part for each in tokens for part in (*end, each)] + end if self.documents else tokens
-        stream = np.concatenate(parts).astype(self._dtype) if len(data) else np.empty(0, self._dtype)
+        column = data.columns[self.text.name]
+        if isinstance(column, LongText):
+            stream = token_file(column, self.tokenizer, self._dtype)
+        else:
+            tokens, end = self.tokenizer.encode_all(raw_texts(self.text, data)), [np.array([self.tokenizer.end])]
+            parts = [part for each in tokens for part in (*end, each)] + end if self.documents else tokens
+            stream = np.concatenate(parts).astype(self._dtype) if len(data) else np.empty(0, self._dtype)
         if 0 < len(stream) < self.length:
             stream = np.pad(stream, (0, self.length - len(stream)), constant_values=self.tokenizer.end)
         if len(stream) == 0:

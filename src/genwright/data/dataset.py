@@ -185,7 +185,7 @@ class Dataset:
     """
 
     fields: tuple[Field, ...]
-    columns: Mapping[str, Any]  # arrays, or `genwright.data.ondisk.OnDisk`
+    columns: Mapping[str, Any]  # arrays, or what stays on the disk: `data.ondisk.OnDisk`, `data.longtext.LongText`
     name: str = "data"
     label: str | None = None
     notes: tuple[str, ...] = ()

@@ -17,6 +17,7 @@ from genwright.data.files import Stream, files_in, read_bytes, readable, shown
 from genwright.data.frames import from_frame, read_parquet
 from genwright.data.images import read_images
 from genwright.data.kinds import as_text
+from genwright.data.longtext import long_text
 from genwright.data.media import KINDS
 from genwright.data.objects import gathered, images_apart
 from genwright.data.paths import existing, missing_path
@@ -250,7 +251,8 @@ def _read_npz(path: Path, options: Options) -> Dataset:
 
 
 def _read_text(path: Path, options: Options) -> Dataset:
-    return parse_text(read_bytes(path), where=str(path), records=options.records)
+    large = long_text(path, records=options.records)
+    return large if large is not None else parse_text(read_bytes(path), where=str(path), records=options.records)
 
 
 TABLE = ("missing", "schema")

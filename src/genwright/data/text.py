@@ -41,7 +41,7 @@ def parse_text(raw: bytes, *, where: str, records: Records | None) -> Dataset:
         raise DataError("there is no text, only blanks", where=where)
     name = readable(where.rsplit("/", 1)[-1])
     lines = text_lines(text)
-    if records == "running" or (records is None and _has_paragraphs(lines)):
+    if records == "running" or (records is None and has_paragraphs(lines)):
         return running_text(text, name=name, encoding=encoding, notes=notes)
     kept = [line for line in lines if line.strip()]
     blank = len(lines) - len(kept) - (lines[-1] == "")
@@ -54,7 +54,7 @@ def text_lines(text: str) -> list[str]:
     return [line.removesuffix("\r") for line in text.split("\n")] if "\n" in text else text.split("\r")
 
 
-def _has_paragraphs(lines: list[str]) -> bool:
+def has_paragraphs(lines: list[str]) -> bool:
     """Whether blank lines part a text into paragraphs: one line in fifty or more is blank."""
     full = [i for i, line in enumerate(lines) if line.strip()]
     within = full[-1] - full[0] + 1
@@ -186,8 +186,8 @@ def text_like(data: Dataset, field: Text) -> tuple[Text, np.ndarray]:
 
 
 def text_memory(column: np.ndarray) -> float:
-    """Bytes that fitting texts takes."""
-    return COPIES * sum(map(len, column))
+    """Bytes that fitting texts takes; of one that stays on the disk next to nothing."""
+    return COPIES * sum(map(len, column)) if isinstance(column, np.ndarray) else 0
 
 
 def text_lengths(field: Text, column: np.ndarray) -> tuple[str, str]:

@@ -25,7 +25,7 @@ from genwright.families.family import (
     refused,
 )
 from genwright.families.sampling import Sampling, choose
-from genwright.families.sizing import chunks, sequence_size
+from genwright.families.sizing import chunks, dropout_for, sequence_size
 from genwright.maths.optimizers import adamw, muon_and_adamw
 from genwright.nets.any_order import AnyOrderColumns
 from genwright.nets.causal import CausalPixels, CausalTokens
@@ -45,6 +45,7 @@ CHOICE = "temperature", "top_k", "top_p", "min_p"  # settings of how a token is 
 PENALTIES = "repetition_penalty", "frequency_penalty", "presence_penalty"
 WRITING = ("max_tokens", "stop", *PENALTIES, "grammar", "speculate", "beams")
 TEXT_RATES: dict[str, Any] = {"learning_rate": 1e-2, "muon_learning_rate": 0.014, "betas": (0.8, 0.95)}
+DECAY_PER_DROPOUT = 5.0  # what is seen often enough to need the one needs the other
 LONGEST = 1024  # values in one array read as a sequence
 
 
@@ -67,8 +68,9 @@ class Autoregressive(GradientFamily, Streams):
     `bins` and `bumps` shape the densities of continuous columns. `kv_heads` to `qk_norm` shape the transformer, see
     `genwright.nets.transformer.Architecture`; `tied` texts score tokens by their embeddings.
     Temperature and cuts sharpen the draws of tokens and pixels, not the likelihood. `label_dropout` is the share of
-    training records whose context is hidden. van den Oord et al. 2016, arXiv:1601.06759, eq. 1; Radford et al. 2019,
-    eq. 1.
+    training records whose context is hidden; `dropout` of what a sequence net computes while it learns (with weight
+    decay in proportion), by default more the more often a text is read. van den Oord et al. 2016, arXiv:1601.06759,
+    eq. 1; Radford et al. 2019, eq. 1.
     """
 
     name: ClassVar[str] = "autoregressive"
@@ -92,10 +94,14 @@ class Autoregressive(GradientFamily, Streams):
     norm_eps: float = 1e-6
     qk_norm: bool = True
     tied: bool = False
+    dropout: float | None = None
 
     def __post_init__(self) -> None:
         if not 0 <= self.label_dropout <= 1:
             raise ArgumentError("label_dropout is not a share", where="Autoregressive", hint="a number from 0 to 1")
+        if self.dropout is not None and not 0 <= self.dropout < 1:
+            what = f"dropout={self.dropout}"
+            raise ArgumentError(what, where="Autoregressive", hint="a number from 0 to below 1, or leave it out")
 
     def can(self, space: Space) -> Capabilities:
         if isinstance(space, Columns):
@@ -111,6 +117,7 @@ class Autoregressive(GradientFamily, Streams):
 
     def sized(self, space: Space, work: Work) -> Self:
         """Widths by data kind, rows of a table, and time: for text about what has the lowest held-out loss by then."""
+        dropout = self.dropout
         match space:
             case Columns():
                 width, depth, batch = _column_width(work.rows), 2, min(512, max(32, work.rows // 8))
@@ -118,11 +125,15 @@ class Autoregressive(GradientFamily, Streams):
                 width, depth, batch = sequence_size(space.size, work)
             case Tokens():
                 width, depth, batch = sequence_size(space.length, work, mean=space.mean)
+                if dropout is None:
+                    own = {"width": self.width or width, "depth": self.depth or depth, "batch": self.batch or batch}
+                    dropout = dropout_for(space.length, work, mean=space.mean, **own)
         width, depth, batch = self.width or width, self.depth or depth, self.batch or batch
         heads = self.heads or max(1, width // 64)
         few = work.rows < FEW_ROWS
         bins, bumps = self.bins or (1 if few else 16), self.bumps or (4 if few else 8)
-        return replace(self, width=width, depth=depth, heads=heads, batch=batch, bins=bins, bumps=bumps)
+        sizes = {"width": width, "depth": depth, "heads": heads, "batch": batch, "bins": bins, "bumps": bumps}
+        return replace(self, **sizes, dropout=dropout)
 
     def build(self, space: Space, conditions: Conditions | None) -> nn.Module:
         assert self.width and self.depth and self.heads, "size the family before building"
@@ -139,20 +150,22 @@ class Autoregressive(GradientFamily, Streams):
         )
         return sequence_net(space, conditions, shape=shape, tied=self.tied, bins=self.bins, bumps=self.bumps)
 
-    def level_biases(self, net: nn.Module) -> tuple[Float[Tensor, "levels"], ...]:
+    def level_biases(self, net: nn.Module) -> tuple[Float[Tensor, " levels"], ...]:
         return net.level_biases if isinstance(net, AnyOrderColumns) else ()
 
     def players(self, net: nn.Module) -> tuple[Player, ...]:
         # Weight decay as strong as this, and few weights, keep some ten thousand rows from being learned by heart.
         columns = partial(adamw, learning_rate=3e-3, weight_decay=2.0)
         rates = TEXT_RATES if isinstance(net, CausalTokens) else {}
+        rates = rates | {"weight_decay": DECAY_PER_DROPOUT * (self.dropout or 0.0)}
         sequences = partial(muon_and_adamw, matrices=block_matrices, **rates)
         return (Player("model", net, self.loss, columns if isinstance(net, AnyOrderColumns) else sequences),)
 
     def loss(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Losses:
         """Mean negative log-likelihood in nats per value."""
         context = drop_context(net, context, self.label_dropout, rng)
-        return {"nll": cast(Net, net).nll(x, context, rng).mean() * (len(x) / x.numel())}
+        ways = {} if isinstance(net, AnyOrderColumns) else {"dropout": self.dropout or 0.0}
+        return {"nll": cast(Net, net).nll(x, context, rng, **ways).mean() * (len(x) / x.numel())}
 
     @torch.no_grad()
     def held_out(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, ""]:
@@ -173,7 +186,7 @@ class Autoregressive(GradientFamily, Streams):
         return CausalDecoder(sequence, slots=slots, product=fitting(sequence))
 
     @torch.no_grad()
-    def log_prob(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, "n"]:
+    def log_prob(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, " n"]:
         """Exact log-density in nats of each record: of a text its first `end` included, of an image per [-1, 1]^d.
 
         NaN entries of table rows are marginalised.

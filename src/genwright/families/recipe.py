@@ -29,6 +29,7 @@ LATER: dict[str, dict[str, Any]] = {  # fields that recipes have not held from t
         "norm_eps": 1e-6,
         "qk_norm": True,
         "tied": False,
+        "dropout": None,
     },
     "vae": {"grid": None},
     "gan": {"minibatch": False, "unroll": 0},

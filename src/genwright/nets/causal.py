@@ -11,7 +11,16 @@ from torch import Tensor, nn
 from genwright.errors import UnsupportedError
 from genwright.nets.context import ReadsConditions
 from genwright.nets.packing import packed, worth_packing
-from genwright.nets.transformer import Architecture, KeyValues, Transformer, causal, documents_apart
+from genwright.nets.transformer import (
+    Architecture,
+    Drop,
+    KeyValues,
+    Transformer,
+    causal,
+    documents_apart,
+    dropping,
+    kept,
+)
 from genwright.spaces import Conditions, Reals, Tokens
 
 Choose = Callable[[Tensor, torch.Generator], Tensor]  # logits (n, v) to one symbol each (n,)
@@ -66,6 +75,7 @@ class CausalSequence(ReadsConditions):
         *,
         past: list[KeyValues] | None = None,
         first: int = 0,
+        drop: Drop = kept,
     ) -> Float[Tensor, "b t v"]:
         """Scores of what follows each input; inputs stand at `first`, `first` + 1, ..., the context before 0."""
         h = self.embed_tokens(inputs)
@@ -73,22 +83,25 @@ class CausalSequence(ReadsConditions):
             h = h + embedding(self.coordinates[first : first + inputs.shape[1], axis])
         if first > 0:
             return self.lm_head(self.model(h, causal, past))
-        return self.lm_head(self.model(self.read(context, h, self.embed_tokens), causal, past)[:, self.before :])
+        h = self.model(self.read(context, drop(h), self.embed_tokens), causal, past, drop)
+        return self.lm_head(h[:, self.before :])
 
     def shifted(self, s: Int[Tensor, "b t"]) -> Int[Tensor, "b t"]:
         """The inputs that predict `s`: the start, then all symbols but the last."""
         return torch.cat([torch.full_like(s[:, :1], self.start), s[:, :-1]], dim=1)
 
-    def symbol_log_prob(self, s: Int[Tensor, "b t"], context: Float[Tensor, "b c"] | None) -> Float[Tensor, "b t"]:
+    def symbol_log_prob(
+        self, s: Int[Tensor, "b t"], context: Float[Tensor, "b c"] | None, drop: Drop = kept
+    ) -> Float[Tensor, "b t"]:
         """log p(s_t | s_<t, context) of every symbol, in nats."""
-        return picked(self.logits(self.shifted(s), context), s)
+        return picked(self.logits(self.shifted(s), context, drop=drop), s)
 
-    def document_log_prob(self, s: Int[Tensor, "b t"], end: int) -> Float[Tensor, "b t"]:
+    def document_log_prob(self, s: Int[Tensor, "b t"], end: int, drop: Drop = kept) -> Float[Tensor, "b t"]:
         """log p of every symbol given those before it in its own document, which begins with an `end`; of the first
         symbol of a row 0.
         """
         own = documents_apart((s[:, :-1] == end).long().cumsum(dim=1))
-        logits = self.lm_head(self.model(self.embed_tokens(s[:, :-1]), own))
+        logits = self.lm_head(self.model(drop(self.embed_tokens(s[:, :-1])), own, drop=drop))
         return F.pad(picked(logits, s[:, 1:]), (1, 0))
 
     @torch.no_grad()
@@ -131,10 +144,11 @@ class CausalSequence(ReadsConditions):
             inputs, first = s[:, t : t + 1], t + 1
         return s
 
-    def packed_log_prob(self, x: Int[Tensor, "n t"], end: int) -> Float[Tensor, "n"]:
+    def packed_log_prob(self, x: Int[Tensor, "n t"], end: int, drop: Drop = kept) -> Float[Tensor, " n"]:
         """log p of each record in nats, its first `end` included; several records share a row of the net."""
         rows = packed(x, end)
-        logits = self.lm_head(self.model(self.embed_tokens(rows.inputs), documents_apart(rows.record)))
+        own = documents_apart(rows.record)
+        logits = self.lm_head(self.model(drop(self.embed_tokens(rows.inputs)), own, drop=drop))
         found = picked(logits, rows.targets).flatten()
         mine = rows.record.flatten()
         return found.new_zeros(len(x)).index_add(0, mine[mine >= 0], found[mine >= 0])
@@ -172,25 +186,28 @@ class CausalTokens(nn.Module):
         )
 
     def nll(
-        self, x: Int[Tensor, "n t"], context: Float[Tensor, "n c"] | None, rng: torch.Generator
-    ) -> Float[Tensor, "n"]:
-        """Negative log-likelihood of each record in nats, for training."""
+        self, x: Int[Tensor, "n t"], context: Float[Tensor, "n c"] | None, rng: torch.Generator, *, dropout: float = 0.0
+    ) -> Float[Tensor, " n"]:
+        """Negative log-likelihood of each record in nats, for training, with a share of what is computed forgotten."""
+        drop = dropping(dropout, rng)
         alone = self.sequence.before == 0 and not self.space.documents and self.space.start is None
         if alone and worth_packing(x, self.space.end):
-            return -self.sequence.packed_log_prob(x, self.space.end)
-        return -self.log_prob(x, context)
+            return -self.sequence.packed_log_prob(x, self.space.end, drop)
+        return -self.token_log_prob(x, context, drop).sum(dim=1)
 
-    def log_prob(self, x: Int[Tensor, "n t"], context: Float[Tensor, "n c"] | None) -> Float[Tensor, "n"]:
+    def log_prob(self, x: Int[Tensor, "n t"], context: Float[Tensor, "n c"] | None) -> Float[Tensor, " n"]:
         """Exact log-probability of each record in nats, its first `end` included."""
         return self.token_log_prob(x, context).sum(dim=1)
 
-    def token_log_prob(self, x: Int[Tensor, "n t"], context: Float[Tensor, "n c"] | None) -> Float[Tensor, "n t"]:
+    def token_log_prob(
+        self, x: Int[Tensor, "n t"], context: Float[Tensor, "n c"] | None, drop: Drop = kept
+    ) -> Float[Tensor, "n t"]:
         """log p(x_t | x_<t, context) in nats; 0 after the first `end`, or of documents after the first of several."""
         if self.space.documents:
             again = F.pad((x[:, 1:] == self.space.end) & (x[:, :-1] == self.space.end), (1, 0))
-            return self.sequence.document_log_prob(x, self.space.end).masked_fill(again, 0.0)
+            return self.sequence.document_log_prob(x, self.space.end, drop).masked_fill(again, 0.0)
         ends = (x == self.space.end).long()
-        return self.sequence.symbol_log_prob(x, context).masked_fill(ends.cumsum(dim=1) > ends, 0.0)
+        return self.sequence.symbol_log_prob(x, context, drop).masked_fill(ends.cumsum(dim=1) > ends, 0.0)
 
     def draw(
         self,
@@ -232,25 +249,32 @@ class CausalPixels(nn.Module):
         )
 
     def nll(
-        self, x: Float[Tensor, "n *s"], context: Float[Tensor, "n c"] | None, rng: torch.Generator
-    ) -> Float[Tensor, "n"]:
-        """Negative log-likelihood of each array in nats, for training."""
-        return -self.log_prob(x, context)
+        self,
+        x: Float[Tensor, " n *s"],
+        context: Float[Tensor, "n c"] | None,
+        rng: torch.Generator,
+        *,
+        dropout: float = 0.0,
+    ) -> Float[Tensor, " n"]:
+        """Negative log-likelihood of each array in nats, for training, with a share of what is computed forgotten."""
+        return -self.log_prob(x, context, dropping(dropout, rng))
 
-    def log_prob(self, x: Float[Tensor, "n *s"], context: Float[Tensor, "n c"] | None) -> Float[Tensor, "n"]:
+    def log_prob(
+        self, x: Float[Tensor, " n *s"], context: Float[Tensor, "n c"] | None, drop: Drop = kept
+    ) -> Float[Tensor, " n"]:
         """Exact log-density of each array in nats."""
-        mass = self.sequence.symbol_log_prob(self._symbols(x), context).sum(dim=1)
+        mass = self.sequence.symbol_log_prob(self._symbols(x), context, drop).sum(dim=1)
         return mass - self.space.size * math.log(self.cell)
 
     def draw(
         self,
         n: int,
-        partial: Float[Tensor, "n *s"] | None,
+        partial: Float[Tensor, " n *s"] | None,
         context: Float[Tensor, "n c"] | None,
         rng: torch.Generator,
         *,
         choose: Choose,
-    ) -> Float[Tensor, "n *s"]:
+    ) -> Float[Tensor, " n *s"]:
         """n arrays that continue the first values of `partial` in raster order (NaN where free)."""
         if partial is None:
             partial = torch.full((n, *self.space.shape), torch.nan, device=self.sequence.lm_head.weight.device)
@@ -261,7 +285,7 @@ class CausalPixels(nn.Module):
         x = self.space.unpack(self._unraster(drawn))
         return torch.where(partial.isnan(), x, partial)
 
-    def _symbols(self, x: Float[Tensor, "n *s"]) -> Int[Tensor, "n t"]:
+    def _symbols(self, x: Float[Tensor, " n *s"]) -> Int[Tensor, "n t"]:
         return self._raster(self.space.pack(x).long())
 
     def _raster(self, x: Tensor) -> Tensor:

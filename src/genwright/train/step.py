@@ -12,6 +12,7 @@ from genwright.train.schedule import ema_decay, learning_rate_factor
 from genwright.train.state import Plan, State
 
 CHUNK = 256  # rows evaluated at once
+MOST_SHUFFLED = 2**22  # rows; of more, as the windows of a large text are, some are drawn with replacement
 
 
 def take_step(family: Objective, state: State, space: Space, train: RowSource, plan: Plan) -> dict[str, float]:
@@ -64,7 +65,10 @@ def evaluate(family: Objective, net: nn.Module, space: Space, valid: RowSource, 
     """Mean held-out loss over the first `rows` of a fixed shuffle of `valid`, with the same randomness every time."""
     device = next(net.parameters()).device
     rng = torch.Generator(device).manual_seed(seed + 1)
-    order = torch.randperm(len(valid), generator=rng, device=device)[:rows]
+    if len(valid) <= MOST_SHUFFLED:
+        order = torch.randperm(len(valid), generator=rng, device=device)[:rows]
+    else:
+        order = torch.randint(len(valid), (rows,), generator=rng, device=device)
     was_training = net.training
     net.eval()
     total = 0.0
