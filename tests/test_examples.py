@@ -41,6 +41,9 @@ PICTURES = {
     "translate": [],
     "code_completion": [],
     "serve": ["serve"],
+    "sign_and_verify": [],
+    "watermark": [],
+    "ledger": [],
 }
 
 LONG = (

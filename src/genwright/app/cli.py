@@ -19,6 +19,7 @@ from genwright.app.databases import fit_database, sample_database
 from genwright.app.exits import EXIT_CODES, answering
 from genwright.app.exporting import export
 from genwright.app.folders import afresh, claimed, no_run
+from genwright.app.logs import log
 from genwright.app.measuring import compare, evaluate
 from genwright.app.options import (
     modelling,
@@ -268,6 +269,7 @@ for verb in (
     export,
     keys_group,
     verify,
+    log,
 ):
     main.add_command(verb)
 

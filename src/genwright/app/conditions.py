@@ -184,7 +184,7 @@ def impute(
 
     generator = load(folder, device=device)
     check_output(out, generator)
-    signer = sign(out, folder)
+    signer = sign.signer(out, folder)
     rows = read_whole(data, generator.fields, missing=missing)
     for note in rows.notes:
         tell(f"note: {note}")

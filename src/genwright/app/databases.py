@@ -121,7 +121,7 @@ def sample_database(
         if not is_url(out):
             for table in model.tables:
                 probe(safe_join(Path(out), f"{table}.csv"))
-        signer = sign(out, folder)
+        signer = sign.signer(out, folder)
         fake = model.sample(scale, seed=seed, listener=listener)
     notes = [*fake.notes, *write_database(fake, out, if_exists=if_exists, signer=signer)]
     rows = {name: len(table) for name, table in fake.tables.items()}

@@ -1,7 +1,7 @@
 """The verb reproduce: records drawn again from what was written of their origin."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
@@ -11,9 +11,6 @@ from genwright.app.output import check_output, print_dataset, print_json
 from genwright.app.provenance import Sign, signing
 from genwright.app.wording import tell
 from genwright.errors import ArgumentError
-
-if TYPE_CHECKING:
-    from genwright.data.origin import Origin
 
 
 @click.command()
@@ -43,30 +40,28 @@ def reproduce(
 
     A signed file must be as it was signed. Bit for bit the same on a processor of the same kind.
     """
+    from genwright.data.origin import Origin
     from genwright.data.write import write
     from genwright.model.reproduce import reproduce as drawn_again
     from genwright.model.saving import load
+    from genwright.provenance.marking import again_marked
+    from genwright.provenance.verify import origin_in
+    from genwright.storage import read_json
 
     run = source or folder
     if run is None:
         raise ArgumentError("from which run?", where=str(origin), hint="give its folder: --from DIR")
     generator = load(run, device="cpu")
     check_output(out, generator)
-    again = drawn_again(_origin(origin), generator, given=read_given(given, generator, how))
+    told = Origin.from_json(read_json(origin), where=str(origin)) if origin.suffix == ".json" else origin_in(origin)
+    generator = again_marked(generator, told.draw.mark, sign.keys)
+    again = drawn_again(told, generator, given=read_given(given, generator, how))
     if out is None:
         print_dataset(again, facts={"n": len(again)} if as_json else None)
         return
-    for note in write(again, out, signer=sign(out, run)):
+    for note in write(again, out, signer=sign.signer(out, run)):
         tell(note)
     if as_json:
         print_json({"out": out, "n": len(again)})
     else:
         click.echo(f"wrote {len(again):,} records to {out}", err=True)
-
-
-def _origin(path: Path) -> "Origin | Path":
-    """That which a signed file tells of, else the file itself."""
-    from genwright.provenance.certificates import has_trust
-    from genwright.provenance.verify import origin_in
-
-    return path if path.suffix.lower() == ".json" or not has_trust() else origin_in(path)

@@ -3,6 +3,7 @@
 import functools
 import sys
 from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,37 +15,57 @@ from genwright.app.wording import tell
 
 if TYPE_CHECKING:
     from genwright.data.signer import Signer
+    from genwright.families.sampling import Sampling
+    from genwright.model.generator import Generator
     from genwright.provenance.verify import Finding
 
-Sign = Callable[[str | None, Path | None], "Signer"]  # where records are written, and the run that they are drawn from
+
+@dataclass(frozen=True)
+class Sign:
+    """How a verb signs what it writes and marks what it draws, by its options."""
+
+    keys: Path | None
+    unsigned: bool
+    unmarked: bool
+
+    def signer(self, out: str | None, run: Path | None) -> "Signer":
+        """What signs the files at `out` that are drawn from a run; what there is to say about it is told."""
+        from genwright.data.signer import unsigned as plain
+        from genwright.data.sql import is_url
+        from genwright.provenance.signing import signing as found
+
+        if self.unsigned or out is None or is_url(out):
+            return plain
+        signer, notes = found(self.keys, run=run)
+        for note in notes:
+            tell(f"note: {note}")
+        return signer or plain
+
+    def marked(self, model: "Generator", how: "Sampling") -> "Generator":
+        """The model with its longer texts marked, unless the options or the settings leave nothing to mark."""
+        from genwright.provenance.marking import marked_by_default
+
+        if self.unmarked:
+            return model
+        found, notes = marked_by_default(model, how, self.keys)
+        for note in notes:
+            tell(f"note: {note}")
+        return found
 
 
 def signing(verb: Callable[..., Any]) -> Callable[..., Any]:
-    """The options of verbs that sign what they write; the verb is given `sign`, which finds the signer."""
-    keys = click.option(
-        "--keys", type=click.Path(path_type=Path), help="Folder of keys.  [default: $GENWRIGHT_KEYS, or the user's]"
-    )
-    plain = click.option("--unsigned", is_flag=True, help="Write without a signature.")
+    """The options of verbs that sign what they write, which are given to it as `sign`."""
 
+    folder = "Folder of keys.  [default: $GENWRIGHT_KEYS, or yours]"
+
+    @click.option("--keys", type=click.Path(path_type=Path), help=folder)
+    @click.option("--unsigned", is_flag=True, help="Write without a signature.")
+    @click.option("--unmarked", is_flag=True, help="Draw long texts without a watermark.")
     @functools.wraps(verb)
-    def signed(*, keys: Path | None, unsigned: bool, **arguments: Any) -> Any:
-        return verb(sign=functools.partial(_signer, keys=keys, unsigned=unsigned), **arguments)
+    def signed(*, keys: Path | None, unsigned: bool, unmarked: bool, **arguments: Any) -> Any:
+        return verb(sign=Sign(keys, unsigned, unmarked), **arguments)
 
-    return keys(plain(signed))
-
-
-def _signer(out: str | None, run: Path | None, *, keys: Path | None, unsigned: bool) -> "Signer":
-    """What signs the files at `out`, as the options say; what there is to say about it is told."""
-    from genwright.data.signer import unsigned as plain
-    from genwright.data.sql import is_url
-    from genwright.provenance.signing import signing as found
-
-    if unsigned or out is None or is_url(out):
-        return plain
-    signer, notes = found(keys, run=run)
-    for note in notes:
-        tell(f"note: {note}")
-    return signer or plain
+    return signed
 
 
 @click.group("keys")
@@ -82,20 +103,23 @@ def new(out: Path, organisation: str | None, as_json: bool) -> None:
 @click.command()
 @click.argument("files", nargs=-1, required=True, metavar="FILE...", type=click.Path(path_type=Path))
 @click.option("--trust", type=click.Path(path_type=Path), help="Certificates of those to believe, such as ca.pem.")
+@click.option("--keys", type=click.Path(path_type=Path), help="Folder of the keys that marks and the log belong to.")
 @answering
-def verify(files: tuple[Path, ...], trust: Path | None, as_json: bool) -> None:
-    """Tell who signed FILEs, and whether they are as they were signed.
+def verify(files: tuple[Path, ...], trust: Path | None, keys: Path | None, as_json: bool) -> None:
+    """Tell who signed FILEs, whether they are as they were signed, and whether they are marked and logged.
 
     \b
     genwright verify signed.csv --trust keys/ca.pem
     genwright verify filled.png --json
 
-    Ends with 0 if all are signed and intact, 1 if one is not, 8 if it cannot be told. That no signature is found
-    does not say that a person made it.
+    Ends with 0 if all are signed and intact, 1 if one is not, 8 if it cannot be told. That neither signature nor mark
+    is found does not say that a person made it. Marks and the log are looked for with your own keys, or --keys.
     """
+    from genwright.provenance.keys import Keys
     from genwright.provenance.verify import verify as look
 
-    found = [look(path, trust=trust) for path in files]
+    own = Keys.at_hand(keys)
+    found = [look(path, trust=trust, keys=own) for path in files]
     if as_json:
         told = [each.to_json() for each in found]
         print_json(told[0] if len(told) == 1 else told)
@@ -116,4 +140,5 @@ def _line(found: "Finding") -> str:
     }
     if found.signed is False and found.intact is None:
         words[1] = "not signed"
-    return f"{found.file}: {words[found.exit_code]}"
+    marked = {None: "", False: ", no mark found", True: f", marked (p = {found.p_value or 0.0:.1g})"}[found.marked]
+    return f"{found.file}: {words[found.exit_code]}{marked}{', logged' if found.logged else ''}"

@@ -75,10 +75,11 @@ def sample(
     with shown() as listener:
         generator = load(folder, device=device)
         check_output(out, generator)
-        signer = sign(out, folder)
         known = read_given(given, generator, how)
         choice, cost = read_choice(how, generator, seed)
-        fake = generator.sample(n, given=known, how=read_sampling(how), **choice, seed=seed, listener=listener)
+        signer, settings = sign.signer(out, folder), read_sampling(how)
+        generator = sign.marked(generator, settings)
+        fake = generator.sample(n, given=known, how=settings, **choice, seed=seed, listener=listener)
     _tell_notes((*fake.notes, *filter(None, [cost(fake)])))
     if origin is not None and fake.origin is not None:
         write_json(Path(origin), fake.origin.to_json())

@@ -19,7 +19,7 @@ class Draw:
     """One call of `sample`: the SHA-256 of the model's weights and codec as they are saved, and what it was asked for.
 
     `given` is the SHA-256 of what was given, which may be personal itself; None where nothing was. `how` are the
-    settings of `Sampling`.
+    settings of `Sampling`, `mark` is the watermark; None without one.
     """
 
     weights: str
@@ -28,6 +28,7 @@ class Draw:
     seed: int
     how: Mapping[str, Any]
     given: str | None = None
+    mark: str | None = None
 
     def __post_init__(self) -> None:
         require(self.n >= 0 and self.seed >= 0, "no such draw")

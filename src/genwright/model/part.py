@@ -92,6 +92,13 @@ class ChoosesTokens(Protocol):
 
 
 @runtime_checkable
+class Marks(Protocol):
+    @property
+    def id(self) -> str:
+        """Which watermark it is: the same records can be drawn again only with this one."""
+
+
+@runtime_checkable
 class WrapsRows(Protocol):
     def rows(self, sampler: RowSampler) -> RowSampler:
         """A sampler of rows in place of `sampler`, which it may call."""

@@ -18,7 +18,7 @@ from genwright.errors import ArgumentError
 from genwright.families.family import DEFAULT
 from genwright.families.sampling import Sampling
 from genwright.model.drawing import Conditions, by_field
-from genwright.model.part import ChangesNet
+from genwright.model.part import ChangesNet, Marks
 from genwright.storage import json_text, read_json
 
 if TYPE_CHECKING:
@@ -48,8 +48,14 @@ def hashes_of(model: "Generator") -> tuple[str, str]:
 def origin_of(model: "Generator", n: int, *, given: Mapping[str, Any], how: Sampling, seed: int) -> Origin:
     """That of all records of a draw."""
     weights, codec = model.hashes
-    draw = Draw(weights, codec, n, seed, how.to_json(), _hash_of(given) if given else None)
+    draw = Draw(weights, codec, n, seed, how.to_json(), _hash_of(given) if given else None, mark_of(model))
     return Origin(draw, np.arange(n))
+
+
+def mark_of(model: "Generator") -> str | None:
+    """Which watermark its records bear."""
+    part = model.part(Marks)  # type: ignore[type-abstract]
+    return None if part is None else part.id
 
 
 def reproduce(origin: Origin | str | Path, model: "Generator", *, given: Conditions | None = None) -> Dataset:
@@ -70,6 +76,9 @@ def reproduce(origin: Origin | str | Path, model: "Generator", *, given: Conditi
             "something else was given" if draw.given and fixed else f"something was {'' if draw.given else 'not '}given"
         )
         raise ArgumentError(f"{what} when the records were drawn", where="given", hint="give just what was given then")
+    if draw.mark != mark_of(model):
+        what = f"the records bear {'no watermark' if draw.mark is None else f'the watermark {draw.mark}'}"
+        raise ArgumentError(what, where="reproduce", hint="mark the model with the same secret, or with none")
     how = Sampling.from_json(dict(draw.how), where="how")
     return (
         dataclasses.replace(model, how=DEFAULT).sample(draw.n, given=given, how=how, seed=draw.seed).take(origin.rows)

@@ -106,6 +106,13 @@ class Keys:
         made = cls.make(folder)
         return made, f"made keys to sign with in {folder}; files are signed by {made.organisation!r} from now on"
 
+    @classmethod
+    def at_hand(cls, folder: Path | None = None) -> "Keys | None":
+        """Those that `found` finds, or None where there are none yet; none are made."""
+        if folder is None and not os.environ.get(PLACE) and not (usual_folder() / AUTHORITY).is_file():
+            return None
+        return cls.found(folder)[0]
+
     @cached_property
     def certificate(self) -> "Certificate":
         """The certificate of the Ed25519 key."""

@@ -3,7 +3,7 @@
 import datetime
 import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -13,6 +13,10 @@ from genwright.errors import DataError, GenwrightError, StorageError
 from genwright.provenance.certificates import in_time, issued_by, organisation_of, parsed, require_trust
 from genwright.provenance.claims import LABEL
 from genwright.provenance.envelope import LARGEST, opened
+from genwright.provenance.keys import Keys
+from genwright.provenance.log import NAME as LOG_NAME
+from genwright.provenance.log import Log
+from genwright.provenance.marking import THRESHOLD, mark_in
 from genwright.provenance.media import manifest_of, type_of
 from genwright.storage import check_regular, read_file
 
@@ -54,10 +58,11 @@ class Finding:
         return {name: getattr(self, name) for name in names} | {"notes": list(self.notes)}
 
 
-def verify(path: str | Path, *, trust: str | Path | None = None) -> Finding:
+def verify(path: str | Path, *, trust: str | Path | None = None, keys: Keys | None = None) -> Finding:
     """What the signature in a file, or beside it, says; `trust` is a file of certificates of those to believe (PEM).
 
-    A hostile file is a finding, never an error; DataError where `trust` holds no certificates. Nothing is fetched.
+    With `keys`, marks that were made with them are looked for, and the file in the log beside them. A hostile file is a
+    finding, never an error; DataError where `trust` holds no certificates. Nothing is fetched.
 
     >>> import tempfile
     >>> with tempfile.TemporaryDirectory() as folder:
@@ -66,7 +71,7 @@ def verify(path: str | Path, *, trust: str | Path | None = None) -> Finding:
     False
     """
     require_trust("verifying")
-    path, anchors = Path(path), b"" if trust is None else _anchors(Path(trust))
+    path, anchors = Path(path), b"" if trust is None else anchors_in(Path(trust))
     try:
         check_regular(path)
         if path.stat().st_size > LARGEST_FILE:
@@ -75,6 +80,22 @@ def verify(path: str | Path, *, trust: str | Path | None = None) -> Finding:
     except (OSError, StorageError) as error:
         what = error.what if isinstance(error, GenwrightError) else error.strerror or str(error)
         return Finding(file=str(path), notes=(f"cannot be read: {what}",))
+    found = _signature(path, raw, anchors)
+    if keys is None:
+        return found
+    log, (p_value, notes) = Log(keys.folder / LOG_NAME), mark_in(path, raw, keys)
+    sha256 = hashlib.sha256(raw).hexdigest()
+    return replace(
+        found,
+        logged=log.find(sha256) is not None if log.path.is_file() else None,
+        marked=None if p_value is None else p_value < THRESHOLD,
+        p_value=p_value,
+        notes=(*found.notes, *notes),
+    )
+
+
+def _signature(path: Path, raw: bytes, anchors: bytes) -> Finding:
+    """What the signature in a file, or beside it, says."""
     kind, beside = type_of(path.name), path.with_name(path.name + BESIDE)
     if kind is not None and (found := _within(path, raw, kind, anchors)) is not None:
         return found
@@ -85,7 +106,7 @@ def verify(path: str | Path, *, trust: str | Path | None = None) -> Finding:
     return Finding(file=str(path), signed=False, notes=(unsure,))
 
 
-def _anchors(path: Path) -> bytes:
+def anchors_in(path: Path) -> bytes:
     """The certificates in a file."""
     from cryptography import x509
 
