@@ -29,6 +29,11 @@ PICTURES = {
     "diffusion": ["diffusion_forward", "diffusion_samples"],
     "autoregressive": ["autoregressive"],
     "latent_diffusion": ["latent_diffusion"],
+    "images_from_a_folder": ["images_from_a_folder"],
+    "inpaint": ["inpaint"],
+    "text_to_image": ["text_to_image"],
+    "caption": ["caption"],
+    "quality_control": ["quality_control"],
     "losses": ["losses"],
     "image_metrics": ["image_metrics"],
     "text_metrics": ["text_metrics"],
@@ -47,6 +52,7 @@ PICTURES = {
 }
 
 LONG = (
+    *("images_from_a_folder", "inpaint", "text_to_image", "caption", "quality_control"),
     "latent_diffusion",
     "when_generative_wins",
     "gan",
@@ -65,7 +71,7 @@ def example(request, monkeypatch):
     """The example as a module, with `examples/` on the path as when it is run from the command line."""
     monkeypatch.syspath_prepend(FOLDER)
     yield importlib.import_module(request.param)
-    for name in (request.param, "show"):
+    for name in (request.param, "show", "text_to_image"):
         sys.modules.pop(name, None)
 
 

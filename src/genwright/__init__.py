@@ -42,7 +42,7 @@ if TYPE_CHECKING:
     from genwright.families.vae import VAE
     from genwright.metrics.comparison import compare
     from genwright.metrics.evaluate import evaluate
-    from genwright.metrics.quality import rating
+    from genwright.metrics.quality import rater
     from genwright.model.adapt import tune
     from genwright.model.checkpoint import load_checkpoint
     from genwright.model.fit import fit
@@ -87,7 +87,7 @@ _HOMES = {
     "Classifier": "genwright.estimators.classifier",
     "Regressor": "genwright.estimators.regressor",
     "evaluate": "genwright.metrics.evaluate",
-    "rating": "genwright.metrics.quality",
+    "rater": "genwright.metrics.quality",
     "compare": "genwright.metrics.comparison",
     "Score": "genwright.scores.score",
     "Doctor": "genwright.train.doctor",
@@ -161,7 +161,7 @@ __all__ = [
     "load",
     "load_checkpoint",
     "load_database",
-    "rating",
+    "rater",
     "read",
     "read_database",
     "reproduce",

@@ -8,7 +8,7 @@ from scipy.stats import norm
 import genwright as gw
 from genwright.app.cli import main
 from genwright.errors import ArgumentError, UnsupportedError
-from genwright.metrics.quality import By, cost, rating
+from genwright.metrics.quality import By, cost, rater
 
 
 def numbers(n=400, seed=0):
@@ -60,14 +60,14 @@ def test_density_prefers_what_the_model_expects_and_costs_variety(model):
 def test_the_judge_the_label_and_novelty_each_find_what_they_look_for():
     data, rng = numbers(), np.random.default_rng(5)
     spoilt = gw.Dataset(data.fields, {**data.columns, "x": data.columns["x"] + rng.choice([0.0, 9.0], 400)}, "spoilt")
-    judge = rating(data, by="judge", fake=spoilt)
+    judge = rater(data, by="judge", fake=spoilt)
     assert judge(numbers(seed=1)).mean() > judge(spoilt).mean() + 1
     swapped = gw.Dataset(
         data.fields, {**data.columns, "kind": np.where(data.columns["kind"] == "a", "b", "a")}, "swapped", label="kind"
     )
-    clear = rating(data, by=By.LABEL)
+    clear = rater(data, by=By.LABEL)
     assert clear(numbers(seed=1)).mean() > 0.8 and clear(swapped).mean() < 0.2  # .96 and .04 with the true densities
-    new = rating(data, by="novelty")
+    new = rater(data, by="novelty")
     assert (new(data) == 0).all() and (new(numbers(seed=1)) > 0).mean() > 0.9
 
 
@@ -77,13 +77,13 @@ def test_other_kinds_are_rated_too(kind):
         data, rng = gw.read("digits").take(slice(300)), np.random.default_rng(0)
         noise = np.clip(data.columns["image"] + rng.integers(-4, 5, data.columns["image"].shape), 0, 16)
         fake = gw.Dataset(data.fields, {**data.columns, "image": noise.astype(np.uint8)}, "noisy", label="label")
-        assert rating(data, by="label")(gw.read("digits").take(slice(300, 400))).mean() > 0.5
+        assert rater(data, by="label")(gw.read("digits").take(slice(300, 400))).mean() > 0.5
     else:
         words = np.random.default_rng(0).choice(["red", "blue", "green", "dark"], (300, 6))
         data, fake = (gw.read([" ".join(row[order]) for row in words]) for order in (slice(0, 6), [0, 0, 0, 1, 1, 1]))
-    judge = rating(data.take(slice(200)), by="judge", fake=fake.take(slice(200)))
+    judge = rater(data.take(slice(200)), by="judge", fake=fake.take(slice(200)))
     assert judge(data.take(slice(200, 300))).mean() > judge(fake.take(slice(200, 300))).mean() + 1
-    assert (rating(data, by="novelty")(data) < 1e-6).all() and rating(data, by="novelty")(fake).mean() > 0
+    assert (rater(data, by="novelty")(data) < 1e-6).all() and rater(data, by="novelty")(fake).mean() > 0
 
 
 def test_what_cannot_be_chosen_by_is_refused(model):
@@ -97,7 +97,7 @@ def test_what_cannot_be_chosen_by_is_refused(model):
         model.sample(2, best_of=2, by=lambda data: np.zeros(1))
     for wrong in ({"by": "taste"}, {"by": "judge"}, {"by": "density"}, {"real": gw.read("diabetes"), "by": "label"}):
         with pytest.raises(ArgumentError):
-            rating(**{"real": numbers() if wrong == {"by": "judge"} else None} | wrong)
+            rater(**{"real": numbers() if wrong == {"by": "judge"} else None} | wrong)
 
 
 def test_the_command_line_chooses_and_tells_what_it_cost(model, tmp_path, monkeypatch):

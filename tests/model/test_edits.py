@@ -65,6 +65,15 @@ def test_a_variation_keeps_what_is_not_masked(model, data):
     assert (drawn[:, :, 4:] == image[:, 4:]).all() and (drawn[:, :, :4] != image[:, :4]).any()
 
 
+def test_less_noise_to_start_from_makes_what_is_filled_in_less_varied(model, data):
+    given = {"image": gw.Inpaint(data.columns["image"][0], LEFT)}
+    spread = [
+        model.sample(16, given=given, how=gw.Sampling(temperature=t), seed=3).columns["image"].std(axis=0).mean()
+        for t in (0.0, 0.4, 1.0)
+    ]
+    assert spread[0] == 0 < spread[1] < spread[2]
+
+
 def test_what_cannot_be_filled_in_or_varied_is_refused_by_name(model, data):
     image = data.columns["image"][0]
     for wrong in (LEFT[:4], np.full((8, 8), 0.5), "left", [LEFT, LEFT[:2]]):

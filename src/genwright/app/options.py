@@ -131,12 +131,12 @@ def read_choice(how: dict[str, Any], generator: "Generator", seed: int) -> tuple
                 raise ArgumentError("nothing is chosen", where=option, hint="add --best-of 4, or --at-least X")
         return {}, lambda kept: ""
     from genwright.data.like import read_like
-    from genwright.metrics.quality import cost, rating
+    from genwright.metrics.quality import cost, rater
 
     if real is None and by != "density":
         raise ArgumentError(f"--by {by} holds records against real ones", where="--real", hint="add --real DATA")
     known = None if real is None else read_like(real, generator.sample(1))
-    rate, seen = rating(known, by=by, model=generator, seed=seed), list[Any]()
+    rate, seen = rater(known, by=by, model=generator, seed=seed), list[Any]()
 
     def watched(data: Any) -> Any:
         seen.append(data)

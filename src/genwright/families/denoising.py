@@ -38,8 +38,9 @@ LEARNING_RATE = 2e-3
 ROWS_LEARNING_RATE = 3e-3
 GRIDS_AT_ONCE = 256  # when sampling: bounds memory
 VECTORS_AT_ONCE = 8192
-PARTIAL_GRIDS = 0.1  # share of training images and other grids of which a random part is given
+PARTIAL_GRIDS = 0.2  # share of training images and other grids of which a random part is given
 PARTIAL_ROWS = 0.5  # the same for vectors and rows, where given columns are the usual condition
+PARTIAL_ALONE = 0.5  # of such arrays, the share of which no condition is given
 MAX_STEPS = 64  # of rows
 GUIDANCE = 1.5  # unless the request says otherwise
 GUIDED = (0.1, 0.9)  # shares of noise, sigma / (alpha + sigma), between which guidance acts
@@ -166,7 +167,7 @@ class Process(abc.ABC):
     """How records become noise and come back: everything that diffusion and flow share but the net.
 
     `schedule`, `prediction` and `error`, the loss of each number by the net's output, say what is learned; `times` are
-    the evenly spaced stops of `sampler` from noise to data.
+    the evenly spaced stops of `sampler` from noise to data. `temperature` scales the noise that arrays start from.
     """
 
     schedule: Schedule
@@ -175,6 +176,7 @@ class Process(abc.ABC):
     sampler: Sampler
     times: Float[Tensor, "k"]
     guidance: float
+    temperature: float = 1.0
 
     @abc.abstractmethod
     def losses(
@@ -211,7 +213,7 @@ class ArrayProcess(Process):
 
     @torch.no_grad()
     def sample(self, net: nn.Module, n: int, given: Given, rng: torch.Generator) -> Tensor:
-        noise = torch.randn((n, *space_of(net).shape), generator=rng, device=rng.device)
+        noise = self.temperature * torch.randn((n, *space_of(net).shape), generator=rng, device=rng.device)
         context = complete_context(net, given.context, n, rng.device)
         beyond, partial = cast(Reals, space_of(net)).drawn_beyond(n, given, rng), given.x
         if beyond is not None:
@@ -292,8 +294,9 @@ class Denoising(GradientFamily, Encodes):
         if not isinstance(space, Reals | Columns):
             raise refused(self, "sequences of tokens")
         require_nets(space)
-        ways = {"varies": isinstance(space, Reals), "forgets": self.context_dropout > 0}
-        settings = ("steps", "sampler", "guidance")
+        arrays = isinstance(space, Reals)
+        ways = {"varies": arrays, "forgets": self.context_dropout > 0}
+        settings = ("steps", "sampler", "guidance", *(("temperature",) if arrays else ()))
         return Capabilities(density=Density.ABSENT, given=Partial.ANY, latent=True, encodes=True, how=settings, **ways)
 
     def sized(self, space: Space, work: Work) -> Self:
@@ -318,6 +321,8 @@ class Denoising(GradientFamily, Encodes):
         """The error of the process, per number; and the cross-entropy of masked levels."""
         context = drop_context(net, context, self.context_dropout, rng)
         known = random_parts(space_of(net), len(x), rng)
+        if context is not None and self.context_dropout > 0 and is_grid(space_of(net)):
+            context = _alone(context, known, rng)
         return self.process(net, DEFAULT).losses(net, x, self.train_times(net, len(x), rng), known, context, rng)
 
     def held_out(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, ""]:
@@ -336,6 +341,12 @@ class Denoising(GradientFamily, Encodes):
     def draw_latent(self, net: nn.Module, n: int, rng: torch.Generator) -> Float[Tensor, "n *z"]:
         """Noise, shaped like records."""
         return torch.randn((n, *space_of(net).shape), generator=rng, device=rng.device)
+
+
+def _alone(context: Float[Tensor, "n k"], known: Bool[Tensor, "n *d"], rng: torch.Generator) -> Float[Tensor, "n k"]:
+    """Conditions, of half of the records that are given in part nothing: of what is filled in they are seldom known."""
+    forgotten = torch.rand(len(known), generator=rng, device=rng.device) < PARTIAL_ALONE
+    return torch.where((known.flatten(1).any(dim=1) & forgotten)[:, None], torch.nan, context)
 
 
 def complete_context(net: nn.Module, context: Tensor | None, n: int, device: torch.device) -> Tensor | None:

@@ -62,6 +62,7 @@ class Diffusion(Denoising):
             sampler=how.sampler or dpmpp_2m,
             times=torch.linspace(LAST, 0.0, steps + 1),
             guidance=denoising.GUIDANCE if how.guidance is None else how.guidance,
+            temperature=1.0 if how.temperature is None else how.temperature,
         )
 
     def _error(self, out: Tensor, path: Path) -> Tensor:

@@ -64,6 +64,7 @@ class FlowMatching(Denoising):
             sampler=how.sampler or heun,
             times=torch.linspace(0.0, 1.0, steps + 1),
             guidance=denoising.GUIDANCE if how.guidance is None else how.guidance,
+            temperature=1.0 if how.temperature is None else how.temperature,
         )
 
 

@@ -26,7 +26,8 @@ SAMPLERS: dict[str, Sampler] = {name: getattr(samplers, name) for name in ("heun
 class Sampling:
     """How records are drawn; what is None is left to the family, and a family says which of the others it takes.
 
-    `temperature` sharpens distributions below 1 and takes the likeliest at 0; `top_k`, `top_p` and `min_p` cut the
+    `temperature` sharpens distributions below 1 and takes the likeliest at 0 (of arrays, flow and diffusion start from
+    so much of the noise: samples are more typical and less varied); `top_k`, `top_p` and `min_p` cut the
     unlikely off. `steps` is how many an iterative family takes from noise to a record, `sampler` how it takes them,
     `guidance` how strongly records follow their conditions (1: as learned). `balanced` rows each have the exact
     distribution, but those drawn together are spread evenly, as in Latin hypercubes.

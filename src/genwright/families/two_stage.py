@@ -95,7 +95,7 @@ class TwoStage(Family, Encodes):
             raise refused(self, "tables and sequences of tokens")
         require_nets(space)
         second = (self.second or FlowMatching()).can(space)
-        return replace(second, given=Partial.NOTHING, how=("temperature", *second.how))
+        return replace(second, given=Partial.NOTHING, how=tuple(dict.fromkeys(("temperature", *second.how))))
 
     def sized(self, space: Space, work: Work) -> Self:
         assert isinstance(space, Reals)
@@ -144,7 +144,8 @@ class TwoStage(Family, Encodes):
             raise UnsupportedError(f"{self.name} can be given conditions, but no parts of a record", hint=hint)
         near = None if given.near is None else net.standard(self.first.encode(net.first, given.near, None))
         beside = Given(None, given.context, near=near, strength=given.strength)
-        z = net.latent(self.second.sample(net.second, n, given=beside, how=how, rng=rng))
+        drawing = replace(how, temperature=None)  # that is of x given z
+        z = net.latent(self.second.sample(net.second, n, given=beside, how=drawing, rng=rng))
         parts = [
             self.first.draw_at(net.first, z[rows], given=Given(lengths=_rows(given.lengths, rows)), how=how, rng=rng)
             for rows in torch.arange(n, device=z.device).split(CHUNK)

@@ -47,7 +47,7 @@ class Rater:
         return np.asarray(self.rate(data), dtype=np.float64)
 
 
-def rating(
+def rater(
     real: Dataset | None = None,
     *,
     by: By | str = By.JUDGE,
@@ -63,12 +63,12 @@ def rating(
     >>> import genwright as gw
     >>> wine = gw.read("wine")
     >>> model = gw.fit(wine, family=gw.Mixture(components=4), steps=20)
-    >>> best = model.sample(20, best_of=4, by=gw.rating(wine.train, by="label"))
+    >>> best = model.sample(20, best_of=4, by=gw.rater(wine.train, by="label"))
     >>> len(best), best.notes[-1].split(":")[0]
     (20, 'kept 20 of 80 drawn, the best of every 4 by label')
     """
     if by not in list(By):
-        raise ArgumentError(f"by={by!r:.60} is no rating", where="rating", hint=f"choose from {', '.join(By)}")
+        raise ArgumentError(f"by={by!r:.60} is no rating", where="rater", hint=f"choose from {', '.join(By)}")
     by = By(by)
     if by is By.DENSITY:
         return Rater(by.value, real, _needed(model, "model", "the density is that of a model").log_prob)
@@ -117,7 +117,7 @@ def _vendi(x: Points, spread: float) -> float:
 
 def _needed(value: Any, name: str, hint: str) -> Any:
     if value is None:
-        raise ArgumentError(f"{name} is not given", where="rating", hint=hint)
+        raise ArgumentError(f"{name} is not given", where="rater", hint=hint)
     return value
 
 

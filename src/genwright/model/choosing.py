@@ -36,7 +36,7 @@ class Choice:
             what = "best_of and at_least" if self.best_of != 1 else f"at_least={self.at_least!r:.60}"
             raise ArgumentError(f"{what} are no choice", where="sample", hint="give one of them, a number")
         if self.by is not None and not callable(self.by):
-            hint = "give a function from a Dataset to a number for each record, such as gw.rating(data, by='judge')"
+            hint = "give a function from a Dataset to a number for each record, such as gw.rater(data, by='judge')"
             raise ArgumentError(f"by={self.by!r:.60} rates nothing", where="sample", hint=hint)
 
     @property

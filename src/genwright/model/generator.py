@@ -91,7 +91,7 @@ class Generator:
         they hold in every record; the notes of the Dataset say how many were drawn again for that.
 
         Each record is the best of so many draws, or one rated `at_least` so, by a function from a Dataset to a number
-        for each record: the log-density, unless told otherwise; `gw.rating` has others. Good records are less varied.
+        for each record: the log-density, unless told otherwise; `gw.rater` has others. Good records are less varied.
         """
         n, fixed = checked_count(n, "n", "sample"), by_field(given)
         choice = Choice(best_of, at_least, by)
