@@ -34,6 +34,7 @@ PICTURES = {
     "text_to_image": ["text_to_image"],
     "caption": ["caption"],
     "quality_control": ["quality_control"],
+    "why_this_sample": ["why_this_sample"],
     "losses": ["losses"],
     "image_metrics": ["image_metrics"],
     "text_metrics": ["text_metrics"],
@@ -52,7 +53,7 @@ PICTURES = {
 }
 
 LONG = (
-    *("images_from_a_folder", "inpaint", "text_to_image", "caption", "quality_control"),
+    *("images_from_a_folder", "inpaint", "text_to_image", "caption", "quality_control", "why_this_sample"),
     "latent_diffusion",
     "when_generative_wins",
     "gan",

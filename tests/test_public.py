@@ -10,7 +10,8 @@ PUBLIC = (
     "MaskedDiffusion MissingDependencyError Mixture OneOf Privacy Score Shares StorageError TrainingError TreeMixture "
     "Doctor Derived Infill NGram Sampling TwoStage reproduce UnsupportedError __version__ Copula ResourceError "
     "Classifier Regressor Database DatabaseGenerator fit_database load_database read_database write_database "
-    "Inpaint Variation rater compare evaluate export_model fit load load_checkpoint read run write tune SFT DPO GRPO"
+    "Inpaint Variation rater explain compare evaluate export_model fit load load_checkpoint read run write tune SFT "
+    "DPO GRPO"
 )
 
 

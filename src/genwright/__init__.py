@@ -42,6 +42,7 @@ if TYPE_CHECKING:
     from genwright.families.vae import VAE
     from genwright.metrics.comparison import compare
     from genwright.metrics.evaluate import evaluate
+    from genwright.metrics.explain import explain
     from genwright.metrics.quality import rater
     from genwright.model.adapt import tune
     from genwright.model.checkpoint import load_checkpoint
@@ -88,6 +89,7 @@ _HOMES = {
     "Regressor": "genwright.estimators.regressor",
     "evaluate": "genwright.metrics.evaluate",
     "rater": "genwright.metrics.quality",
+    "explain": "genwright.metrics.explain",
     "compare": "genwright.metrics.comparison",
     "Score": "genwright.scores.score",
     "Doctor": "genwright.train.doctor",
@@ -155,6 +157,7 @@ __all__ = [
     "__version__",
     "compare",
     "evaluate",
+    "explain",
     "export_model",
     "fit",
     "fit_database",
