@@ -12,13 +12,13 @@ from functools import partial
 
 import numpy as np
 from experiments.calibration import crps, ece, nll
-from experiments.series import acf_error, cross_correlation_error, pacf_error, spectral_distance
-from experiments.series_judges import discriminative_score, predictive_score
 
 from genwright.data.dataset import Category, Dataset, Number
 from genwright.metrics.dependence import mutual_information_error
 from genwright.metrics.judges import Judge, c2st, tstr_gap
 from genwright.metrics.manifolds import alpha_precision, beta_recall, distance_to_closest_record
+from genwright.metrics.series import acf_error, cross_correlation_error, pacf_error, spectral_distance
+from genwright.metrics.series_judges import discriminative_score, predictive_score
 from genwright.metrics.tables import shape_error, trend_error
 from genwright.scores.score import Score
 

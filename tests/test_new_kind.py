@@ -105,6 +105,7 @@ METRICS = metrics.Kind(
     looks=lambda sides, seed: [table_look(as_table(sides.real), as_table(sides.fake), seed=seed)],
     headlines=(),
     baselines=table_baselines,
+    points=lambda of, sets: [data.columns["tone"] for data in sets],
     drawn=(50, 1000),
     judged=(50, 1000),
 )

@@ -6,6 +6,7 @@ import sys
 import genwright
 
 PUBLIC = (
+    "Layout "
     "GAN VAE ArgumentError Autoregressive Between DataError Dataset Diffusion FlowMatching Generator GenwrightError "
     "MaskedDiffusion MissingDependencyError Mixture OneOf Privacy Score Shares StorageError TrainingError TreeMixture "
     "Doctor Derived Infill NGram Sampling TwoStage reproduce UnsupportedError __version__ Copula ResourceError "

@@ -18,7 +18,6 @@ from typing import Any
 
 import numpy as np
 import torch
-from experiments.series_judges import predictive_score
 
 import genwright as gw
 from benchmarks.coverage import cloud
@@ -40,6 +39,7 @@ from genwright.metrics import (
     tables,
     text,
 )
+from genwright.metrics.series_judges import predictive_score
 from genwright.scores.multiple import difference
 from genwright.scores.score import Score
 

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from genwright.codecs.text import Infill
     from genwright.data.dataset import Dataset
     from genwright.data.read import read
+    from genwright.data.series import Layout
     from genwright.data.write import write
     from genwright.estimators.classifier import Classifier
     from genwright.estimators.regressor import Regressor
@@ -67,6 +68,7 @@ _HOMES = {
     "read": "genwright.data.read",
     "write": "genwright.data.write",
     "Dataset": "genwright.data.dataset",
+    "Layout": "genwright.data.series",
     "fit": "genwright.model.fit",
     "load": "genwright.model.saving",
     "tune": "genwright.model.adapt",
@@ -137,6 +139,7 @@ __all__ = [
     "GenwrightError",
     "Infill",
     "Inpaint",
+    "Layout",
     "MaskedDiffusion",
     "MissingDependencyError",
     "Mixture",

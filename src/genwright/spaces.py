@@ -26,6 +26,7 @@ class Reals:
     direction is a vector of features and three are those of an image unless said otherwise.
     Records may differ in length along `time`, or else the last axis: `lengths` are then those of training records, or
     quantiles of them, from which samples draw theirs; unpacked numbers beyond the length of a record are NaN.
+    With `gaps`, numbers within a record may be unknown too, which are NaN as well.
     `levels` is the number of equally spaced values that the data can take (256 for 8-bit pixels, 17 for
     scikit-learn's digits), or None where values are continuous. Stored as `uint8` level numbers if `levels` <= 256,
     else as `float32`.
@@ -35,6 +36,7 @@ class Reals:
     levels: int | None = None
     axes: tuple[str, ...] = ()
     lengths: tuple[int, ...] = field(default=(), repr=False)
+    gaps: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
         axes = self.axes or DEFAULT_AXES.get(len(self.shape), ())
@@ -384,5 +386,5 @@ class Given:
         return replace(self, **{name: part[index] for name, part in own.items() if part is not None})
 
 
-def _free(x: Tensor) -> Bool[Tensor, "n *s"]:
+def _free(x: Tensor) -> Tensor:
     return x.isnan() if x.is_floating_point() else x < 0

@@ -42,20 +42,23 @@ def giving(verb: Verb) -> Verb:
 def read_given(texts: Sequence[str], generator: "Generator", how: dict[str, Any]) -> dict[str, Any]:
     """What is given, as the options say: pictures by their paths, one of the target's with what is to become of it."""
     from genwright.codecs.edits import Inpaint, Variation
-    from genwright.data.dataset import ARRAYS
+    from genwright.data.dataset import MEDIA
     from genwright.data.images import read_picture
+    from genwright.data.media import KINDS
 
     mask, strength = how.pop("mask"), how.pop("strength")
     given, target = parse_given(texts, generator), generator.codec.field
     for field in (*generator.fields, *generator.codec.derived):
-        if isinstance(field, ARRAYS) and field.name in given:
-            given[field.name], notes = read_picture(given[field.name], field)
+        read = KINDS[type(field)].picture if isinstance(field, MEDIA) else None
+        if read is not None and field.name in given:
+            given[field.name], notes = read(given[field.name], field)
             for note in notes:
                 tell(f"note: {note}")
-    if not isinstance(target, ARRAYS) or target.name not in given:
+    pictured = isinstance(target, MEDIA) and KINDS[type(target)].picture is not None
+    if not pictured or target.name not in given:
         for option, value in (("--mask", mask), ("--strength", strength)):
             if value is not None:
-                hint = f"add --given {target.name}=PATH" if isinstance(target, ARRAYS) else "leave it out"
+                hint = f"add --given {target.name}=PATH" if pictured else "leave it out"
                 raise ArgumentError("there is no picture given that it could be for", where=option, hint=hint)
         return given
     drawn = None if mask is None else read_picture(mask, replace(target, mode="L", levels=256))[0][..., 0] >= WHITE

@@ -40,6 +40,11 @@ _READING = [
         show_default=True,
         help="Of a longer table, draw so many rows at random.",
     ),
+    click.option(
+        "--series",
+        metavar="time=COL,…",
+        help="DATA holds readings over time: time=COL,entity=COL; window=N makes records of N readings in a row.",
+    ),
     click.option("--field", metavar="NAME", help="The field of a .jsonl that holds the text."),
     click.option("--size", metavar="WxH", help="Resize images to this many pixels, e.g. 32x32. Never done unasked."),
     click.option(
@@ -320,7 +325,7 @@ def read_data(source: str, how: dict[str, Any]) -> "Dataset":
         field=how["field"],
         size=size_of(how),
         records=how["records"],
-        **{option: how[option] for option in ("table", "query", "max_rows") if option in how},
+        **{option: how[option] for option in ("table", "query", "max_rows", "series") if option in how},
     )
 
 

@@ -13,20 +13,21 @@ from genwright.codecs.conditioned import ConditionedCodec
 from genwright.codecs.images import ImageCodec, expected_images
 from genwright.codecs.medium import MediumCodec
 from genwright.codecs.others import Derived, Others
+from genwright.codecs.series import SeriesCodec, expected_series
 from genwright.codecs.text import RUNNING_LENGTH, TextCodec, raw_texts
 from genwright.codecs.text_columns import TextColumnsCodec
 from genwright.codecs.tokenizers import Maker, chosen
 from genwright.codecs.values import unknown_field
-from genwright.data.dataset import MEDIA, ByKind, Dataset, Field, Image, Text
+from genwright.data.dataset import MEDIA, ByKind, Dataset, Field, Image, Media, Series, Text
 from genwright.errors import DataError, UnsupportedError
 from genwright.spaces import Columns, Space, Tokens
 from genwright.typed import entry, typed, wrong
 
-Codecs = type[ColumnsCodec] | type[ConditionedCodec] | type[ImageCodec] | type[TextCodec] | type[TextColumnsCodec]
-CODECS: dict[str, Codecs] = {
+CODECS: dict[str, type[Any]] = {
     "columns": ColumnsCodec,
     "conditioned": ConditionedCodec,
     "images": ImageCodec,
+    "series": SeriesCodec,
     "text": TextCodec,
     "text columns": TextColumnsCodec,
 }
@@ -47,18 +48,19 @@ KINDS = ByKind[Kind](
     {
         Image: Kind(ImageCodec, expected_images),
         Text: Kind(TextCodec, lambda field: Tokens(RUNNING_LENGTH, vocabulary=257, end=256), tokenized=True),
+        Series: Kind(SeriesCodec, expected_series),
         NoneType: Kind(ColumnsCodec, lambda field: Columns(())),
     }
 )
 
 
-def media_codec(data: Dataset, field: Image | Text, *, rng: torch.Generator, tokenizer: Maker = chosen) -> MediumCodec:
-    """The codec of one image or text field alone."""
+def media_codec(data: Dataset, field: Media, *, rng: torch.Generator, tokenizer: Maker = chosen) -> MediumCodec:
+    """The codec of one media field alone."""
     return KINDS[type(field)].codec.fit(data, rng=rng, field=field, **_ways(KINDS[type(field)], tokenizer))
 
 
 def media_codec_from_json(told: Any, *, where: str) -> MediumCodec:
-    """The codec of an image or text field that `to_json` described."""
+    """The codec of a media field that `to_json` described."""
     codec = codec_from_json(told, where=where)
     if not isinstance(codec, MediumCodec):
         raise wrong("not the codec of a condition", where)
@@ -115,8 +117,8 @@ def _shared(data: Dataset, tokenizer: Maker | None) -> Maker:
     return lambda _: made
 
 
-def _target(data: Dataset, name: str | None) -> Image | Text:
-    """The image or text field called `name`, or else the one that is modelled."""
+def _target(data: Dataset, name: str | None) -> Media:
+    """The media field called `name`, or else the one that is modelled."""
     names = [f.name for f in data.fields]
     if name is not None and name not in names:
         raise unknown_field(name, names, where="target")

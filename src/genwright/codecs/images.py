@@ -7,7 +7,7 @@ from typing import Any, Self, final
 
 import numpy as np
 import torch
-from jaxtyping import Float, UInt8
+from jaxtyping import Float, Int, UInt8
 from torch import Tensor
 
 from genwright.codecs.columns import ColumnsCodec
@@ -70,7 +70,7 @@ class ImageCodec(MediumCodec):
         x = torch.from_numpy(np.ascontiguousarray(np.moveaxis(pixels, 3, 1)))
         return Encoded(x, self.others.encode(self.beside, data, rng=rng))
 
-    def decode_field(self, x: Tensor) -> UInt8[np.ndarray, "n h w c"]:
+    def decode_field(self, x: Tensor, lengths: Int[Tensor, "n"] | None = None) -> UInt8[np.ndarray, "n h w c"]:
         """The column of the target."""
         return np.moveaxis(_bytes(x).cpu().numpy(), 1, 3)
 

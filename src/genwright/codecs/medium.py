@@ -1,11 +1,11 @@
-"""What codecs of images and of texts have in common: a field to model, and the fields beside it."""
+"""What codecs of images, texts and series have in common: a field to model, and the fields beside it."""
 
 import abc
 from typing import Any
 
 import numpy as np
 import torch
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from torch import Tensor
 
 from genwright.codecs.codec import Codec
@@ -34,8 +34,8 @@ class MediumCodec(Codec):
         """What is modelled."""
 
     @abc.abstractmethod
-    def decode_field(self, x: Tensor) -> np.ndarray:
-        """Stored tensors to the column of the field."""
+    def decode_field(self, x: Tensor, lengths: Int[Tensor, "n"] | None = None) -> np.ndarray:
+        """Stored tensors, of these lengths where records differ in them, to the column of the field."""
 
     @abc.abstractmethod
     def whole(self, value: Any, n: int) -> Float[Tensor, "n *s"]:
@@ -64,7 +64,7 @@ class MediumCodec(Codec):
         """Rows of the field and of all that is known beside it, in their order."""
         beside, conditions = self.beside, self.conditions
         context = torch.empty(len(encoded), 0) if encoded.context is None else encoded.context
-        columns: dict[Field, np.ndarray] = {self.field: self.decode_field(encoded.x)}
+        columns: dict[Field, np.ndarray] = {self.field: self.decode_field(encoded.x, encoded.lengths)}
         if conditions is not None:
             columns |= self.others.decode(conditions, context, rng=rng)
         own = beside.decode_known(context[:, : len(beside.space.columns)], rng=rng)

@@ -1,7 +1,6 @@
 """Fields as JSON, and their columns as plain numbers: what every codec needs to know of a Dataset's schema."""
 
 import dataclasses
-import itertools
 import math
 from collections.abc import Callable
 from typing import Any, TypeVar
@@ -10,12 +9,12 @@ import numpy as np
 import pandas as pd
 from jaxtyping import Float
 
-from genwright.data.dataset import ARRAYS, Category, Constant, Field, Identifier, Image, Number, Text, Time
+from genwright.data.dataset import ARRAYS, Category, Constant, Field, Identifier, Image, Number, Series, Text, Time
 from genwright.data.keys import key_fault
 from genwright.data.numerals import is_form, spell
 from genwright.data.spellings import truth
 from genwright.data.stored import is_storage
-from genwright.data.times import format_times, is_format
+from genwright.data.times import format_times, is_format, time_unit
 from genwright.errors import StorageError
 from genwright.typed import DAMAGED, made, typed, wrong
 
@@ -27,12 +26,14 @@ KINDS: dict[str, type[Field]] = {
     "constant": Constant,
     "text": Text,
     "image": Image,
+    "series": Series,
 }
 F = TypeVar("F", bound=Field)
 NAMES = {kind: name for name, kind in KINDS.items()}
 READS: dict[str, Callable[[str], float]] = {"int": int, "float": float}
 CHANNELS = {"1": 1, "L": 1, "LA": 2, "RGB": 3, "RGBA": 4}  # of Pillow's modes
 MAX_PIXELS = 2**14  # of a side of an image
+MAX_READINGS = 2**20  # in one record
 MAX_WRITTEN = 400  # decimals of a number; float64 has no more
 MAX_DECIMALS = 15  # beyond that a float64 has no exact decimal grid: full precision is kept instead
 
@@ -86,7 +87,17 @@ def _fault(field: Field) -> str:
         case Image(shape=shape, mode=mode, levels=levels):
             sized = shape is None or (all(0 < n <= MAX_PIXELS for n in shape) and shape[2] == CHANNELS.get(mode))
             return "" if sized and mode in CHANNELS and 2 <= levels <= 256 else "no such images"
+        case Series():
+            return _series_fault(field)
     return ""
+
+
+def _series_fault(field: Series) -> str:
+    low, high = field.lengths
+    sized = (field.window is None or field.window == high) and 2 <= low <= high <= MAX_READINGS
+    if not field.features or not sized or not (field.step is None or field.step > 0):
+        return "no such series"
+    return next(filter(None, map(_fault, (field.time, *field.features))), "")
 
 
 def is_of(dtype: str, level: str) -> bool:
@@ -95,28 +106,6 @@ def is_of(dtype: str, level: str) -> bool:
         return dtype == "str" or (truth(level) is not None if dtype == "bool" else math.isfinite(READS[dtype](level)))
     except (ValueError, OverflowError):
         return False
-
-
-def time_unit(format: str) -> str:
-    """NumPy's name of the finest unit that the strftime `format` writes.
-
-    >>> time_unit("%Y-%m-%d"), time_unit("%-d.%-m.%Y %H:%M"), time_unit("%b %Y")
-    ('D', 'm', 'M')
-    """
-    directives = {letter for mark, letter in itertools.pairwise(format.replace("%-", "%")) if mark == "%"}
-    finest_first = (
-        ("us", "f"),
-        ("ms", "3"),
-        ("s", "SXcTs"),
-        ("m", "MR"),
-        ("h", "HI"),
-        ("D", "djxDFuwaAUWV"),
-        ("M", "mbBhq"),
-    )
-    for unit, letters in finest_first:
-        if directives & set(letters):
-            return unit
-    return "Y" if directives & set("yYG") else "us"
 
 
 def is_moment(field: Time, number: float) -> bool:

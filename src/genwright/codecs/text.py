@@ -8,7 +8,7 @@ from typing import Any, Self, TypeGuard, final
 
 import numpy as np
 import torch
-from jaxtyping import Float, Integer
+from jaxtyping import Float, Int, Integer
 from torch import Tensor
 
 from genwright.codecs.codec import Codec
@@ -179,7 +179,7 @@ class TextCodec(MediumCodec):
     def _dtype(self) -> type[np.signedinteger[Any]]:
         return np.int16 if self.tokenizer.vocabulary < 2**15 else np.int32
 
-    def decode_field(self, x: Integer[Tensor, "n length"]) -> np.ndarray:
+    def decode_field(self, x: Integer[Tensor, "n length"], lengths: Int[Tensor, "n"] | None = None) -> np.ndarray:
         """Each sequence up to its first end mark as text; bytes that are not UTF-8 become U+FFFD."""
         tokens, end = x.cpu().numpy(), self.tokenizer.end
         ends = np.where((tokens == end).any(axis=1), (tokens == end).argmax(axis=1), tokens.shape[1])

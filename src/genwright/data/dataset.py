@@ -136,11 +136,40 @@ class Image:
     storage: Storage | None = field(default=None, compare=False, repr=False)
 
 
-Field = Number | Category | Time | Identifier | Constant | Text | Image
+@dataclass(frozen=True)
+class Series:
+    """Readings over time. Column: object array of float64 arrays (t, 1 + features), each ordered by its first column.
+
+    That holds the times, in whole units of the format of `time` since 1970, or as they are where `time` is a number;
+    the others the `features`: numbers, or the places of levels, NaN where nothing was measured. `step` is the distance
+    of neighbouring times where it is the same throughout, None where it is not; `lengths` are the shortest and the
+    longest record, `gaps` says whether anything was not measured. A record is an entity, which the column
+    `entity` of a file names, or where `window` is given so many readings in a row of a longer series, of which the
+    column called `name` tells one record of a file from the next. `columns` are those of the file, in their order.
+    """
+
+    running: ClassVar[bool] = False
+    name: str
+    time: Number | Time
+    features: tuple[Number | Category, ...]
+    entity: str = ""
+    window: int | None = None
+    step: float | None = None
+    lengths: tuple[int, int] = (2, 2)
+    gaps: bool = False
+    columns: tuple[str, ...] = ()
+    storage: Storage | None = field(default=None, compare=False, repr=False)
+
+
+Field = Number | Category | Time | Identifier | Constant | Text | Image | Series
 SCALARS = (Number, Category, Time)  # fields that a condition or a table column can be
-Media = Image | Text
-MEDIA: tuple[type[Media], ...] = (Image, Text)  # the first that there is is modelled, given the scalar fields beside it
-ARRAYS: tuple[type[Field], ...] = (Image,)  # fields whose values no cell of a table holds
+Media = Image | Text | Series
+MEDIA: tuple[type[Media], ...] = (
+    Image,
+    Series,
+    Text,
+)  # the first that there is is modelled, given the scalar fields beside it
+ARRAYS: tuple[type[Field], ...] = (Image, Series)  # fields whose values no cell of a table holds
 
 
 Line = TypeVar("Line")
@@ -293,7 +322,10 @@ class Dataset:
 
     @property
     def frame(self) -> pd.DataFrame:
-        """Scalar, identifier, constant and text fields as a pandas DataFrame with the types they were read with."""
+        """Scalar, identifier, constant and text fields as a pandas DataFrame with the types they were read with; of
+        series all readings, one a row.
+        """
+        from genwright.data.media import KINDS
         from genwright.data.stored import to_frame
 
-        return to_frame(self)
+        return to_frame(KINDS[self.kind].table(self))

@@ -8,9 +8,17 @@ from typing import Any
 
 import numpy as np
 
-from genwright.data.dataset import ByKind, Dataset, Field, Image, Text
+from genwright.data.dataset import ByKind, Dataset, Field, Image, Series, Text
 from genwright.data.formats import TABLE_FORMATS, TEXT_FORMATS, Writer, write_images
-from genwright.data.images import image_like, image_memory, image_sizes, recast, resized, unlike_sizes
+from genwright.data.images import image_like, image_memory, image_sizes, read_picture, recast, resized, unlike_sizes
+from genwright.data.series_files import (
+    SERIES_FORMATS,
+    readings_table,
+    series_asked,
+    series_ends,
+    series_like,
+    series_memory,
+)
 from genwright.data.sheets import sheet
 from genwright.data.signer import Signer
 from genwright.data.table import RawTable
@@ -26,7 +34,8 @@ class Kind:
     `asked`: how a file is read that should hold what a known field does; `alike`: column and field as if they were that
     field; `recast`: that, and cut into such records; `resized`: to (height, width). `memory`: bytes of a fit; `ends`:
     the smallest and the largest; `obstacles`: what stands in the way of a fit; `smaller`: what to read where memory
-    does not suffice.
+    does not suffice; `table`: records as rows of a table; `picture`: the one at a path,
+    as the field holds them, and notes.
     """
 
     one: str
@@ -43,6 +52,8 @@ class Kind:
     memory: Callable[[np.ndarray], float] = lambda column: 0.0
     ends: Callable[[Any, np.ndarray], tuple[str, str]] = lambda field, column: ("", "")
     obstacles: Callable[[np.ndarray], list[str]] = lambda column: []
+    table: Callable[[Dataset], Dataset] = lambda data: data
+    picture: Callable[[Any, Any], tuple[np.ndarray, tuple[str, ...]]] | None = None
 
 
 KINDS = ByKind[Kind](
@@ -61,6 +72,7 @@ KINDS = ByKind[Kind](
             memory=image_memory,
             ends=image_sizes,
             obstacles=unlike_sizes,
+            picture=read_picture,
         ),
         Text: Kind(
             one="text",
@@ -73,6 +85,19 @@ KINDS = ByKind[Kind](
             recast=rerecorded,
             memory=text_memory,
             ends=text_lengths,
+        ),
+        Series: Kind(
+            one="series",
+            many="series",
+            suffix=".csv",
+            smaller="longer steps of windows with stride=10",
+            files="a table with a column of times",
+            formats=SERIES_FORMATS,
+            asked=series_asked,
+            alike=series_like,
+            memory=series_memory,
+            ends=series_ends,
+            table=readings_table,
         ),
         NoneType: Kind(one="row", many="rows", suffix=".csv", formats=TABLE_FORMATS),
     }

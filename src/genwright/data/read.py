@@ -11,7 +11,7 @@ import pandas as pd
 from genwright.data import images as image_files
 from genwright.data.arrays import idx_images_in, is_idx, read_idx, read_npz
 from genwright.data.builtin import BUILTIN
-from genwright.data.dataset import ARRAYS, SCALARS, Constant, Dataset, Field, Identifier, Text
+from genwright.data.dataset import ARRAYS, SCALARS, Constant, Dataset, Field, Identifier, Series, Text
 from genwright.data.delimited import read_delimited
 from genwright.data.files import Stream, files_in, read_bytes, readable, shown
 from genwright.data.frames import from_frame, read_parquet
@@ -22,6 +22,8 @@ from genwright.data.media import KINDS
 from genwright.data.objects import gathered, images_apart
 from genwright.data.paths import existing, missing_path
 from genwright.data.schema import as_key_or_text, no_column, type_columns
+from genwright.data.series import Layout, as_series
+from genwright.data.series_files import FILE, known_columns, like_series, tables_in
 from genwright.data.sql import Address, is_url, read_sql, without_password
 from genwright.data.table import (
     MissingMarks,
@@ -51,6 +53,7 @@ class Options:
     query: str | None
     part: Part
     given: tuple[str, ...]
+    series: Layout | Series | None = None
 
     def allow(self, *used: str, where: str) -> None:
         """Raise for an option given that says nothing about this kind of source, rather than ignore it."""
@@ -72,15 +75,15 @@ def read(
     table: str | None = None,
     query: str | None = None,
     max_rows: int | None = MAX_ROWS,
+    series: str | Mapping[str, Any] | Layout | None = None,
     seed: int = 0,
 ) -> Dataset:
-    """Read a table, images or text.
+    """Read a table, images, text or series.
 
     `source` is a path (CSV, TSV, Parquet, JSON lines, TXT, IDX, npz, zip or a folder; gzipped or not), the URL of a
     database (sqlite:///shop.db, postgresql://user@host/shop), or the name of a built-in set: digits, wine, diabetes,
     python-stdlib; an existing path comes before a built-in name. Or what is in memory: a DataFrame, an array of images
-    (n, height, width) or of rows (n, columns), a list of texts, images or rows, a mapping of columns or of `images` and
-    `labels`.
+    (n, height, width) or of rows (n, columns), a list of texts, images or rows, a mapping of such columns.
 
     `label`: the field to predict; by default one called "label" beside images and text, none in tables.
     `missing`: further marks for "no value", such as `(-200, "unknown")`.
@@ -89,7 +92,8 @@ def read(
     `size`: (height, width) to resize images to. `records`: "lines" or "running", how a .txt is cut into rows.
     `field`: the text in JSON lines. `table` or `query`: what to read from a database (also as `?table=` of the URL).
     `max_rows`: of a CSV, Parquet file or database more rows are streamed, and as many drawn from them at random; None
-    takes all. `seed`: of that draw, and of the split into train, valid and test.
+    takes all. `series`: the columns of times and of entities, "time=date,entity=sensor", of a table whose rows are
+    readings over time, see `genwright.Layout`, read whole. `seed`: of draw and split.
 
     Raises DataError for what cannot be read, ArgumentError for options that do not fit.
 
@@ -101,11 +105,13 @@ def read(
     said = {"missing": marks != missing_marks(()), "schema": schema, "records": records, "field": field}
     said |= {"table": table, "query": query, "max_rows": max_rows != MAX_ROWS}
     given = tuple(name for name, value in said.items() if value)
-    options = Options(label, marks, schema or {}, size, records, field, table, query, _part(max_rows, seed), given)
+    layout = None if series is None else Layout.of(series)
+    part = _part(max_rows, seed, layout)
+    options = Options(label, marks, schema or {}, size, records, field, table, query, part, given, layout)
     data = _read_as(source, options)
-    for name, told in options.schema.items():
-        if not isinstance(told, str) and name not in data.columns:
-            raise no_column(name, data.columns)
+    missed = [n for n, told in options.schema.items() if not isinstance(told, str) and n not in data.columns]
+    if missed and layout is None:
+        raise no_column(missed[0], data.columns)
     return replace(data, split_seed=seed)
 
 
@@ -117,13 +123,15 @@ def read_known(
     size: tuple[int, int] | None = None,
     records: Records | None = None,
     field: str | None = None,
+    series: Series | None = None,
 ) -> Dataset:
     """`read` of further data: columns that are called as one of `fields` are taken as it, whatever they look like."""
     _check_size(size)
     said = {"missing": missing, "records": records, "field": field}
     given = tuple(name for name, value in said.items() if value)
-    schema = {f.name: f for f in fields}
-    options = Options(None, missing_marks(missing), schema, size, records, field, None, None, Part(), given)
+    known = () if series is None else known_columns(series)
+    schema = {f.name: f for f in (*fields, *known)}
+    options = Options(None, missing_marks(missing), schema, size, records, field, None, None, Part(), given, series)
     return _read_as(source, options)
 
 
@@ -131,16 +139,28 @@ def _read_as(source: Source, options: Options) -> Dataset:
     data = _read_source(source, options)
     if not len(data):
         raise NoRowsError("there are no rows", where=data.name)
+    if options.series is not None:
+        data = _as_series(data, options.series, options.label)
     if options.label is not None:
         _check_label(data, options.label)
     data = _sized(data, options.size)
     return replace(data, name=readable(data.name), label=options.label or data.label)
 
 
-def _part(max_rows: int | None, seed: int) -> Part:
+def _as_series(table: Dataset, told: Layout | Series, label: str | None) -> Dataset:
+    """Readings as series; those of a folder of files, unless told otherwise, by file."""
+    if table.media is not None:
+        raise ArgumentError("series= is for tables of readings", where=table.name, hint="leave it out")
+    if isinstance(told, Series):
+        return like_series(table, told)
+    by_file = not told.entity and any(f.name == FILE for f in table.fields)
+    return as_series(table, replace(told, entity=FILE) if by_file else told, label=label)
+
+
+def _part(max_rows: int | None, seed: int, layout: Layout | None) -> Part:
     if max_rows is not None and max_rows < 1:
         raise ArgumentError(f"max_rows={max_rows}", hint="give a number of rows, or None for all")
-    return Part(max_rows, seed)
+    return Part(None if layout else max_rows, seed)
 
 
 def _read_source(source: Source, options: Options) -> Dataset:
@@ -202,6 +222,9 @@ def _read_folder(path: Path, options: Options) -> Dataset:
 def _read_files(path: Path, options: Options) -> Dataset:
     """Images, or else texts, in a folder or zip."""
     files = files_in(path)
+    if options.series is not None:
+        options.allow("missing", "schema", where=str(path))
+        return _typed(tables_in(files, options.missing), options, path.name)
     if files.with_suffix(*image_files.SUFFIXES):
         options.allow("missing", "schema", where=str(path))
         return read_images(

@@ -9,6 +9,7 @@ are its first day. Years go from 1 to 9999.
 
 import datetime
 import functools
+import itertools
 import re
 import zoneinfo
 from collections.abc import Sequence
@@ -342,3 +343,25 @@ def _part(times: pd.DatetimeIndex, part: str) -> list[str]:
         case "q":
             return list(map(str, times.quarter))
     return [text.lstrip("0") or "0" for text in times.strftime(f"%{part[1:]}")]
+
+
+def time_unit(format: str) -> str:
+    """NumPy's name of the finest unit that the strftime `format` writes.
+
+    >>> time_unit("%Y-%m-%d"), time_unit("%-d.%-m.%Y %H:%M"), time_unit("%b %Y")
+    ('D', 'm', 'M')
+    """
+    directives = {letter for mark, letter in itertools.pairwise(format.replace("%-", "%")) if mark == "%"}
+    finest_first = (
+        ("us", "f"),
+        ("ms", "3"),
+        ("s", "SXcTs"),
+        ("m", "MR"),
+        ("h", "HI"),
+        ("D", "djxDFuwaAUWV"),
+        ("M", "mbBhq"),
+    )
+    for unit, letters in finest_first:
+        if directives & set(letters):
+            return unit
+    return "Y" if directives & set("yYG") else "us"

@@ -1,7 +1,6 @@
 """What flow matching and diffusion share: nets, partial observations, guidance, and the way through noise of arrays."""
 
 import abc
-import functools
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
@@ -25,6 +24,7 @@ from genwright.families.family import (
     Work,
     refused,
 )
+from genwright.families.parts import random_parts
 from genwright.families.sampling import Sampling
 from genwright.maths.samplers import Model, Sampler
 from genwright.maths.schedules import Prediction, Schedule
@@ -38,8 +38,6 @@ LEARNING_RATE = 2e-3
 ROWS_LEARNING_RATE = 3e-3
 GRIDS_AT_ONCE = 256  # when sampling: bounds memory
 VECTORS_AT_ONCE = 8192
-PARTIAL_GRIDS = 0.2  # share of training images and other grids of which a random part is given
-PARTIAL_ROWS = 0.5  # the same for vectors and rows, where given columns are the usual condition
 PARTIAL_ALONE = 0.5  # of such arrays, the share of which no condition is given
 MAX_STEPS = 64  # of rows
 GUIDANCE = 1.5  # unless the request says otherwise
@@ -78,29 +76,6 @@ def adamw(module: nn.Module) -> list[torch.optim.Optimizer]:
     rate = ROWS_LEARNING_RATE if isinstance(module, MixedNet) else LEARNING_RATE
     moving = [parameter for parameter in module.parameters() if parameter.requires_grad]
     return [torch.optim.AdamW(moving, lr=rate, betas=(0.9, 0.99), fused=True)] if moving else []
-
-
-def random_parts(space: Space, n: int, rng: torch.Generator) -> Bool[Tensor, "n *d"]:
-    """Which coordinates of a training batch are given, so that one net learns every conditional distribution of the
-    parts.
-
-    In a share of the records: a random set of columns or entries, or the inside or outside of a box of a grid.
-    """
-
-    rand = functools.partial(torch.rand, generator=rng, device=rng.device)
-    if is_grid(space):
-        assert isinstance(space, Reals)
-        each = (n, *[1] * (1 + len(space.sides)))
-        inside = torch.ones(n, 1, *space.sides, dtype=torch.bool, device=rng.device)
-        for side, length in enumerate(space.sides, start=2):
-            ends = (rand(n, 2) * (length + 1)).floor().sort(dim=1).values
-            place = torch.arange(length, device=rng.device).view([-1 if d == side else 1 for d in range(len(each))])
-            inside = inside & (place >= ends[:, 0].view(each)) & (place < ends[:, 1].view(each))
-        part = inside ^ (rand(each) < 0.5)
-        part = part & (rand(each) < PARTIAL_GRIDS)
-        return space.from_grid(part.expand(n, space.channels, *space.sides))
-    given = rand(n, torch.Size(space.shape).numel())
-    return ((given < rand(n, 1)) & (rand(n, 1) < PARTIAL_ROWS)).view(n, *space.shape)
 
 
 @dataclass(frozen=True)
@@ -204,10 +179,15 @@ class ArrayProcess(Process):
     def losses(
         self, net: nn.Module, x: Tensor, t: Tensor, known: Tensor | None, context: Tensor | None, rng: torch.Generator
     ) -> Losses:
-        if cast(Reals, space_of(net)).lengths:  # what lies beyond a record is given: zeros
-            known = x.isnan() if known is None else known | x.isnan()
+        space, unmeasured = cast(Reals, space_of(net)), None
+        if space.lengths or space.gaps:
+            unmeasured = x.isnan()
+            beyond = space.beyond(cast(Tensor, space.lengths_of(x))) if space.lengths else torch.zeros_like(unmeasured)
+            known = beyond if known is None else (known & ~unmeasured) | beyond  # which is given: zeros
             x = x.nan_to_num(0.0)
         path = noised(x, t, known, self.schedule, rng)
+        if unmeasured is not None:
+            path = replace(path, free=path.free * ~unmeasured)
         out = net(path.seen, t, context, None if known is None else known.float())
         return {"noise": path.mean(self.error(out, path))}
 

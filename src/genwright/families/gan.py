@@ -300,8 +300,8 @@ def _latents(net: AdversarialNet, n: int, rng: torch.Generator) -> Float[Tensor,
 
 
 def _cut(space: Space, x: Float[Tensor, "n *s"], like: Tensor) -> Float[Tensor, "n *s"]:
-    """Real arrays with zeros beyond the lengths of the records `like`, one after the other."""
-    if not isinstance(space, Reals) or not space.lengths:
+    """Real arrays with zeros where those `like` them have no number, one after the other."""
+    if not isinstance(space, Reals) or not (space.lengths or space.gaps):
         return x
     return x.masked_fill(like.isnan().repeat(len(x) // len(like), *[1] * len(space.shape)), 0.0)
 

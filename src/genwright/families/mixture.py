@@ -79,6 +79,8 @@ class Mixture(ClosedFormFamily):
         if isinstance(space, Reals):
             if space.lengths:
                 raise refused(self, "records of different lengths")
+            if space.gaps:
+                raise refused(self, "arrays with gaps")
             return Capabilities(density=Density.EXACT, given=Partial.ANY, conditions=(Columns,))
         raise refused(self, "sequences of tokens")
 

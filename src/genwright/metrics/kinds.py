@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import NoneType
 
-from genwright.data.dataset import ByKind, Dataset, Image, Text
+from genwright.data.dataset import ByKind, Dataset, Image, Series, Text
 from genwright.extractors.encoding import row_points
 from genwright.metrics.baselines import image_baselines, table_baselines, text_baselines
 from genwright.metrics.image_judges import image_looks, image_points, image_traits
@@ -11,6 +11,9 @@ from genwright.metrics.image_scores import score_images
 from genwright.metrics.judges import table_look
 from genwright.metrics.kind import Baseline, Kind
 from genwright.metrics.pairs import image_pairs, text_pairs
+from genwright.metrics.series_baselines import series_baselines
+from genwright.metrics.series_looks import series_looks, series_points, series_traits
+from genwright.metrics.series_scores import score_series
 from genwright.metrics.table_scores import score_tables
 from genwright.metrics.text_judges import text_looks, text_points
 from genwright.metrics.text_scores import score_texts, text_bytes
@@ -40,6 +43,16 @@ KINDS = ByKind[Kind](
             judged=(16, 32),
             min_records=1,  # one text holds many words
             max_baseline=64,
+        ),
+        Series: Kind(
+            score=score_series,
+            looks=series_looks,
+            headlines=("discriminative score", "ACF error", "marginal error"),
+            baselines=series_baselines,
+            points=series_points,
+            traits=series_traits,
+            drawn=(50, 2000),
+            judged=(50, 500),
         ),
         NoneType: Kind(
             score=score_tables,

@@ -154,6 +154,11 @@ _TEXT = {
     "ROUGE-Lsum": Meaning("The same line by line, as for summaries."),
 }
 _SERIES = {
+    "marginal error": Meaning("How far the shares of small and large readings are off, sensor by sensor."),
+    "context Frechet distance": Meaning(
+        "How far whole series are off, as an encoder sees them that learned from yours."
+    ),
+    "forecast CRPS": Meaning("How far whole forecasts of unseen series lie from what came, in standard deviations."),
     "ACF error": Meaning("How far each series' memory of its own past is off."),
     "PACF error": Meaning("How far the direct memory, each lag by itself, is off."),
     "cross-correlation error": Meaning("How far channels move together at the wrong lags."),

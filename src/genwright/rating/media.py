@@ -6,7 +6,8 @@ from pathlib import Path
 from types import NoneType
 from typing import Any
 
-from genwright.data.dataset import ByKind, Dataset, Image, Text
+from genwright.data.dataset import ByKind, Dataset, Image, Series, Text
+from genwright.rating.curves import curves_of
 from genwright.rating.pictures import pixels_of, pngs
 from genwright.rating.records import Medium
 from genwright.rating.sounds import read_wav, wav_files, wavs
@@ -34,6 +35,15 @@ class Kind:
 
 KINDS = ByKind[Kind](
     {
+        Series: Kind(
+            medium="image",
+            many="series",
+            things="curves",
+            suffix=".png",
+            content_type="image/png",
+            of=curves_of,
+            encoded=pngs,
+        ),
         Image: Kind(
             medium="image",
             many="images",

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from types import NoneType
 from typing import Any
 
-from genwright.data.dataset import ByKind, Dataset, Image, Text
-from genwright.report import columns, images, passages
+from genwright.data.dataset import ByKind, Dataset, Image, Series, Text
+from genwright.report import columns, images, passages, series
 from genwright.report.evidence import IMAGES, ROWS, TEXTS, Drawing, Records
 from genwright.report.plots import Picture
 from genwright.report.samples import (
@@ -75,6 +75,18 @@ KINDS = ByKind[Kind](
             task="text-generation",
             things="text",
             limits="The text imitates its training data; nothing in it is checked to be true or, if code, to run.",
+        ),
+        Series: Kind(
+            template="series",
+            samples=series.series_samples,
+            shelves=series.series_shelves,
+            shown=8,
+            pictures=series.PICTURES,
+            amount=series.amount,
+            rule=f"Series {_JUDGED} With fewer than 10 series, by the discriminative score, then by the ACF error.",
+            task="time-series-forecasting",
+            things="series of readings",
+            limits="Readings keep to the range that was seen; longer memory than a record is not modelled.",
         ),
         NoneType: Kind(
             template="table",

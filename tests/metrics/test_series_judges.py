@@ -2,11 +2,11 @@
 
 import numpy as np
 import pytest
-from experiments.series import Records
-from experiments.series_judges import Forecaster, SeriesJudge, discriminative_score, predictive_score
 
 from genwright.errors import DataError
-from tests.experiments.test_series import autoregressive
+from genwright.metrics.series import Records
+from genwright.metrics.series_judges import Forecaster, SeriesJudge, discriminative_score, predictive_score
+from tests.metrics.test_series import autoregressive
 
 
 @pytest.mark.parametrize("judge", SeriesJudge)

@@ -2,7 +2,10 @@
 
 import numpy as np
 import pytest
-from experiments.series import (
+from scipy.signal import periodogram
+
+from genwright.errors import DataError
+from genwright.metrics.series import (
     Estimator,
     Records,
     acf_error,
@@ -15,9 +18,6 @@ from experiments.series import (
     series_groups,
     spectral_distance,
 )
-from scipy.signal import periodogram
-
-from genwright.errors import DataError
 
 METRICS = (acf_error, pacf_error, cross_correlation_error, spectral_distance)
 

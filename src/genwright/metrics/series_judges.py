@@ -15,7 +15,7 @@ from sklearn.linear_model import Ridge
 from threadpoolctl import threadpool_limits
 from torch import Tensor, nn
 
-from experiments.series import (
+from genwright.metrics.series import (
     MAX_LAGS,
     Records,
     autocorrelation,
@@ -148,7 +148,7 @@ def _judged_splits(
 ) -> tuple[Float[np.ndarray, "2 n"], Float[np.ndarray, "2 n"], Float[np.ndarray, "s"]]:
     """How often each series was named rightly and was judged at all, and the accuracy of each split."""
     rng = np.random.default_rng(seed)
-    seen = _summary(x) if judge is SeriesJudge.TREES else x
+    seen = summary(x) if judge is SeriesJudge.TREES else x
     right, times, accuracies = np.zeros(group.shape), np.zeros(group.shape), []
     for split in range(splits):
         held = _held_out(group, rng)
@@ -172,7 +172,7 @@ def _standardised(a: Float[np.ndarray, "n t c"], b: Float[np.ndarray, "n t c"]) 
     return (np.concatenate([a, b]) - a.mean(axis=(0, 1))) / np.where(spread > 0, spread, 1.0)
 
 
-def _summary(x: Float[np.ndarray, "n t c"]) -> Float[np.ndarray, "n f"]:
+def summary(x: Float[np.ndarray, "n t c"]) -> Float[np.ndarray, "n f"]:
     """Raw values, moments of levels and of steps, autocorrelations and log power spectra of each series."""
     steps = np.diff(x, axis=1)
     lags = max(1, min(x.shape[1] // 4, MAX_LAGS))
@@ -208,14 +208,14 @@ def _judged(x: np.ndarray, held: Bool[np.ndarray, "n"], judge: SeriesJudge, seed
         with threadpool_limits(limits=1, user_api="openmp"):
             named = trees.fit(x[~held], is_fake[~held]).predict(x[held])
     else:
-        named = _convolution(x[~held], is_fake[~held], x[held], seed)
+        named = odds_of_fake(x[~held], is_fake[~held], x[held], seed) > 0.5
     return named == is_fake[held]
 
 
-def _convolution(
+def odds_of_fake(
     x: Float[np.ndarray, "n t c"], is_fake: Bool[np.ndarray, "n"], judged: Float[np.ndarray, "k t c"], seed: int
-) -> Bool[np.ndarray, "k"]:
-    """What a small convolutional net fitted to (x, is_fake) calls each judged series."""
+) -> Float[np.ndarray, "k"]:
+    """How probable a small convolutional net fitted to (x, is_fake) finds it that each judged series is generated."""
     rng = torch.Generator().manual_seed(seed)
     inputs, answers = torch.tensor(x, dtype=torch.float32).transpose(1, 2), torch.tensor(is_fake).float()
     net = _Convolution(inputs.shape[1], rng)
@@ -227,7 +227,7 @@ def _convolution(
         loss.backward()
         optimizer.step()
     with torch.inference_mode():
-        return (net(torch.tensor(judged, dtype=torch.float32).transpose(1, 2)) > 0).numpy()
+        return net(torch.tensor(judged, dtype=torch.float32).transpose(1, 2)).sigmoid().double().numpy()
 
 
 class _Convolution(nn.Module):

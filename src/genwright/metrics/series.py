@@ -181,6 +181,23 @@ def spectral_distance(
     )
 
 
+def marginal_error(
+    real: Float[np.ndarray, "n t c"],
+    fake: Float[np.ndarray, "m _ _"],
+    *,
+    records: Records = Records.INDEPENDENT,
+    seed: int = 0,
+) -> Score:
+    """Mean over channels and 19 quantiles of the real values of the difference of the shares of values below them."""
+    _checked(real, fake, None)
+    edges = np.quantile(real, np.arange(1, 20) / 20, axis=(0, 1))  # (19, c)
+
+    def features(x: np.ndarray) -> np.ndarray:
+        return np.stack([(x <= edge).mean(axis=1) for edge in edges], axis=1)
+
+    return _mean_difference("marginal error", real, fake, features, protocol="19 quantiles", records=records, seed=seed)
+
+
 def series_groups(n: int, records: Records, seed: int) -> Int[np.ndarray, "n"]:
     """Jackknife groups of series: random ones, or blocks of neighbouring windows."""
     if records is Records.INDEPENDENT:
