@@ -140,6 +140,7 @@ def world(tmp_path_factory):
             done("fit", data, "--family", family, "--steps", "2", "--out", f"runs/{data.split('.')[0]}")
         done("fit", "patients.csv", "--family", "vae", "--steps", "2", "--out", "runs/first")
         done("fit", "animals", "--family", "flow", "--steps", "2", "--out", "runs/animals")
+        done("fit", "animals", "--family", "diffusion", "--net", "portable", "--steps", "2", "--out", "runs/portable")
         for family in ("vae", "flow"):
             done("sample", "runs/digits", "-n", "60", "--seed", len(family), "--out", f"runs/{family}/samples")
         done("sample", "runs/digits", "-n", "60", "--out", "other_fakes")

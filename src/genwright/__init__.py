@@ -53,6 +53,7 @@ if TYPE_CHECKING:
     from genwright.model.reward import GRPO
     from genwright.model.saving import load
     from genwright.model.tuning import DPO, SFT
+    from genwright.nets.portable import portable
     from genwright.privacy.settings import Privacy
     from genwright.relational.database import Database
     from genwright.relational.files import read_database, write_database
@@ -107,6 +108,7 @@ _HOMES = {
     "MaskedDiffusion": "genwright.families.masked_diffusion",
     "NGram": "genwright.families.ngram",
     "Autoregressive": "genwright.families.autoregressive",
+    "portable": "genwright.nets.portable",
     "Privacy": "genwright.privacy.settings",
     "Database": "genwright.relational.database",
     "DatabaseGenerator": "genwright.relational.generator",
@@ -167,6 +169,7 @@ __all__ = [
     "load",
     "load_checkpoint",
     "load_database",
+    "portable",
     "rater",
     "read",
     "read_database",

@@ -5,6 +5,7 @@ import re
 import shlex
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,7 @@ from genwright.app.sampling import sample
 from genwright.app.serving import serve
 from genwright.app.tuning import tune
 from genwright.app.wording import in_options, tell
+from genwright.errors import ArgumentError
 from genwright.families import FAMILIES
 
 FAMILY_NAMES = ["auto", *FAMILIES]
@@ -158,6 +160,7 @@ def run(
 @click.option("--steps", type=int, help="Training steps, instead of --minutes: the same result on any day.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="The folder to write.  [default: runs/NAME]")
 @click.option("--seed", type=int, default=0, show_default=True, help="Seed of everything random.")
+@click.option("--net", type=click.Choice(["portable"]), help="A net that opens in diffusers, in place of its own.")
 @click.option("--device", default="auto", show_default=True, help="auto, cpu or cuda.")
 @click.option("--force", is_flag=True, help="Replace what is in the folder.")
 @reading
@@ -197,7 +200,7 @@ def fit(
         fitted = partial(
             fit_generator,
             source,
-            family=None if family == "auto" else _family(family, source),
+            family=_with_net(None if family == "auto" else _family(family, source), how.pop("net")),
             minutes=minutes,
             steps=steps,
             seed=seed,
@@ -272,6 +275,18 @@ for verb in (
     log,
 ):
     main.add_command(verb)
+
+
+def _with_net(family: Any, name: str | None) -> Any:
+    """The family with a net of this name in place of its own."""
+    from genwright.families.recipe import NETS
+
+    if name is None:
+        return family
+    if not hasattr(family, "net"):
+        what = "a family has nets, and none with networks is named" if family is None else f"{family.name} has no nets"
+        raise ArgumentError(what, where="--net", hint="add --family flow or --family diffusion")
+    return replace(family, net=NETS[name])
 
 
 def _family(name: str, data: Any) -> Any:

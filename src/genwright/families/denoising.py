@@ -50,6 +50,11 @@ def space_of(net: nn.Module) -> Reals | Columns:
     return net.space
 
 
+def _sees_parts(net: nn.Module) -> bool:
+    assert isinstance(net, FlowNet)
+    return net.sees_parts
+
+
 def default_width(space: Space, work: Work) -> int:
     """Channels or units that the time allows: at short budgets many cheap steps beat few rich ones."""
     minutes = work.minutes if work.minutes is not None else (work.steps or 0) / 600
@@ -300,8 +305,8 @@ class Denoising(GradientFamily, Encodes):
     def loss(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Losses:
         """The error of the process, per number; and the cross-entropy of masked levels."""
         context = drop_context(net, context, self.context_dropout, rng)
-        known = random_parts(space_of(net), len(x), rng)
-        if context is not None and self.context_dropout > 0 and is_grid(space_of(net)):
+        known = random_parts(space_of(net), len(x), rng) if _sees_parts(net) else None
+        if known is not None and context is not None and self.context_dropout > 0 and is_grid(space_of(net)):
             context = _alone(context, known, rng)
         return self.process(net, DEFAULT).losses(net, x, self.train_times(net, len(x), rng), known, context, rng)
 
@@ -313,6 +318,9 @@ class Denoising(GradientFamily, Encodes):
     def sample(
         self, net: nn.Module, n: int, *, given: Given = ANYTHING, how: Sampling = DEFAULT, rng: torch.Generator
     ) -> Tensor:
+        if given.x is not None and not _sees_parts(net):
+            hint = "give its label alone, or fit with the family's own net: net=None"
+            raise UnsupportedError(f"{type(net).__name__} does not see which parts are given", where="given", hint=hint)
         return self.process(net, how).sample(net, n, given, rng)
 
     def log_prob(self, net: nn.Module, x: Tensor, context: Tensor | None, rng: torch.Generator) -> Float[Tensor, "n"]:

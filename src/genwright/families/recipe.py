@@ -10,6 +10,7 @@ from genwright.errors import ArgumentError
 from genwright.families import FAMILIES
 from genwright.families.family import Family, NetFactory
 from genwright.families.sampling import Sampling
+from genwright.nets.portable import portable
 from genwright.typed import entry, made, typed, wrong
 
 MOVED = {  # from recipes of the first schema to `Sampling`: the old name of each setting, and its name now
@@ -34,6 +35,7 @@ LATER: dict[str, dict[str, Any]] = {  # fields that recipes have not held from t
     "vae": {"grid": None},
     "gan": {"minibatch": False, "unroll": 0},
 }
+NETS: dict[str, NetFactory] = {"portable": portable}  # made by functions of genwright's own, by their names
 HOMES = {f"genwright.families.gan.{name}": "genwright.maths.games" for name in ("relativistic", "non_saturating")}
 FUNCTION_HOMES = ("genwright.maths.", "genwright.nets.", "genwright.families.")
 
@@ -77,6 +79,8 @@ def recipe_from_json(told: Any, *, where: str = "recipe.json", net: NetFactory |
     fields = LATER.get(name, {}) | {field: value for field, value in fields.items() if field not in moved}
     own = {field.name: field.default for field in dataclasses.fields(cls) if field.name != "net"}
     maker = fields.pop("net", None)
+    if maker is not None and net is None:
+        net = next((own for own in NETS.values() if _to_json(own) == maker), None)
     if maker is not None and net is None:
         named = entry(maker, "function", str, where=f"{where}, net")
         hint = "give that function: genwright.load(folder, net=...)"

@@ -71,7 +71,7 @@ def depth_to_space(x: Float[Tensor, "n d *h"], patch: Size) -> Float[Tensor, "n 
     h = x.movedim(1, -1).unflatten(-1, (-1, *patch))  # n, places, channels, inner
     order = [axis for k in range(dims) for axis in (1 + k, 2 + dims + k)]
     sides = [side * size for side, size in zip(x.shape[2:], patch, strict=True)]
-    return h.permute(0, *order, 1 + dims).reshape(len(x), *sides, -1).movedim(-1, 1)
+    return h.permute(0, *order, 1 + dims).reshape(x.shape[0], *sides, -1).movedim(-1, 1)
 
 
 def cropped(x: Float[Tensor, "n c *g"], sides: Size) -> Float[Tensor, "n c *s"]:
