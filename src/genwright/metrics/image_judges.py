@@ -62,9 +62,16 @@ def image_looks(real: Dataset, fake: Dataset, *, seed: int = 0) -> list[Look]:
     return [look("boosted trees", trees, n=n, folds=folds), look("convolutional network", network, n=n, folds=folds)]
 
 
+def mosaics(data: Dataset, *, like: Dataset) -> Float[np.ndarray, "n c a b"]:
+    """Images as grey levels from 0 to 1, averaged down to a mosaic of at most 12 a side."""
+    x = _stacked([like.take(slice(1)), data])[1:]
+    size = [min(MOSAIC, side) for side in x.shape[2:]]
+    return F.interpolate(x, size=size, mode="area").double().numpy()
+
+
 def image_points(real: Dataset, sets: Sequence[Dataset]) -> list[Float[np.ndarray, "_ d"]]:
     """Images as their grey levels, from 0 to 1, averaged down to a mosaic."""
-    return [_mosaic(_stacked([real.take(slice(1)), data])[1:]).double().numpy() for data in sets]
+    return [mosaics(data, like=real).reshape(len(data), -1) for data in sets]
 
 
 def image_traits(real: Dataset, sets: Sequence[Dataset]) -> list[Float[np.ndarray, "_ d"]]:

@@ -137,6 +137,17 @@ def _traits(real: Dataset, sets: Sequence[Dataset]) -> list[Points]:
     return (kind.traits or kind.points)(real, sets)
 
 
+def looks_real(real: Dataset, fake: Dataset, *, seed: int = 0) -> Float[np.ndarray, "n"]:
+    """How real each of `fake` looks to a judge who has not seen it: each half is judged by what the other half and as
+    many real records taught.
+    """
+    order, rates = np.random.default_rng(seed).permutation(len(fake)), np.zeros(len(fake))
+    for half in range(2):
+        asked, learned = order[half::2], np.sort(order[1 - half :: 2])
+        rates[asked] = _judging(real, fake.take(learned))(fake.take(asked))
+    return rates
+
+
 def _judging(real: Dataset, fake: Dataset) -> Any:
     def rate(data: Dataset) -> Float[np.ndarray, "n"]:
         a, b, asked = _traits(real, [real, fake, data])

@@ -38,7 +38,7 @@ class Twin:
 def rows(real: Dataset, fake: Dataset, *, each: int = 8, most: int = 12) -> list[Row]:
     """Up to `most` rows of `each` real and generated images, one per class where there are classes."""
     field = image_field(real)
-    classes = _classes(real)
+    classes = classes_of(real)
     if not classes:
         starts = range(0, 4 * each, each)
         return [Row("", *(tiles(d.take(slice(s, s + each)), field) for d in (real, fake))) for s in starts]
@@ -64,7 +64,7 @@ def twins(fake: Dataset, train: Dataset, *, unseen: Dataset, shown: int = 10) ->
 
 def tiles(data: Dataset, field: Image) -> list[str]:
     """Each image of `data` as a PNG data URI, shrunk to at most 160 pixels a side."""
-    return [_uri(np.asarray(pixels), field) for pixels in data.columns[field.name]]
+    return [uri(np.asarray(pixels), field) for pixels in data.columns[field.name]]
 
 
 def small(pixels: UInt8[np.ndarray, "h w c"], field: Image) -> UInt8[np.ndarray, "a b 3"]:
@@ -79,7 +79,7 @@ def image_field(data: Dataset) -> Image:
     return data.medium(Image)
 
 
-def _classes(data: Dataset) -> tuple[str, ...]:
+def classes_of(data: Dataset) -> tuple[str, ...]:
     """The levels of the label, if the label is a category."""
     if data.label is None:
         return ()
@@ -100,7 +100,7 @@ def _picture(pixels: UInt8[np.ndarray, "h w c"], field: Image) -> Picture.Image:
     return Picture.fromarray(pixels[:, :, 0] if pixels.shape[2] == 1 else pixels)
 
 
-def _uri(pixels: UInt8[np.ndarray, "h w c"], field: Image) -> str:
+def uri(pixels: UInt8[np.ndarray, "h w c"], field: Image) -> str:
     """One image as a PNG data URI."""
     picture = _picture(pixels, field)
     if max(picture.size) > _LARGEST:

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from genwright.data.dataset import MEDIA, Dataset, Image, Text
-from genwright.report import columns, images, passages
+from genwright.report import columns, faults, images, passages
 from genwright.report.evidence import MOST, Records, spread, suspects
 from genwright.report.pages import table_cells
 
@@ -74,6 +74,7 @@ def image_samples(records: Records, previews: Previews, walks: Previews) -> dict
     return {
         "rows": images.rows(records.real, records.fake),
         "twins": [] if train is None else images.twins(records.fake, train, unseen=records.unseen),
+        "judged": faults.judged(records),
         "walks": [(name, images.tiles(walk, of)) for name, walk in walks],
         "previews": [(name, images.tiles(preview.take(slice(10)), of)) for name, preview in previews],
         "smooth": is_smooth(of),
