@@ -143,11 +143,11 @@ def test_training_ends_before_samples_are_copies_unless_told_otherwise():
     told = []
     net, done = fit(job(Parrot(), Doctor(), listener=told.append))
     assert [each.name for each in done.diagnoses] == ["memorisation"] and done.stopped_early
-    assert float(net[0].weight.abs().max()) < 1.5, "weights that do not copy are kept"
+    assert float(net[0].weight.detach().abs().max()) < 1.5, "weights that do not copy are kept"
     assert any("memorisation" in each.message and "copies" in each.message for each in told)
     net, done = fit(job(Parrot(), Doctor(stop_at_memorisation=False)))
     assert [each.name for each in done.diagnoses] == ["memorisation"] and not done.diagnoses[0].done
-    assert float(net[0].weight.abs().max()) > 1.5
+    assert float(net[0].weight.detach().abs().max()) > 1.5
 
 
 def test_watching_changes_no_weight():
@@ -178,7 +178,7 @@ def test_looking_costs_no_more_than_its_share():
     family, x = Parrot(), rows(200, 1)
     net = family.build(Reals((3,)), None)
     eye = Eye(family, net, Reals((3,)), x, steps=300, looks=24, seed=0)
-    assert eye.n * eye._price(net) * (24 / eye.every) <= 0.03 * 300 * 1.2
+    assert eye.n * eye._price(net) * (24 / eye.every) <= 0.04 * 300 * 1.2
     assert Eye(Line(), net, Reals((3,)), x, steps=300, looks=24, seed=0).n == 0, "it has no latents"
 
 

@@ -14,6 +14,7 @@ from genwright.report.kinds import KINDS, samples
 from genwright.report.pages import clock, render
 from genwright.report.reading import Reading, Strip, Verdict, read_all, strips, verdict
 from genwright.report.sections import sections
+from genwright.report.training import watched
 from genwright.scores.score import Score
 
 __all__ = ["Entry", "Report", "Walk", "clock"]
@@ -109,6 +110,7 @@ class Report:
             kind=KINDS[self.data.kind].template,
             part=samples(records, previews=self._previewed(), walks=walks),
             losses=self._losses(),
+            watched=watched(self.record),
             sections=sections(self.readings, records=records),
         )
 

@@ -10,12 +10,14 @@ from genwright.typed import require
 
 PERSISTENT = 3  # looks in a row that a diagnosis needs, where one alone might be chance
 EARLY = 0.25  # share of a run in which samples may still miss modes and losses may still be rough
+LATE = 0.5  # share of a run by which samples should have reached most modes, unless they still come nearer
 MISSED = 0.25  # share of real rows in modes that samples miss, from which on modes have collapsed;
 ALIKE = 0.15  # or the distance between samples beside that of real rows, below which
 FADED = 1e-4  # gradient of the first layers beside that of the last, below which it vanishes;
 SILENT = 1e-3  # and that of a player beside what it was, while the other wins by
 BEATEN = 0.1  # of the loss that it began with
 RISEN = 0.05  # of all that the held-out loss had fallen, by which it has to rise again where a net overfits
+APART = 0.25  # of the same, by which it has to leave that of training rows behind
 LOST = 0.5  # of all that the loss had fallen, by which it has to rise again where a run is unstable
 MEMORISED = 0.01  # share of samples that may be copies, beyond that of real rows
 
@@ -74,14 +76,15 @@ def instability(looks: Sequence[Look], steps: int) -> str:
     last, first = looks[-1], looks[0]
     if last.rescues:
         return f"the loss stopped being finite {last.rescues} times"
-    if last.step < EARLY * steps or len(looks) < PERSISTENT:
+    since = [look for look in looks if look.step > last.rewound]  # going back is no divergence
+    if last.step < EARLY * steps or len(since) < PERSISTENT:
         return ""
-    return _diverging(looks) if len(_players(first)) < 2 else _unbalanced(looks)
+    return _diverging(first, since) if len(_players(first)) < 2 else _unbalanced(first, since)
 
 
-def _diverging(looks: Sequence[Look]) -> str:
+def _diverging(first: Look, looks: Sequence[Look]) -> str:
     """Of one player."""
-    start, means = _total(looks[0], 2), [_total(look, 0) for look in looks]
+    start, means = _total(first, 2), [_total(look, 0) for look in looks]
     best, recent = min(means), means[-PERSISTENT:]
     noise = max(_total(look, 1) for look in looks[-PERSISTENT:])
     if min(recent) > start:
@@ -93,14 +96,14 @@ def _diverging(looks: Sequence[Look]) -> str:
     return ""
 
 
-def _unbalanced(looks: Sequence[Look]) -> str:
+def _unbalanced(first: Look, looks: Sequence[Look]) -> str:
     """Of several players."""
     best = min(look.held_out for look in looks)
-    span = max(looks[0].held_out - best, 0.1 * abs(best), 1e-12)
+    span = max(first.held_out - best, 0.1 * abs(best), 1e-12)
     recent = looks[-PERSISTENT:]
     if min(look.held_out for look in recent) > best + LOST * span:
         told = f"samples move away from the data again: the held-out distance is {recent[-1].held_out:.3g}"
-        return f"{told} after {best:.3g}, and was {looks[0].held_out:.3g} at the first look"
+        return f"{told} after {best:.3g}, and was {first.held_out:.3g} at the first look"
     return ""
 
 
@@ -128,12 +131,21 @@ def mode_collapse(looks: Sequence[Look], steps: int) -> str:
     recent = seen[-PERSISTENT:]
     if len(recent) < PERSISTENT or recent[0].step < EARLY * steps:
         return ""
+    had = any((look.missing or 0.0) < MISSED / 2 and (look.spread or 0.0) > 2 * ALIKE for look in seen)
+    if not had and (recent[-1].step < LATE * steps or _nearer(seen)):
+        return ""  # a net that still learns its first modes
     missed, alike = (min(look.missing or 0.0 for look in recent), max(look.spread or 0.0 for look in recent))
     if missed > MISSED:
         return f"samples miss modes that hold {recent[-1].missing:.0%} of the real records (allowed {MISSED:.0%})"
     if alike < ALIKE:
         return f"samples are {recent[-1].spread:.2g} times as far apart as real records (at least {ALIKE:g})"
     return ""
+
+
+def _nearer(seen: Sequence[Look]) -> bool:
+    """Whether samples reach more of the data than a while ago."""
+    before, now = seen[-min(len(seen), 2 * PERSISTENT)], seen[-1]
+    return (now.missing or 0.0) < 0.9 * (before.missing or 0.0) or (now.spread or 0.0) > 1.1 * (before.spread or 0.0)
 
 
 def overfitting(looks: Sequence[Look], steps: int) -> str:
@@ -146,7 +158,8 @@ def overfitting(looks: Sequence[Look], steps: int) -> str:
     fallen = max(looks[0].held_out - looks[best].held_out, 0.02 * abs(looks[best].held_out))
     recent = after[-PERSISTENT:]
     rise = min(look.held_out for look in recent) - looks[best].held_out
-    if rise < RISEN * fallen or max(look.trained or 0.0 for look in recent) >= before:
+    gap = min(look.held_out - (look.trained or 0.0) for look in recent) - (looks[best].held_out - before)
+    if rise < RISEN * fallen or gap < APART * fallen or max(look.trained or 0.0 for look in recent) >= before:
         return ""
     told = f"the held-out loss has risen from {looks[best].held_out:.4g} at step {looks[best].step:,} to"
     told = f"{told} {recent[-1].held_out:.4g}, that of training records fallen"

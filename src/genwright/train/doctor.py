@@ -79,7 +79,7 @@ class Rounds:
         if not (copier and self.doctor.stop_at_memorisation):
             state.keep_if_best(held_out)
         if state.looks[-1].copied is not None and not copier:
-            state.clean = state.best
+            state.clean, state.fresh = state.fresh, state.best
         self.spent += time.monotonic() - began
         for each in found:
             stop, told = self._treat(state, each)
@@ -98,12 +98,12 @@ class Rounds:
             found["trained"] = evaluate(self.family, state.average, job.space, job.train, rows=rows, seed=job.seed)
         if self.eye.n and index % self.eye.every == 0 and not late:
             found |= self.eye.look(state.average, step=state.step)
-        return Look(step=state.step, held_out=held_out, rescues=state.rescues, **found)
+        return Look(step=state.step, held_out=held_out, rescues=state.rescues, rewound=state.rewound, **found)
 
     def _treat(self, state: State, found: Diagnosis) -> tuple[bool, Diagnosis]:
         """Whether a diagnosis is a reason to stop, and the diagnosis with what was done about it."""
         if found.name == "memorisation" and self.doctor.stop_at_memorisation:
-            state.best = state.clean
+            state.best = state.clean or state.fresh
             return True, replace(found, done="training stopped, and the weights before it are kept")
         if not self.doctor.act:
             return False, found

@@ -30,7 +30,7 @@ PREPARED_ROWS = 4_096  # of those that are not in memory, from which nets take w
 PRIOR_ROWS = 4_000  # training rows whose latents it is refitted to, at most;
 PRIOR_FEWER = 8  # times fewer to see how long it takes
 LOOP_COPIES, CLOSED_FORM_COPIES = (
-    12,
+    16,
     3,
 )  # of the weights on the disk: two checkpoints (one replaces the other), the model
 

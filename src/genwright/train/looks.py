@@ -19,9 +19,9 @@ from genwright.randomness import seeded
 from genwright.spaces import Given, RowSource, Space
 from genwright.typed import require
 
-SHARE = 0.03  # of a run's work goes to looking at samples, at most
-DRAWN = (256, 128, 64)  # samples of a look: the most that leave time for FEWEST looks
-FEWEST = 6
+SHARE = 0.04  # of a run's work goes to looking at samples, at most
+DRAWN = (256, 128, 64, 32)  # samples of a look: the most that leave time for FEWEST looks
+FEWEST = 4
 MIN_STEPS = 100  # of a run; shorter ones are not looked at
 QUICK_STEPS = 5  # of drawing, where a family counts them
 REFERENCE = 2048  # real rows that modes are made of, at most
@@ -29,6 +29,7 @@ MODES = 16
 KNOWN = 8192  # training rows that samples are held against, to see copies, at most;
 CELLS = 2**24  # and so many numbers
 LAYERS = 64  # whose gradients are told, at most
+LARGEST = 1e30
 PROBE = 4  # rows, and samples, whose multiplications are counted
 
 
@@ -42,7 +43,7 @@ class Look:
     weights, in the order of the net. Where samples were drawn, `missing` is the share of real rows in modes that they
     miss, `spread` the distance between nearest samples over that of as many real rows, and `copied` the share of
     samples that are copies of training rows, beside `usual`, that of real rows. `rescues` counts restarts after
-    losses that were not finite.
+    losses that were not finite, `rewound` says at which step it last went back to the best weights.
     """
 
     step: int
@@ -56,6 +57,7 @@ class Look:
     copied: float | None = None
     usual: float | None = None
     rescues: int = 0
+    rewound: int = 0
 
     def __post_init__(self) -> None:
         require(min(self.step, self.rescues, self.drawn) >= 0, "a count below 0")
@@ -76,7 +78,9 @@ class Gauge:
         found = [p.grad for p in module.parameters() if p.grad is not None and p.ndim >= 2]
         norms = torch._foreach_norm(found) if found else []
         told = [float(n) / math.sqrt(g.numel()) for n, g in zip(norms, found, strict=True)]
-        self.gradients[player] = tuple(float(f"{each:.3g}") for each in told[:: max(1, -(-len(told) // LAYERS))])
+        self.gradients[player] = tuple(
+            float(f"{_finite(each):.3g}") for each in told[:: max(1, -(-len(told) // LAYERS))]
+        )
 
     def add(self, losses: Mapping[str, float]) -> None:
         """The parts of the losses of one step."""
@@ -153,7 +157,7 @@ class Eye:
         return {
             "drawn": len(fake),
             "missing": modes.missing(self.shares, modes.shares(fake, self.centres)),
-            "spread": modes.spread(fake[:alike]) / max(self.spread, 1e-12),
+            "spread": _finite(modes.spread(fake[:alike]) / max(self.spread, 1e-12)),
             "copied": min(1.0, float(copied)),
             "usual": self.usual,
         }
@@ -186,11 +190,16 @@ def _counted() -> Iterator[list[int]]:
         hook.remove()
 
 
+def _finite(x: float) -> float:
+    """The same, or a huge number: what is written down has to be read back."""
+    return min(x, LARGEST) if math.isfinite(x) else LARGEST
+
+
 def _affordable(price: float, *, steps: int, looks: int) -> tuple[int, int]:
     """How many samples to draw at every how many of so many evaluations; none where a run is too short.
 
     >>> [_affordable(price, steps=2000, looks=24) for price in (0.005, 0.1, 10.0)]
-    [(256, 1), (64, 3), (0, 1)]
+    [(256, 1), (128, 4), (0, 1)]
     """
     for n in DRAWN:
         times = SHARE * steps / max(price * n, 1e-9)

@@ -7,6 +7,8 @@ from typing import Any
 
 from genwright.data.dataset import Dataset
 from genwright.train.devices import environment, peak_memory_mb
+from genwright.train.diagnoses import Diagnosis
+from genwright.train.looks import Look
 from genwright.typed import entry, typed, wrong
 
 TOLD = ("minutes", "steps", "seed", "seconds", "parameters", "peak_memory_mb", "environment", "data", "history")
@@ -100,8 +102,8 @@ KINDS: Mapping[str, Any] = {
     "texts": dict[str, Any],
     "privacy": Promise,
     "tuned": tuple[Tuned, ...],
-    "looks": tuple[Mapping[str, Any], ...],
-    "diagnoses": tuple[Mapping[str, Any], ...],
+    "looks": tuple[Look, ...],
+    "diagnoses": tuple[Diagnosis, ...],
     "adapted": tuple[Mapping[str, Any], ...],
 }
 

@@ -60,12 +60,13 @@ class Counters:
     best_step: int
     history: tuple[dict[str, Any], ...]
     halvings: int = 0
+    rewound: int = 0
     looks: tuple[Look, ...] = ()
     diagnoses: tuple[Diagnosis, ...] = ()
     sums: Mapping[str, tuple[float, ...]] = field(default_factory=dict)  # of losses since the last look
 
     def __post_init__(self) -> None:
-        counts = (self.step, self.seconds, self.rescues, self.best_step, self.halvings)
+        counts = (self.step, self.seconds, self.rescues, self.best_step, self.halvings, self.rewound)
         require(min(counts) >= 0, "a count below 0")
 
 
@@ -81,7 +82,8 @@ class About:
 class State:
     """A net in training: weights, their running average, the best average so far, optimisers, randomness, history.
 
-    `clean` is the best average as it was when samples were last found to be no copies; `halvings` of the learning rate,
+    `fresh` is the best average as it was when samples were last found to be no copies, and `clean` that of the time
+    before, since few samples tell late; `rewound` is the step of the last way back; `halvings` of the learning rate,
     `looks` and `diagnoses` are the doctor's, who reads the `gauge`.
     """
 
@@ -98,8 +100,10 @@ class State:
     best_step: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
     halvings: int = 0
+    rewound: int = 0
     looks: list[Look] = field(default_factory=list)
     diagnoses: list[Diagnosis] = field(default_factory=list)
+    fresh: dict[str, Tensor] = field(default_factory=dict)
     clean: dict[str, Tensor] = field(default_factory=dict)
     gauge: Gauge = field(default_factory=Gauge)
 
@@ -135,6 +139,7 @@ class State:
 
     def rewind(self) -> None:
         """Go back to the best average (or the current one, if none was measured yet)."""
+        self.rewound = self.step
         weights = self.best or self.average.state_dict()
         for net in (self.net, self.average):
             net.load_state_dict(net.state_dict() | weights)  # what does not move is in its place
@@ -153,6 +158,7 @@ def save_checkpoint(state: State, plan: Plan, stages: Stages) -> None:
         ("net", state.net.state_dict()),
         ("average", state.average.state_dict()),
         ("best", state.best),
+        ("fresh", state.fresh),
         ("clean", state.clean),
     ):
         tensors |= {f"{part}/{name}": tensor for name, tensor in weights.items() if name in moves}
@@ -180,7 +186,9 @@ def load_checkpoint(state: State, stages: Stages) -> Plan:
     tensors, metadata = read_tensors(path)
     check_same(metadata.get("fingerprint"), stages.fingerprint, path)
     about = made(About, told_in(metadata, "genwright", where=where), where=where)
-    parts: dict[str, dict[str, Tensor]] = {part: {} for part in ("net", "average", "best", "clean", "optimizer", "rng")}
+    parts: dict[str, dict[str, Tensor]] = {
+        part: {} for part in ("net", "average", "best", "fresh", "clean", "optimizer", "rng")
+    }
     for key, value in tensors.items():
         part, _, name = key.partition("/")
         parts.setdefault(part, {})[name] = value
@@ -188,12 +196,12 @@ def load_checkpoint(state: State, stages: Stages) -> Plan:
     fill(state.net, stays | parts["net"], where=where)
     if parts["best"] or about.counters.step >= about.plan.steps:
         fill(state.average, stays | parts["best"], where=where)  # to see that they fit
-    if parts["clean"]:
-        fill(state.average, stays | parts["clean"], where=where)
+    for kept in filter(None, (parts["fresh"], parts["clean"])):
+        fill(state.average, stays | kept, where=where)
     fill(state.average, stays | parts["average"], where=where)
     device = next(state.net.parameters()).device
-    state.best, state.clean = (
-        {name: tensor.to(device) for name, tensor in parts[part].items()} for part in ("best", "clean")
+    state.best, state.fresh, state.clean = (
+        {name: tensor.to(device) for name, tensor in parts[part].items()} for part in ("best", "fresh", "clean")
     )
     for i, optimizer in enumerate(flat(state.optimizers)):
         entries = _entries(optimizer, parts["optimizer"], f"{i}/", where)
