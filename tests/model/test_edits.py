@@ -7,7 +7,7 @@ import pytest
 import torch
 from click.testing import CliRunner
 from PIL import Image
-from tests.model.test_media_conditions import pictures
+from tests.model.test_media_conditions import SMALL, pictures
 
 import genwright as gw
 from genwright.app.cli import main
@@ -121,6 +121,31 @@ def test_pictures_are_given_by_their_paths(model, data, tmp_path, monkeypatch):
         code, output = run(*words)
         assert code != 0 and message in output, output
     assert json.loads((tmp_path / "m" / "recipe.json").read_text())["family"]
+
+
+def test_a_caption_is_written_to_a_file_and_a_picture_drawn_by_one(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    data = pictures(40)
+    family = gw.Autoregressive(width=16, depth=1, heads=2)
+    gw.fit(data, family=family, target="caption", steps=2).save(tmp_path / "says")
+    gw.fit(data, family=gw.FlowMatching(width=8), target="image", derived=[SMALL], steps=2).save(tmp_path / "draws")
+    Image.fromarray(data.columns["image"][0][:, :, 0]).save("photo.png")
+    Image.fromarray(np.zeros((2, 2), np.uint8)).save("small.png")
+
+    def run(*words):
+        result = CliRunner().invoke(main, ["sample", *words])
+        assert result.exit_code == 0, result.output
+        return result.output
+
+    run("says", "-n", "2", "--given", "image=photo.png", "--out", "said.jsonl")
+    assert [list(json.loads(line)) for line in (tmp_path / "said.jsonl").read_text().splitlines()] == [
+        ["label", "caption"]
+    ] * 2
+    run("says", "-n", "2", "--given", "image=photo.png", "--out", "said")
+    assert (tmp_path / "said" / "00001.png").exists() and (tmp_path / "said" / "captions.jsonl").exists()
+    run("draws", "-n", "4", "--given", "caption=on the left", "--out", "drawn.png")
+    run("draws", "-n", "4", "--given", "image: low resolution=small.png", "--out", "larger.png")
+    assert (tmp_path / "drawn.png").exists() and (tmp_path / "larger.png").exists()
 
 
 def test_the_way_back_begins_where_noise_of_that_strength_ends():

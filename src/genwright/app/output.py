@@ -11,7 +11,7 @@ import click
 from genwright.errors import ArgumentError
 
 if TYPE_CHECKING:
-    from genwright.data.dataset import Dataset
+    from genwright.data.dataset import Dataset, Field
     from genwright.model.generator import Generator
 
 
@@ -61,9 +61,26 @@ def _finite(value: Any) -> Any:
 
 def check_output(out: str | None, generator: "Generator") -> None:
     """Raise, before anything is drawn for it, where `--out` cannot be written."""
-    from genwright.data.dataset import media_of
     from genwright.data.sql import is_url
     from genwright.data.write import check_target
 
     if out is not None and not is_url(out):
-        check_target(Path(out), media_of(generator.codec.fields))
+        check_target(Path(out), _written(out, generator))
+
+
+def as_written(fake: "Dataset", out: str | None, generator: "Generator") -> "Dataset":
+    """Samples as a file holds them: captions without the pictures that they were given, which only folders keep."""
+    from genwright.data.dataset import ARRAYS
+
+    shown = _written(out, generator)
+    if shown is None or fake.media is None or fake.media.name == shown.name or shown.name not in fake.columns:
+        return fake
+    return fake.select([f.name for f in fake.fields if not isinstance(f, ARRAYS)])
+
+
+def _written(out: str | None, generator: "Generator") -> "Field | None":
+    """The medium of what is written: that which is modelled, or where a folder keeps all the first that there is."""
+    from genwright.data.dataset import media_of
+
+    first = media_of(generator.codec.fields)
+    return first if out is not None and not Path(out).suffix else generator.codec.field or first

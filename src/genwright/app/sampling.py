@@ -8,7 +8,7 @@ import click
 from genwright.app.conditions import giving, read_given
 from genwright.app.exits import answering
 from genwright.app.options import choosing, drawing, read_choice, read_sampling
-from genwright.app.output import check_output, print_dataset, print_json
+from genwright.app.output import as_written, check_output, print_dataset, print_json
 from genwright.app.progress import shown
 from genwright.app.provenance import Sign, signing
 from genwright.app.wording import tell
@@ -60,7 +60,6 @@ def sample(
     genwright sample runs/adults -n 1000 --given "income: >50K=.5, <=50K=.5"
     genwright sample runs/digits -n 100 --out fake/ --given label=7
     genwright sample runs/pictures -n 9 --out filled.png --given image=photo.png --mask hole.png
-    genwright sample runs/pictures -n 8 --out varied/ --given image=photo.png --strength .4
     genwright sample runs/digits -n 64 --out best.png --best-of 4 --by judge --real digits
     genwright sample runs/prose -n 1 --given text="It was a dark" --how temperature=.8,top_p=.95,max_tokens=200
     genwright sample runs/prose -n 5 --how "max_tokens=120,stop=." --grammar "[A-Z][a-z ,]+[.]" --out s.jsonl
@@ -83,6 +82,7 @@ def sample(
     _tell_notes((*fake.notes, *filter(None, [cost(fake)])))
     if origin is not None and fake.origin is not None:
         write_json(Path(origin), fake.origin.to_json())
+    fake = as_written(fake, out, generator)
     facts = {"n": len(fake), "seed": seed, "given": list(given)}
     if out is None:
         print_dataset(fake, facts=facts if as_json else None)
