@@ -63,6 +63,8 @@ def text_points(real: Dataset, sets: Sequence[Dataset]) -> list[Float[np.ndarray
     """Texts by which runs of characters and words stand in them, in the directions in which real ones differ most."""
     column = real.medium(Text).name
     counts = [_counts([each or "" for each in data.columns[column]]) for data in (real, *sets)]
+    met = np.flatnonzero(counts[0].getnnz(axis=0))  # runs that real texts hold, of all that there could be
+    counts = [each[:, met] for each in counts]
     weighed = TfidfTransformer(sublinear_tf=True).fit(counts[0])
     known = weighed.transform(counts[0])
     directions = TruncatedSVD(min(DIRECTIONS, max(1, min(known.shape) - 1)), random_state=0).fit(known)
