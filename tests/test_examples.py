@@ -48,12 +48,16 @@ PICTURES = {
     "translate": [],
     "code_completion": [],
     "serve": ["serve"],
+    "edge": ["edge"],
+    "budget": [],
     "sign_and_verify": [],
     "watermark": [],
     "ledger": [],
 }
 
 LONG = (
+    "edge",
+    "budget",
     *("images_from_a_folder", "inpaint", "text_to_image", "caption", "quality_control", "why_this_sample"),
     "latent_diffusion",
     "when_generative_wins",
@@ -102,8 +106,8 @@ def test_long_example_runs(example, tmp_path, monkeypatch):
     pictures_are_there(example, tmp_path)
 
 
-def shorter(whole, *given, steps, **how):
-    return whole(*given, steps=max(2, steps // SHORTER), **how)
+def shorter(whole, *given, steps=None, **how):
+    return whole(*given, steps=None if steps is None else max(2, steps // SHORTER), **how)
 
 
 def pictures_are_there(example, folder):

@@ -9,7 +9,7 @@ PUBLIC = (
     "Layout "
     "GAN VAE ArgumentError Autoregressive Between DataError Dataset Diffusion FlowMatching Generator GenwrightError "
     "MaskedDiffusion MissingDependencyError Mixture OneOf Privacy Score Shares StorageError TrainingError TreeMixture "
-    "portable "
+    "portable few_steps "
     "Doctor Derived Infill NGram Sampling TwoStage reproduce UnsupportedError __version__ Copula ResourceError "
     "Classifier Regressor Database DatabaseGenerator fit_database load_database read_database write_database "
     "Inpaint Variation rater explain compare evaluate export_model fit load load_checkpoint read run write tune SFT "

@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from genwright.metrics.quality import rater
     from genwright.model.adapt import tune
     from genwright.model.checkpoint import load_checkpoint
+    from genwright.model.few_steps import few_steps
     from genwright.model.fit import fit
     from genwright.model.generator import Generator
     from genwright.model.reproduce import reproduce
@@ -73,6 +74,7 @@ _HOMES = {
     "fit": "genwright.model.fit",
     "load": "genwright.model.saving",
     "tune": "genwright.model.adapt",
+    "few_steps": "genwright.model.few_steps",
     "SFT": "genwright.model.tuning",
     "DPO": "genwright.model.tuning",
     "GRPO": "genwright.model.reward",
@@ -164,6 +166,7 @@ __all__ = [
     "evaluate",
     "explain",
     "export_model",
+    "few_steps",
     "fit",
     "fit_database",
     "load",

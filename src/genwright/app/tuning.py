@@ -18,16 +18,18 @@ from genwright.errors import ArgumentError
 if TYPE_CHECKING:
     from genwright.model.tuning import Method
 
+METHODS = ["sft", "dpo", "reward", "few-steps"]
 SETTINGS = ("learning_rate", "batch", "beta", "group", "max_tokens", "temperature")
 ADAPTER = "adapter"  # the folder of an adapter's files for peft
 
 
 @click.command()
 @click.argument("folder", metavar="DIR", type=click.Path(path_type=Path))
-@click.option("--method", type=click.Choice(["sft", "dpo", "reward"]), default="sft", show_default=True, help="How.")
+@click.option("--method", type=click.Choice(METHODS), default="sft", show_default=True, help="How.")
 @click.option("--pairs", metavar="FILE", help="Examples as JSON lines: prompt, completion; prompt, chosen, rejected.")
 @click.option("--prompts", metavar="FILE", help="With --method reward: JSON lines with a prompt each.")
 @click.option("--reward", metavar="MODULE:FUNCTION", help="Of prompt and completion, a number: higher is better.")
+@click.option("--calls", type=int, help="With --method few-steps: calls of the net that draw.  [default: 2]")
 @click.option("--minutes", type=float, help="Training time in minutes.  [default: 5]")
 @click.option("--steps", type=int, help="Training steps, instead of --minutes: the same result on any day.")
 @click.option("-o", "--out", type=click.Path(path_type=Path), help="The folder to write.  [default: runs/DIR-METHOD]")
@@ -49,18 +51,20 @@ def tune(
     pairs: str | None,
     prompts: str | None,
     reward: str | None,
+    calls: int | None,
     out: Path | None,
     force: bool,
     as_json: bool,
     **how: Any,
 ) -> None:
-    """Tune the language model saved in DIR to examples, and save the result.
+    """Tune the model saved in DIR, and save the result: language to examples, images to be drawn in few steps.
 
     \b
     genwright tune runs/prose --pairs pairs.jsonl --minutes 2 --out runs/tuned
     genwright tune runs/prose --pairs chats.jsonl --lora 8 --out runs/chatty
     genwright tune runs/prose --method dpo --pairs preferences.jsonl --beta 0.1
     genwright tune runs/prose --method reward --prompts prompts.jsonl --reward taste:brevity
+    genwright tune runs/animals --method few-steps --calls 2 --out runs/fast-animals
 
     Examples are JSON lines with prompt and completion; prompt, chosen and rejected for dpo; prompt for reward; or
     messages, each with role and content. A tenth is held out to say when to stop, a tenth to measure the gain.
@@ -70,6 +74,11 @@ def tune(
     from genwright.model.saving import load
 
     given = {name: how.pop(name) for name in SETTINGS}
+    if method == "few-steps":
+        return _few_steps(
+            folder, calls, out, force, as_json, {"pairs": pairs, "prompts": prompts, "reward": reward, **given}, how
+        )
+    _none_of({"calls": calls}, hint="add --method few-steps")
     chosen = read_method(method, {name: value for name, value in given.items() if value is not None}, reward)
     source = examples_of(method, pairs, prompts)
     model = load(folder, device=how["device"])
@@ -83,10 +92,50 @@ def tune(
         save(made, place)
         _save_adapter(made, place)
     step = made.record["tuned"][-1]
+    _told(place, {"tuned": step}, gain_lines(step), as_json=as_json)
+
+
+def _none_of(options: Mapping[str, Any], *, hint: str) -> None:
+    """Raise for an option that is given."""
+    for name, value in options.items():
+        if value is not None:
+            raise ArgumentError("means nothing with this method", where=f"--{name.replace('_', '-')}", hint=hint)
+
+
+def _few_steps(
+    folder: Path,
+    calls: int | None,
+    out: Path | None,
+    force: bool,
+    as_json: bool,
+    unused: Mapping[str, Any],
+    how: dict[str, Any],
+) -> None:
+    """A model of images tuned to draw with few calls of its net."""
+    from genwright.model.few_steps import few_steps
+    from genwright.model.saving import load
+
+    unused = {**unused, "lora": how.pop("lora"), "chat": how.pop("chat") or None}
+    _none_of(unused, hint="leave it out: --method few-steps needs the model alone")
+    model = load(folder, device=how["device"])
+    with claimed(out, f"{folder.resolve().name}-few-steps", force=force) as place, shown() as listener:
+        no_run(place, force=force)
+        made = few_steps(model, calls=2 if calls is None else calls, listener=listener, **how)
+        save(made, place)
+    step = made.record["few_steps"]
+    lines = [
+        f"squared distance from where many calls lead: {step['before']:.4g} before, {step['after']:.4g} after",
+        f"tuned to {step['calls']} calls by {step['ways']:,} ways in {step['seconds']:.0f} s",
+    ]
+    _told(place, {"few_steps": step}, lines, as_json=as_json)
+
+
+def _told(place: Path, step: Mapping[str, Any], lines: list[str], *, as_json: bool) -> None:
+    """What became of a tuning."""
     if as_json:
-        print_json({"folder": str(place), "tuned": step})
+        print_json({"folder": str(place), **step})
         return
-    for line in gain_lines(step):
+    for line in lines:
         tell(line)
     click.echo(str(place))
 

@@ -105,6 +105,7 @@ KINDS: Mapping[str, Any] = {
     "looks": tuple[Look, ...],
     "diagnoses": tuple[Diagnosis, ...],
     "adapted": tuple[Mapping[str, Any], ...],
+    "few_steps": Mapping[str, Any],
 }
 
 
