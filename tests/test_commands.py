@@ -24,7 +24,11 @@ from genwright.rating.records import ANSWERS
 from tests.rating.conftest import sounds
 from tests.test_docs import commands
 
-ELSEWHERE = {"inception=": "needs weights that do not ship", "--cache features": "needs weights that do not ship"}
+ELSEWHERE = {
+    "genwright publish": "needs a broker; tests/serve/test_publish.py has one",
+    "inception=": "needs weights that do not ship",
+    "--cache features": "needs weights that do not ship",
+}
 SHORT = {"--minutes": "0.005", "--draws": "2", "--trials": "8", "--raters": "2", "-n": "60", "--port": "0"}
 RNG = np.random.default_rng(0)
 

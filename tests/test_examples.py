@@ -22,6 +22,8 @@ PICTURES = {
     "constraints": ["constraints"],
     "inspect_data": ["inspect_data"],
     "domains.medical_table": ["medical_table"],
+    "domains.signals": ["signals"],
+    "sensors": ["sensors"],
     "latent_space": ["latent_plane", "latent_walks"],
     "generator_framework": ["generator_framework"],
     "vae": ["vae"],

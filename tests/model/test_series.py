@@ -83,6 +83,8 @@ def test_gaps_are_filled_and_what_was_measured_stays():
     holes = data.test.take(slice(0, 1)).columns["series"][0][:, 1:].copy()
     holes[4:8, 0] = np.nan
     rows = model.sample(2, given={"series": holes}, seed=0).columns["series"][1]
+    hours = np.concatenate([each[:, 0] for each in data.train.columns["series"]])
+    assert hours.min() - 86400 <= rows[0, 0] <= hours.max() + 86400  # arrays do not say when; models do
     assert np.isfinite(rows).all() and np.allclose(
         rows[~np.isnan(holes[:, 0]), 1], holes[~np.isnan(holes[:, 0]), 0], atol=1e-3
     )

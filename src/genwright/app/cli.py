@@ -37,6 +37,7 @@ from genwright.app.origins import reproduce
 from genwright.app.output import print_json, save
 from genwright.app.progress import shown
 from genwright.app.provenance import keys_group, verify
+from genwright.app.publishing import publish
 from genwright.app.rating import rate
 from genwright.app.ratings import ratings
 from genwright.app.sampling import sample
@@ -94,7 +95,8 @@ def main() -> None:
     genwright fit-database sqlite:///shop.db    all tables of a database, and how they belong together
 
     DATA is a table (.csv, .tsv, .parquet, .jsonl, or the URL of a database), images (a folder, .zip, IDX or .npz),
-    text (.txt, .jsonl, a folder of .txt), or a built-in set: digits, wine, diabetes, python-stdlib.
+    text (.txt, .jsonl, a folder of .txt), readings over time (a table or folder of tables, with --series time=COL),
+    or a built-in set: digits, wine, diabetes, python-stdlib.
 
     Data goes to standard output, everything else to standard error. Every verb takes --json.
     """
@@ -269,6 +271,7 @@ for verb in (
     rate,
     ratings,
     serve,
+    publish,
     export,
     keys_group,
     verify,

@@ -230,6 +230,8 @@ class SeriesCodec(MediumCodec):
         x = self._seen(known.rows, first=np.arange(len(known.rows)) == 0)
         at = channels(self.series)
         x[:, at : at + len(self.masked)] = 1.0  # what is drawn is shown
+        if not known.timed:
+            x[:, at + len(self.masked) : at + len(self.masked) + self.calendar.channels] = np.nan
         full[: len(x)] = x
         return full
 

@@ -22,10 +22,13 @@ HINT = "give a table with its columns, such as a DataFrame or a file"
 
 @dataclass(frozen=True)
 class Known:
-    """A record of `length` readings of which these are known, NaN where one is not."""
+    """A record of `length` readings of which these are known, NaN where one is not; `timed` says whether it is known
+    when they were.
+    """
 
     rows: Float[np.ndarray, "t c"]
     length: int
+    timed: bool = True
 
 
 def known_records(field: Series, told: Mapping[str, Any], longest: int) -> list[Known]:
@@ -38,12 +41,12 @@ def known_records(field: Series, told: Mapping[str, Any], longest: int) -> list[
     if field.name not in told:
         hint = f"give its past too: given={{{field.name!r}: table, 'until': time}}"
         raise ArgumentError("what came before is not known", where="until", hint=hint)
-    records = _records(field, told[field.name])
+    records, timed = _records(field, told[field.name]), _timed(told[field.name])
     if "until" not in told and "horizon" not in told:
-        return [Known(_fitting(on_grid(rows, field.step), longest, field), len(rows)) for rows in records]
+        return [Known(_fitting(on_grid(rows, field.step), longest, field), len(rows), timed) for rows in records]
     until = _time(field, told["until"]) if told.get("until") is not None else None
     horizon = _horizon(told.get("horizon"), longest)
-    return [_past(field, rows, until, horizon, longest) for rows in records]
+    return [replace(_past(field, rows, until, horizon, longest), timed=timed) for rows in records]
 
 
 def _fitting(rows: Float[np.ndarray, "t c"], longest: int, field: Series) -> Float[np.ndarray, "t c"]:
@@ -109,6 +112,12 @@ def _records(field: Series, value: Any) -> list[Float[np.ndarray, "t c"]]:
     # a record of its own for each entity, or the one long series that stands there
     data = read_known(value, (), series=_unwindowed(field))
     return list(data.columns[field.name])
+
+
+def _timed(value: Any) -> bool:
+    """Whether readings come with their times."""
+    first = value[0] if isinstance(value, list | tuple) and value else value
+    return not isinstance(first, np.ndarray | list | tuple | int | float)
 
 
 def _unwindowed(field: Series) -> Series:

@@ -40,7 +40,7 @@ class Broker:
         except ValueError:
             raise ArgumentError("no address of a broker", where="mqtt", hint=HINT) from None
         topic = unquote(parts.path.strip("/"))
-        if parts.scheme not in PORTS or not parts.hostname or not topic or set(topic) & set("#+\0"):
+        if parts.scheme not in PORTS or not parts.hostname or not topic or "#" in url or set(topic) & set("+\0"):
             raise ArgumentError("no address of a broker with a topic", where="mqtt", hint=HINT)
         user = None if parts.username is None else (unquote(parts.username), unquote(parts.password or ""))
         return cls(parts.hostname, port or PORTS[parts.scheme], topic, parts.scheme == "mqtts", user)
