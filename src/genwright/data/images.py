@@ -235,7 +235,7 @@ def _pixels(image: Pillow.Image, mode: str, levels: int, size: tuple[int, int] |
     return pixels if levels in (2, 256) else scale_levels(pixels, 256, levels)
 
 
-def scale_levels(pixels: UInt8[np.ndarray, "*s"], old: int, new: int) -> UInt8[np.ndarray, "*s"]:
+def scale_levels(pixels: UInt8[np.ndarray, " *s"], old: int, new: int) -> UInt8[np.ndarray, " *s"]:
     """Pixels with levels 0 .. old-1 mapped onto 0 .. new-1; there and back is exact if `new` >= `old`."""
     return np.rint(np.arange(256) * ((new - 1) / (old - 1))).clip(0, 255).astype(np.uint8)[pixels]
 
@@ -343,3 +343,16 @@ def _image_notes(headers: list[Header], mode: str, size: tuple[int, int] | None)
     if ratios != {0}:
         notes.append("some images are stretched: their sides are not in the proportion of size=")
     return notes
+
+
+def pixels_in(raw: bytes) -> UInt8[np.ndarray, "h w c"] | None:
+    """The pixels of a file that holds an image of 8 bits; None for anything else, whatever it does to decoders."""
+
+    def decoded() -> np.ndarray:
+        image = _open(raw)
+        image.load()
+        mode = image.mode if image.mode in ("L", "LA", "RGB", "RGBA") else "RGB"
+        return np.asarray(image.convert(mode)).reshape(image.height, image.width, CHANNELS[mode])
+
+    found = _try(decoded, "", {})
+    return found if isinstance(found, np.ndarray) else None

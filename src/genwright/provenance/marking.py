@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from genwright.errors import ArgumentError, GenwrightError, MissingDependencyError
 from genwright.provenance.keys import Keys
+from genwright.provenance.media import type_of
 from genwright.storage import json_text, read_json, write_text
 
 if TYPE_CHECKING:
@@ -15,26 +16,21 @@ if TYPE_CHECKING:
     from genwright.families.sampling import Sampling
     from genwright.model.generator import Generator
 
-LONG = 200  # tokens of a text above which it is marked without being asked
 THRESHOLD = 1e-5  # of the p-value below which a file counts as marked
 TOKENIZERS = "tokenizers"  # in the folder of keys: how texts that were marked are split
 TEXTS = (".txt", ".jsonl")
+WIDEST = 4096  # pixels of a side of pictures that are looked through
 LARGEST = 1 << 22  # bytes of text that are looked through
 
 
 def marked_by_default(model: "Generator", how: "Sampling", folder: Path | None) -> tuple["Generator", tuple[str, ...]]:
-    """The model, marked with the keys that are found if it writes texts of more than LONG tokens, and notes."""
-    from genwright.codecs.text import reads_text
-    from genwright.families.capabilities import settled
-    from genwright.provenance.text_mark import marked
+    """The model, marked with the keys that are found where its records are long or large enough, and notes."""
+    from genwright.provenance.kinds import mark_of
 
-    if not model.can.streams or not reads_text(model.codec):
-        return model, ()
-    how = settled(model.family, model.codec.space, how, model.how)
-    if (how.max_tokens or model.codec.length) <= LONG:
-        return model, ()
-    if how.temperature == 0 or how.top_k == 1 or how.beams is not None:
-        return model, ("not marked: only the likeliest text is asked for, which leaves no choice to mark",)
+    mark = mark_of(model)
+    due, why = (False, None) if mark is None else mark.due(model, how)
+    if mark is None or not due:
+        return model, () if why is None else (why,)
     try:
         keys, made = Keys.found(folder)
     except MissingDependencyError as error:
@@ -43,21 +39,24 @@ def marked_by_default(model: "Generator", how: "Sampling", folder: Path | None) 
         if folder is not None or "cannot write" not in error.what:
             raise
         return model, (f"not marked: no keys can be made in {error.where}; give a folder of keys with keys=DIR",)
-    remember(model.codec.tokenizer, keys)
-    return marked(model, keys.mark), () if made is None else (made,)
+    if (tokenizer := getattr(model.codec, "tokenizer", None)) is not None:
+        remember(tokenizer, keys)
+    return mark.marked(model, keys.mark), () if made is None else (made,)
 
 
 def again_marked(model: "Generator", mark: str | None, folder: Path | None) -> "Generator":
     """The model with the mark that records bear which are to be drawn again; ArgumentError for one of other keys."""
-    from genwright.provenance.text_mark import TextMark, marked
+    from genwright.model.reproduce import mark_of
+    from genwright.provenance.kinds import marked
 
     if mark is None:
         return model
     keys = Keys.found(folder)[0]
-    if TextMark(keys.mark).id != mark:
+    again = marked(model, keys.mark)
+    if mark_of(again) != mark:
         what = f"the records bear the watermark {mark}, which is not that of the keys"
         raise ArgumentError(what, where=str(keys.folder), hint="give the keys that they were drawn with: keys=DIR")
-    return marked(model, keys.mark)
+    return again
 
 
 def remember(tokenizer: "Tokenizer", keys: Keys) -> None:
@@ -72,6 +71,8 @@ def mark_in(path: Path, raw: bytes, keys: Keys) -> tuple[float | None, tuple[str
     """The probability that an unmarked file looks so much like one with the keys' mark; None, and why, if unknown."""
     from genwright.provenance.text_mark import find
 
+    if (type_of(path.name) or "").startswith("image/"):
+        return _picture_mark(raw, keys)
     if path.suffix.lower() not in TEXTS:
         return None, ()
     known = list(_tokenizers(keys))
@@ -84,6 +85,19 @@ def mark_in(path: Path, raw: bytes, keys: Keys) -> tuple[float | None, tuple[str
     if not found:
         return None, ("too short to tell whether it is marked",)
     return min(1.0, len(looks) * min(found)), ()
+
+
+def _picture_mark(raw: bytes, keys: Keys) -> tuple[float | None, tuple[str, ...]]:
+    """The same of a picture, and what its mark says."""
+    from genwright.data.images import pixels_in
+    from genwright.provenance.image_mark import SMALLEST, find
+
+    pixels = pixels_in(raw)
+    if pixels is None or not SMALLEST <= min(pixels.shape[:2]) <= max(pixels.shape[:2]) <= WIDEST:
+        return None, ()
+    found = find(pixels, keys.mark)
+    said = f"its mark names a model whose weights have a SHA-256 that begins with {found.payload.hex()}"
+    return found.p_value, (said,) if found.p_value < THRESHOLD else ()
 
 
 def _tokenizers(keys: Keys) -> Iterator["Tokenizer"]:

@@ -10,7 +10,7 @@ tries in turn; and within a text, where the last tokens stood before, the next i
 """
 
 import hmac
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -46,8 +46,8 @@ class TextMark:
     >>> import genwright as gw
     >>> model = gw.fit(gw.read(["one two", "one two"] * 20), family=gw.Autoregressive(width=16, depth=1), steps=2)
     >>> secret = bytes(range(32))
-    >>> text = marked(model, secret).sample(1, how=gw.Sampling(max_tokens=120), seed=3)
-    >>> find(text.columns["text"], secret, model.codec.tokenizer).p_value < 1e-9
+    >>> text = marked(model, secret).sample(8, how=gw.Sampling(max_tokens=120), seed=3)
+    >>> find(list(text.columns["text"]), secret, model.codec.tokenizer).p_value < 1e-6
     True
     """
 
@@ -117,7 +117,7 @@ def marked(model: "Generator", secret: bytes) -> "Generator":
     return replace(model, parts=(*model.parts, TextMark(secret)))
 
 
-def find(texts: Sequence[str], secret: bytes, tokenizer: "Tokenizer") -> TextFinding:
+def find(texts: Iterable[str], secret: bytes, tokenizer: "Tokenizer") -> TextFinding:
     """Whether texts that `tokenizer` splits bear the mark of `secret`.
 
     Of each text the likeliest nonce counts, p = 1 - (1 - min p)^64; those of all are joined by Fisher's method.
