@@ -87,7 +87,7 @@ def _diverging(first: Look, looks: Sequence[Look]) -> str:
     start, means = _total(first, 2), [_total(look, 0) for look in looks]
     best, recent = min(means), means[-PERSISTENT:]
     noise = max(_total(look, 1) for look in looks[-PERSISTENT:])
-    if min(recent) > start:
+    if min(recent) > start + 2 * _total(first, 1):  # one batch, more or less
         return f"the training loss is {recent[-1]:.4g}, above the {start:.4g} of the untrained net"
     if min(recent) > best + LOST * (start - best) and min(recent) > best + noise / 4:
         return f"the training loss is back at {recent[-1]:.4g} after {best:.4g}; it began at {start:.4g}"

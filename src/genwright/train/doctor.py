@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from genwright.train.loop import Job
 
 MAX_SHARE = 0.05  # of the time that has passed; a look at samples that would take more is left out
+MIN_SECONDS = 5.0  # of a run; in less there is no time to draw samples
 MAX_TREATMENTS = 2  # of a run, after which it is stopped
 STOPS = ("memorisation", "overfitting", "vanishing gradients")  # where training on makes nothing better
 
@@ -54,7 +55,10 @@ class Rounds:
                 self._change_game(state, found.name)
         self.began, self.spent = time.monotonic(), 0.0
         steps = job.clock.steps or plan.steps
-        self.eye = Eye(job.family, state.net, job.space, job.train, steps=steps, looks=EVALUATIONS, seed=job.seed)
+        self.eye: Eye | None = None
+        if job.clock.seconds_left > MIN_SECONDS:
+            ways = {"steps": steps, "looks": EVALUATIONS, "seed": job.seed}
+            self.eye = Eye(job.family, state.net, job.space, job.train, **ways)
         self.spent = time.monotonic() - self.began
         self._ready(state, plan)
 
@@ -96,7 +100,7 @@ class Rounds:
         if index % 2 == 0 and not late:
             rows = max(1, plan.held_out_rows // 2)
             found["trained"] = evaluate(self.family, state.average, job.space, job.train, rows=rows, seed=job.seed)
-        if self.eye.n and index % self.eye.every == 0 and not late:
+        if self.eye is not None and self.eye.n and index % self.eye.every == 0 and not late:
             found |= self.eye.look(state.average, step=state.step)
         return Look(step=state.step, held_out=held_out, rescues=state.rescues, rewound=state.rewound, **found)
 
