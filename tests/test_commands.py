@@ -201,7 +201,7 @@ WRITE = ("keys", "fit", "run", "fit-database", "tune", "adapt", "adapters")
 ORDER = (*WRITE, "chat", "export", "sample", "sample-database", "impute", "rate")
 
 
-SLOW = ("run", "compare", "evaluate")  # each scores by everything; tests of these verbs run in any case
+SLOW = ("run", "compare", "evaluate", "card")  # each scores by everything; tests of these verbs run in any case
 
 
 @pytest.mark.parametrize("slow", [False, pytest.param(True, marks=pytest.mark.slow)])

@@ -55,6 +55,10 @@ PICTURES = {
     "sign_and_verify": [],
     "watermark": [],
     "ledger": [],
+    "bias_audit": [],
+    "privacy_audit": [],
+    "private_training": [],
+    "model_card": [],
 }
 
 LONG = (

@@ -12,8 +12,8 @@ PUBLIC = (
     "portable few_steps "
     "Doctor Derived Infill NGram Sampling TwoStage reproduce UnsupportedError __version__ Copula ResourceError "
     "Classifier Regressor Database DatabaseGenerator fit_database load_database read_database write_database "
-    "Inpaint Variation rater explain compare evaluate export_model fit load load_checkpoint read run write tune SFT "
-    "DPO GRPO"
+    "Inpaint Variation rater explain audit_model compare evaluate export_model fit load load_checkpoint read run write "
+    "tune SFT DPO GRPO"
 )
 
 

@@ -18,6 +18,7 @@ from genwright.errors import (
 )
 
 if TYPE_CHECKING:
+    from genwright.audit.audit import audit_model
     from genwright.codecs.conditions import Between, OneOf, Shares
     from genwright.codecs.edits import Inpaint, Variation
     from genwright.codecs.others import Derived
@@ -96,6 +97,7 @@ _HOMES = {
     "rater": "genwright.metrics.quality",
     "explain": "genwright.metrics.explain",
     "compare": "genwright.metrics.comparison",
+    "audit_model": "genwright.audit.audit",
     "Score": "genwright.scores.score",
     "Doctor": "genwright.train.doctor",
     "run": "genwright.runs.run",
@@ -162,6 +164,7 @@ __all__ = [
     "UnsupportedError",
     "Variation",
     "__version__",
+    "audit_model",
     "compare",
     "evaluate",
     "explain",

@@ -14,6 +14,8 @@ import click
 
 from genwright import __version__
 from genwright.app.adapting import adapt, adapters
+from genwright.app.auditing import audit
+from genwright.app.cards import card
 from genwright.app.chat import chat
 from genwright.app.conditions import impute
 from genwright.app.databases import fit_database, sample_database
@@ -276,6 +278,8 @@ for verb in (
     keys_group,
     verify,
     log,
+    audit,
+    card,
 ):
     main.add_command(verb)
 

@@ -29,6 +29,7 @@ from genwright.signals import exit_code
 UNFINISHED = r"run\.json|comparison|checkpoint.*\.safetensors|log\.jsonl|texts|table[0-9]+"
 FINISHED = (
     r"recipe\.json|codec\.json|weights\.safetensors|README\.md|scores\.json|leaderboard\.json|database\.json|adapter"
+    r"|audit\.json"
 )
 OURS = re.compile(rf"{UNFINISHED}|{FINISHED}|report\.html|samples(\.csv|\.jsonl)?")
 WORTH = (
