@@ -152,12 +152,13 @@ def main() -> None:
             for drawn in ways(model, x, hole):
                 lines.append(line(f"{name}, {place}", drawn, x, hole, test, seen, space))
                 print(lines[-1], flush=True)
-        write(lines, options.steps)
+        write(lines, options)
 
 
-def write(lines: list[str], steps: list[int]) -> None:
+def write(lines: list[str], options: argparse.Namespace) -> None:
     """The page, as far as it has come."""
-    command = f"python -m benchmarks.inpainting --steps {' '.join(map(str, steps))}"
+    steps, data = (" ".join(map(str, each)) for each in (options.steps, options.data))
+    command = f"python -m benchmarks.inpainting --data {data} --steps {steps}"
     page = (
         f"# Holes in pictures\n\n`{command}`: {SHOWN} test pictures at most, whose label is not told; flow matching of "
         "the given steps, one core, seed 0. Calls of the network are counted per picture, guidance included. The error "
@@ -165,7 +166,7 @@ def write(lines: list[str], steps: list[int]) -> None:
         "perceptual distance that of 16 features fitted to training pictures (each of variance 1), over the whole "
         "picture; between draws: how far two draws are apart, so what is left of variety. At temperature 1 ours draws "
         "from what the model has learned; below it starts from less noise, and comes to the likelier fillings, as "
-        "resampling does too, whose draws come close to each other as well.\n\n"
+        "resampling does too, which is less varied than the model as well.\n\n"
     )
     PAGE.write_text(page + HEAD + "\n".join(lines) + "\n")
 
