@@ -41,6 +41,13 @@ def test_a_strong_attack_is_found_and_chance_is_not():
     assert not judged(noise, member).leaks and judged(noise, member).p > 0.05
 
 
+def test_an_attack_that_says_nothing_is_not_the_strongest():
+    rng = np.random.default_rng(0)
+    member = np.arange(80) < 40
+    some = 0.5 * member + rng.normal(size=80)
+    assert judged({"constant": np.zeros(80), "some": some}, member).strongest.name == "some"
+
+
 def test_a_perfect_attack_has_an_interval_that_is_no_point():
     member = np.arange(100) < 50
     best = judged({"all": member.astype(float)}, member).strongest

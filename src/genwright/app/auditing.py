@@ -24,7 +24,7 @@ def audit(folder: Path, data: str, unseen: str | None, most: int, seed: int, as_
 
     \b
     genwright audit runs/wine --data wine
-    genwright audit runs/patients --data patients.csv --most 100 --json
+    genwright audit runs/wine --data wine --most 100 --json
 
     A fixed list of attacks is made, and the strongest told with an interval that allows for its having been chosen.
     The verdict is added to the model card (README.md) and all numbers are written to audit.json, both in DIR.

@@ -22,6 +22,7 @@ from genwright.spaces import Encoded
 NOISES = 16  # draws of noise and time, the same for every record
 NEIGHBOURS = 8  # of a record, made by putting some values of unseen records in it
 SWAPPED = 0.2  # share of its values
+TREE_SIZE = 32  # principal coordinates that trees look at, where there are more
 FEW = 5  # nearest samples that are looked at
 Numbers = Float[np.ndarray, "n"]
 
@@ -117,16 +118,19 @@ def _nearest_unseen(scene: Scene) -> Numbers:
 
 def _told_apart(scene: Scene, *, linear: bool) -> Numbers:
     """Log-odds that a target is a sample rather than an unseen record, by a classifier of the two."""
-    targets, samples, reference = (part.numpy() for part in scene.places)
-    x, y = np.concatenate([samples, reference]), np.repeat([1, 0], [len(samples), len(reference)])
+    targets, *known = scene.places
+    x, y = torch.cat(known), np.repeat([1, 0], [len(part) for part in known])
+    if not linear and x.shape[1] > TREE_SIZE:
+        axes = torch.linalg.svd(x - x.mean(0), full_matrices=False).Vh[:TREE_SIZE].T
+        targets, x = targets @ axes, x @ axes
     fitted = (
         LogisticRegression(C=0.1, max_iter=200, class_weight="balanced")
         if linear
         else HistGradientBoostingClassifier(
             max_iter=50, min_samples_leaf=5, class_weight="balanced", early_stopping=False, random_state=scene.seed
         )
-    ).fit(x, y)
-    return np.asarray(fitted.decision_function(targets), dtype=np.float64)
+    ).fit(x.numpy(), y)
+    return np.asarray(fitted.decision_function(targets.numpy()), dtype=np.float64)
 
 
 def _of_neighbours(scene: Scene) -> Numbers:

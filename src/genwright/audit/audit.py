@@ -45,10 +45,12 @@ class Audit:
             found.append(f"{self.inference.target!r} of training records can be guessed from their other values")
         if found:
             return f"Leaks: {'; '.join(found)}."
-        high = self.membership.strongest.interval[1]
+        best = self.membership.strongest
+        low, high = best.interval
         return (
-            f"No leak was found by {len(self.membership.attacks)} attacks on {self.membership.members} records; "
-            f"one whose area under the curve is above {high:.2f} would have been. Other attacks may find more."
+            f"No leak was found by {len(self.membership.attacks)} attacks on {self.membership.members} records: the "
+            f"strongest has an area under the curve of {best.auc:.2f} [{low:.2f}, {high:.2f}], 0.5 being chance. Other "
+            "attacks, or more records, may find more."
         )
 
     def to_json(self) -> dict[str, Any]:

@@ -56,7 +56,7 @@ class Membership:
 
     @property
     def strongest(self) -> Attack:
-        """The attack whose interval lies highest."""
+        """The attack whose interval lies highest above 0.5, if one does, else that of the largest AUC."""
         return self.attacks[0]
 
     @property
@@ -153,7 +153,7 @@ def judged(scores: dict[str, Float[np.ndarray, "n"]], member: Bool[np.ndarray, "
         low, high = float(expit(logit(edge) - half)), float(expit(logit(edge) + half))
         caught = {alarm: _caught(score, member, alarm) for alarm in ALARMS}
         found.append(Attack(name=name, auc=auc, interval=(min(low, auc), max(high, auc)), caught=caught))
-    found.sort(key=lambda attack: (-attack.interval[0], -attack.auc))
+    found.sort(key=lambda attack: (-max(attack.interval[0], 0.5), -attack.auc))  # a constant one has a narrow interval
     highest = max((attack.auc - 0.5) / spread[list(scores).index(attack.name)] for attack in found)
     above = ((by_chance - 0.5) / spread).max(axis=1) >= highest
     p = float((1 + above.sum()) / (1 + PERMUTATIONS))
