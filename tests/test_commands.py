@@ -30,6 +30,7 @@ ELSEWHERE = {
     "--cache features": "needs weights that do not ship",
 }
 SHORT = {"--minutes": "0.005", "--draws": "2", "--trials": "8", "--raters": "2", "-n": "60", "--port": "0"}
+SHORT |= {"--steps": "2"}
 RNG = np.random.default_rng(0)
 
 
@@ -98,6 +99,15 @@ def tables(folder) -> None:
     (folder / "public.json").write_text(json.dumps({"age": {"low": 18, "high": 80}}))
 
 
+def readings(folder) -> None:
+    hours = pd.date_range("2024-04-01", periods=480, freq="h")
+    load = pd.DataFrame({"time": hours, "load": np.sin(np.arange(480) / 4), "heat": RNG.normal(size=480).round(2)})
+    load.to_csv(folder / "load.csv", index=False)
+    load[:24].assign(time=pd.date_range("2024-05-02", periods=24, freq="h")).to_csv(folder / "today.csv", index=False)
+    pumps = pd.concat([load[i * 8 : i * 8 + 8].assign(device=f"pump {i}", site="east") for i in range(60)])
+    pumps.to_csv(folder / "pumps.csv", index=False)
+
+
 def examples_to_tune_to(folder) -> None:
     said = [{"prompt": f"{word} and", "completion": f" {other}."} for word, other in pairwise(texts()[0].split() * 3)]
     lines = {
@@ -137,11 +147,26 @@ def world(tmp_path_factory):
     for name in ("reference", "translated", "prose"):
         (folder / f"{name}.txt").write_text("\n".join(texts()) + "\n")
     examples_to_tune_to(folder)
+    readings(folder)
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
         for data in ("patients.csv", "adults.csv", "orders.csv", "prose.txt", "digits", "wine"):
             family = "autoregressive" if data == "prose.txt" else "mixture"
             done("fit", data, "--family", family, "--steps", "2", "--out", f"runs/{data.split('.')[0]}")
+        done("fit", "pumps.csv", "--series", "time=time,entity=device", "--steps", "2", "--out", "runs/pumps")
+        done(
+            "fit",
+            "load.csv",
+            "--series",
+            "time=time,window=12",
+            "--family",
+            "flow",
+            "--steps",
+            "2",
+            "--out",
+            "runs/load",
+        )
+        done("sample", "runs/pumps", "-n", "20", "--out", "readings.csv")
         done("fit", "patients.csv", "--family", "vae", "--steps", "2", "--out", "runs/first")
         done("fit", "animals", "--family", "flow", "--steps", "2", "--out", "runs/animals")
         done("fit", "animals", "--family", "diffusion", "--net", "portable", "--steps", "2", "--out", "runs/portable")
@@ -165,7 +190,7 @@ def shortened(command: str) -> list[str]:
         at = words.index("--minutes") if "--minutes" in words else len(words)
         return [*words[:at], *words[at + 2 :], "--steps", "2", "--force"]
     if words[0] in ("run", "fit", "fit-database"):
-        words += [] if "--minutes" in words else ["--minutes", SHORT["--minutes"]]
+        words += [] if {"--minutes", "--steps"} & {*words} else ["--minutes", SHORT["--minutes"]]
         words += ["--force"]
         words += ["--family", "mixture"] if words[0] == "run" and "--family" not in words else []
     return words

@@ -22,7 +22,6 @@ import torch
 import genwright as gw
 from benchmarks.coverage import cloud
 from benchmarks.coverage_tables import _autoregressive, simulated
-from experiments import series
 from genwright.audit import copies, copying
 from genwright.data.dataset import Dataset
 from genwright.extractors.encoding import row_points
@@ -36,6 +35,7 @@ from genwright.metrics import (
     manifolds,
     neighbours,
     repetition,
+    series,
     tables,
     text,
 )

@@ -11,14 +11,24 @@ from sklearn.cluster import KMeans
 from benchmarks.sanity import corruptions as spoil
 from benchmarks.sanity.battery import Subject
 from benchmarks.sanity.designations import IMAGES, SERIES, TABLES, TEXTS
-from experiments import series, series_judges
 from genwright.audit import copies, copying
 from genwright.data.dataset import Dataset, Image, Text
 from genwright.errors import DataError
 from genwright.extractors.embedding import TextEncoder
 from genwright.extractors.encoding import row_points
 from genwright.extractors.features import feature_dimension, fit_extractor
-from genwright.metrics import coherence, images, judges, manifolds, mauve, repetition, tables, text
+from genwright.metrics import (
+    coherence,
+    images,
+    judges,
+    manifolds,
+    mauve,
+    repetition,
+    series,
+    series_judges,
+    tables,
+    text,
+)
 from genwright.metrics.dependence import mutual_information_error
 from genwright.metrics.diversity import inception_score, vendi_score
 from genwright.metrics.frechet import frechet_distance, frechet_infinity

@@ -59,6 +59,16 @@ def test_no_dot_is_better_than_the_judge_allows():
     assert "95 % of pairs" in verdict(readings, unseen=500).summary
 
 
+def test_where_real_data_is_told_from_real_data_the_verdict_says_that_nothing_can_be_seen():
+    told = score("C2ST", 0.012, 0.036, floor=0.164, baseline=0.0, error=0.08)  # one season from another
+    near = score("shape error", 2.0, 0.5, floor=2.0, direction="lower")
+    readings = read_all([told, near])
+    assert [r.grade for r in readings] == ["fair", "fair"]
+    summary = verdict(readings, unseen=500).summary
+    assert summary.startswith("Told from real data in 99 % of pairs") and "in 92 % of pairs" in summary
+    assert read(replace(told, floor=0.7, floor_error=0.1, interval=(0.6, 0.7), value=0.66)).grade == "good"
+
+
 def test_a_model_that_its_baseline_equals_is_unusable_in_the_first_words():
     lost = score("C2ST", 0.24, 0.05, floor=0.97, baseline=0.25)
     assert verdict(read_all([lost]), unseen=500).summary.startswith("Unusable: no better than a baseline")

@@ -52,7 +52,7 @@ def adapt(
 
     \b
     genwright adapt runs/animals birds/ --given label=bird --name birds --minutes 1 --out runs/with-birds
-    genwright sample runs/with-birds -n 16 --given label=bird --out birds.zip
+    genwright sample runs/with-birds -n 16 --given label=bird --out drawn/
 
     Low-rank matrices beside its layers learn (LoRA); half of what they see is what the model draws already, or --keep,
     so that it is not forgotten. Labels beside images and texts may be new.

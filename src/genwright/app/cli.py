@@ -91,7 +91,7 @@ def main() -> None:
     genwright sample runs/digits -n 100 --out fake/   draw from what was fitted
     genwright evaluate fake.csv --real patients.csv
     genwright tune runs/prose --pairs pairs.jsonl   completions, chats, preferences, rewards
-    genwright adapt runs/animals birds/     something new from few examples, nothing forgotten
+    genwright adapt runs/animals birds/ --given label=bird   something new from few examples, nothing forgotten
     genwright chat runs/chatty              talk to a language model
     genwright inspect patients.csv          what genwright sees in the data
     genwright fit-database sqlite:///shop.db    all tables of a database, and how they belong together

@@ -107,7 +107,7 @@ def _parts(model: Generator, data: Dataset, unseen: Dataset | None, seed: int) -
     private = not known["split"]["test"]
     if unseen is None:
         if private:
-            hint = "give unseen=, records of the same source that were kept apart (--unseen)"
+            hint = "give unseen=, records of the same source that were kept apart"
             raise ArgumentError("a private fit uses all of its rows", where="audit", hint=hint)
         return data.train, data.test, data.valid
     if len(unseen) < 2 * FEWEST:

@@ -67,9 +67,11 @@ _AT_THE_FLOOR: dict[Group, str] = {
     "likelihood": "No model can be expected to do better.",
     "human": "Raters are not found to see a difference.",
 }
+_DRIFTED = "Real data of one part is told from that of another as well."
 _CAPPED = "No difference here, but a classifier sees one."
 PLAIN = {"bits per byte": "an n-gram model"}  # baselines that have a name of their own
 JUDGE = "C2ST"  # what a classifier can tell apart is not good, whatever other scores say
+DRIFTED = 0.8  # and below: of real data told from other real data, as one season from another (AUC .6)
 _JUDGED: tuple[Group, ...] = ("fidelity", "diversity", "utility")
 
 
@@ -78,7 +80,7 @@ def read(score: Score, *, judge: Grade = "good") -> Reading:
     meaning = meaning_of(score.name) or Meaning("")
     judged = replace(score, direction=meaning.graded or score.direction)
     place, allowed = _place(judged, meaning), judge if score.group in _JUDGED else "good"
-    grade = "fact" if meaning.reported else _grade(place, meaning, allowed)
+    grade = "fact" if meaning.reported else _grade(place, meaning, "fair" if _drifted(score) else allowed)
     return Reading(score, grade, meaning.question, _remark(judged, place, grade, meaning), strips([score])[0])
 
 
@@ -115,11 +117,24 @@ def _headline(readings: Sequence[Reading]) -> str:
     judge = next((reading for reading in readings if reading.score.name == JUDGE), None)
     if judge is None:
         return ""
+    if judge.grade == "fair" and _drifted(judge.score):
+        real = _rightly(replace(judge.score, value=judge.score.floor or 0.0))
+        return (
+            f"Told from real data in {_rightly(judge.score)} by a classifier that looks for the difference, but real "
+            f"data of one part from that of another too, in {real}: these parts cannot show how good the samples are."
+        )
     told = f"a classifier that looks for the difference is right in {_rightly(judge.score)} (50 % is guessing)"
     return {
         "good": "Not to be told from real data by a classifier that looks for the difference.",
         "fair": f"Usable, with a measurable distance from real data: {told}.",
     }.get(judge.grade, f"Far from real data: {told}.")
+
+
+def _drifted(judge: Score) -> bool:
+    """Whether even real records of one part are told from those of another, so that the floor says little."""
+    if judge.name != JUDGE or judge.floor is None:
+        return False
+    return judge.floor + Z95 * (judge.floor_error or 0.0) < DRIFTED
 
 
 def _rightly(judge: Score) -> str:
@@ -241,6 +256,8 @@ def _grade(place: _Place, meaning: Meaning, judge: Grade) -> Grade:
 def _remark(score: Score, place: _Place, grade: Grade, meaning: Meaning) -> str:
     """What follows from where the score stands."""
     if place == "at the floor" and grade != "fact":
+        if _drifted(score):
+            return _DRIFTED
         capped = grade == "fair" and meaning.best == "good"
         return _CAPPED if capped else _AT_THE_FLOOR[score.group]
     if grade == "fact":
