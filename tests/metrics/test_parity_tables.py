@@ -9,9 +9,9 @@ import pytest
 from benchmarks.parity import tables as recipes
 from experiments.similarity import correlation_similarity
 
-from experiments import calibration, series
+from experiments import calibration
 from genwright.data.dataset import Category, Dataset, Number
-from genwright.metrics import judges
+from genwright.metrics import judges, series
 from genwright.metrics.dependence import Normalisation, normalized_mutual_information
 from genwright.metrics.tables import Binning, Missing, shape_errors, trend_errors
 

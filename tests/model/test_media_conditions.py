@@ -80,7 +80,7 @@ def test_texts_follow_texts(tmp_path, family):
 
 def test_a_picture_follows_its_own_small_version():
     data = pictures().select(["image"])
-    model = gw.fit(data, family=gw.FlowMatching(width=8), target="image", derived=[SMALL], steps=60)
+    model = gw.fit(data, family=gw.FlowMatching(width=8), target="image", derived=[SMALL], steps=90)
     small = np.zeros((2, 2, 2, 1), dtype=np.uint8)
     small[0, :, 0], small[1, :, 1] = 128, 128
     fake = model.sample(2, given={SMALL.name: list(small)}, how=gw.Sampling(guidance=3.0), seed=0)

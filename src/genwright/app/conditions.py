@@ -5,7 +5,7 @@ import re
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 import click
 
@@ -42,7 +42,7 @@ def giving(verb: Verb) -> Verb:
 def read_given(texts: Sequence[str], generator: "Generator", how: dict[str, Any]) -> dict[str, Any]:
     """What is given, as the options say: pictures by their paths, one of the target's with what is to become of it."""
     from genwright.codecs.edits import Inpaint, Variation
-    from genwright.data.dataset import MEDIA
+    from genwright.data.dataset import MEDIA, Image
     from genwright.data.images import read_picture
     from genwright.data.media import KINDS
 
@@ -54,17 +54,18 @@ def read_given(texts: Sequence[str], generator: "Generator", how: dict[str, Any]
             given[field.name], notes = read(given[field.name], field)
             for note in notes:
                 tell(f"note: {note}")
-    pictured = isinstance(target, MEDIA) and KINDS[type(target)].picture is not None
-    if not pictured or target.name not in given:
+    pictured = target if isinstance(target, MEDIA) and KINDS[type(target)].picture is not None else None
+    if pictured is None or pictured.name not in given:
         for option, value in (("--mask", mask), ("--strength", strength)):
             if value is not None:
-                hint = f"add --given {target.name}=PATH" if pictured else "leave it out"
+                hint = f"add --given {pictured.name}=PATH" if pictured else "leave it out"
                 raise ArgumentError("there is no picture given that it could be for", where=option, hint=hint)
         return given
-    drawn = None if mask is None else read_picture(mask, replace(target, mode="L", levels=256))[0][..., 0] >= WHITE
-    image = given[target.name]
+    shape = replace(cast(Image, pictured), mode="L", levels=256)
+    drawn = None if mask is None else read_picture(mask, shape)[0][..., 0] >= WHITE
+    image = given[pictured.name]
     vary = strength is not None or mask is None
-    given[target.name] = (
+    given[pictured.name] = (
         Variation(image, 0.5 if strength is None else strength, drawn) if vary else Inpaint(image, drawn)
     )
     return given

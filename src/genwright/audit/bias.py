@@ -161,8 +161,8 @@ def _result(
         points = row_points(real, [real.take(mine), fake.take(theirs)])
         known["told_apart"], known["told_apart_interval"] = _told_apart(points[0], points[1], seed)
     gap = _difference(a, len(real), b, len(fake), looks)
-    shares = {"share": a / len(real), "fake_share": b / len(fake)}
-    return GroupResult(group=group, real=a, fake=b, gap=gap, **shares, **known)
+    known |= {"share": a / len(real), "fake_share": b / len(fake)}
+    return GroupResult(group=group, real=a, fake=b, gap=gap, **known)
 
 
 def _difference(a: int, n: int, b: int, m: int, looks: int) -> tuple[float, float]:

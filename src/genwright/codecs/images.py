@@ -46,7 +46,7 @@ class ImageCodec(MediumCodec):
         return cls(fitted, beside, order_of(data, image, others), left_out(data, image, others), others)
 
     @property
-    def field(self) -> Image:
+    def field(self) -> Image:  # type: ignore[override]
         """The target."""
         return self.image
 
@@ -79,13 +79,14 @@ class ImageCodec(MediumCodec):
         width, channels) or n of them, with NaN where free.
         """
         told = fixed.get(self.image.name)
-        near = self._partial(told.image, n) if isinstance(told, Variation) else None
+        varied = told if isinstance(told, Variation) else None
+        near = None if varied is None else self._partial(varied.image, n)
         if near is not None and bool(near.isnan().any()):
             raise ArgumentError("a picture with gaps", where=self.image.name, hint="say where in a mask")
         x = self._kept(told, n) if self.image.name in fixed else None
         beside = {name: value for name, value in fixed.items() if name != self.image.name}
         given = self.others.given(self.beside, x, beside, n, rng=rng)
-        return given if near is None else replace(given, near=near, strength=float(told.strength))
+        return given if varied is None else replace(given, near=near, strength=float(varied.strength))
 
     def _kept(self, told: Any, n: int) -> Tensor | None:
         """What is given of each of n images, NaN where free; None where nothing is."""

@@ -115,7 +115,7 @@ class SeriesCodec(MediumCodec):
         )
 
     @property
-    def field(self) -> Series:
+    def field(self) -> Series:  # type: ignore[override]
         """The target."""
         return self.series
 

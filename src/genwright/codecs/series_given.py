@@ -133,5 +133,5 @@ def _arrays(field: Series, value: np.ndarray) -> list[Float[np.ndarray, "t c"]]:
     if numbers.ndim not in (2, 3) or numbers.shape[-1] != width or field.step is None:
         what = f"an array of shape {value.shape}"
         raise ArgumentError(what, where=field.name, hint=f"(readings, {width}), or {HINT.removeprefix('give ')}")
-    several: Sequence[np.ndarray] = numbers if numbers.ndim == 3 else [numbers]
+    several: Sequence[np.ndarray] = list(numbers) if numbers.ndim == 3 else [numbers]
     return [np.concatenate([field.step * np.arange(len(v))[:, None], v], axis=1) for v in several]

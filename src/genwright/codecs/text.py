@@ -123,14 +123,14 @@ class TextCodec(MediumCodec):
         return cls(text, length, beside, order_of(data, text, others), notes, others, made, mean=mean)
 
     @property
-    def field(self) -> Text:
+    def field(self) -> Text:  # type: ignore[override]
         """The target."""
         return self.text
 
     @property
     def space(self) -> Tokens:  # type: ignore[override]
         made = self.tokenizer
-        ways = {"documents": self.documents, "mean": self.mean, "start": made.start}
+        ways: dict[str, Any] = {"documents": self.documents, "mean": self.mean, "start": made.start}
         return Tokens(self.length, vocabulary=made.vocabulary, end=made.end, **ways)
 
     @property

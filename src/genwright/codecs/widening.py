@@ -71,13 +71,13 @@ def sources(old: ColumnsCodec, new: ColumnsCodec) -> list[list[int | None]]:
     """For each discrete column of `new` and each of its states, the state of `old` that means the same; None if none
     does.
     """
-    found = []
+    found: list[list[int | None]] = []
     for (_, before), (_, after) in zip(_modelled(old), _modelled(new), strict=True):
         for i, column in enumerate(after.columns("", 0)):
             if not hasattr(column, "levels"):
                 continue
             if not isinstance(after, Levels | Atoms) or i:
-                found.append(list(range(column.levels)))
+                found.append([*range(column.levels)])
                 continue
             place = {meaning: state for state, meaning in enumerate(_meanings(before))}
             found.append([place.get(meaning) for meaning in _meanings(after)])

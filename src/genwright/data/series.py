@@ -128,8 +128,13 @@ def as_series(table: Dataset, told: Layout, *, label: str | None = None, known: 
     first = np.array([order[run.start] for run in readings.runs()])
     beside = [f for f in statics if f.name != told.entity]
     columns = {f.name: _first_known(f, table.columns[f.name][order], readings, first, table) for f in beside}
-    notes = table.notes + tuple(notes) + tuple(more) + tuple(why)
-    about = replace(table, notes=notes, label=label if label in columns else None, fixed_split=None, index=None)
+    about = replace(
+        table,
+        notes=(*table.notes, *notes, *more, *why),
+        label=label if label in columns else None,
+        fixed_split=None,
+        index=None,
+    )
     if window is None:
         data = _of_entities(about, field, readings, beside, columns, told.entity)
     else:

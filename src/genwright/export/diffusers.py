@@ -1,5 +1,6 @@
 """A folder of diffusers: a pipeline that draws images, its net and its scheduler."""
 
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -15,7 +16,7 @@ from genwright.nets.portable import EPSILON, GROUPS, LAYERS, STEPS, PortableNet,
 from genwright.storage import write_json, write_tensors
 
 INDEX, NET, SCHEDULER = "model_index.json", "unet", "scheduler"
-PREDICTIONS = {from_v: "v_prediction", from_eps: "epsilon", from_x: "sample"}
+PREDICTIONS: Mapping[Callable[..., Any], str] = {from_v: "v_prediction", from_eps: "epsilon", from_x: "sample"}
 HINT = "fit one: gw.fit(images, family=gw.Diffusion(net=gw.portable)), --family diffusion --net portable"
 
 

@@ -111,10 +111,12 @@ class Unrolled:
     def _declare(self) -> None:
         """Inputs and the output."""
         number, whole = self.onnx.TensorProto.FLOAT, self.onnx.TensorProto.INT64
-        tell, shape = self.make.make_tensor_value_info, ("batch", *self.space.shape)
+        tell = self.make.make_tensor_value_info
+        shape: list[str | int | None] = ["batch", *self.space.shape]
         self.graph.input.append(tell(NOISE, number, shape))
         for each in inputs_of(self.conditions):
-            self.graph.input.append(tell(each.name, whole if each.whole else number, ("batch", *each.shape)))
+            one: list[str | int | None] = ["batch", *each.shape]
+            self.graph.input.append(tell(each.name, whole if each.whole else number, one))
         self.graph.output.append(tell(RECORDS, number, shape))
 
     def _contexts(self) -> tuple[str, str]:

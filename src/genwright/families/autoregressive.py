@@ -125,15 +125,15 @@ class Autoregressive(GradientFamily, Streams):
                 width, depth, batch = sequence_size(space.size, work)
             case Tokens():
                 width, depth, batch = sequence_size(space.length, work, mean=space.mean)
-                if dropout is None:
+                if dropout is None and space.mean is None:  # windows: on records it was found to hurt
                     own = {"width": self.width or width, "depth": self.depth or depth, "batch": self.batch or batch}
-                    dropout = dropout_for(space.length, work, mean=space.mean, **own)
+                    dropout = dropout_for(space.length, work, **own)
         width, depth, batch = self.width or width, self.depth or depth, self.batch or batch
         heads = self.heads or max(1, width // 64)
         few = work.rows < FEW_ROWS
         bins, bumps = self.bins or (1 if few else 16), self.bumps or (4 if few else 8)
-        sizes = {"width": width, "depth": depth, "heads": heads, "batch": batch, "bins": bins, "bumps": bumps}
-        return replace(self, **sizes, dropout=dropout)
+        sizes: dict[str, Any] = {"width": width, "depth": depth, "heads": heads, "batch": batch}
+        return replace(self, **sizes, bins=bins, bumps=bumps, dropout=dropout)
 
     def build(self, space: Space, conditions: Conditions | None) -> nn.Module:
         assert self.width and self.depth and self.heads, "size the family before building"

@@ -4,7 +4,7 @@ import abc
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
-from typing import ClassVar, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import torch
 from jaxtyping import Bool, Float
@@ -280,7 +280,7 @@ class Denoising(GradientFamily, Encodes):
             raise refused(self, "sequences of tokens")
         require_nets(space)
         arrays = isinstance(space, Reals)
-        ways = {"varies": arrays, "forgets": self.context_dropout > 0}
+        ways: dict[str, Any] = {"varies": arrays, "forgets": self.context_dropout > 0}
         settings = ("steps", "sampler", "guidance", *(("temperature",) if arrays else ()))
         return Capabilities(density=Density.ABSENT, given=Partial.ANY, latent=True, encodes=True, how=settings, **ways)
 

@@ -214,7 +214,9 @@ class GAN(GradientFamily, HasLatent):
 
     def _ahead(self, critic: nn.Module, real: Tensor, fake: Tensor, context: Tensor | None) -> dict[str, Tensor]:
         """The weights of the critic after `unroll` steps against these records, through which gradients flow."""
-        weights = {name: each.detach().requires_grad_(self.unroll > 0) for name, each in critic.named_parameters()}
+        weights = {name: each.detach() for name, each in critic.named_parameters()}
+        if self.unroll:  # gradients of single records cannot ask for more
+            weights = {name: each.requires_grad_() for name, each in weights.items()}
         for _ in range(self.unroll):
             scores = (functional_call(critic, weights, (each, context))[:, 0] for each in (real, fake))
             slopes = torch.autograd.grad(self.objective(*scores), list(weights.values()), create_graph=True)

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import partial
-from typing import ClassVar, Self, cast
+from typing import Any, ClassVar, Self, cast
 
 import torch
 from jaxtyping import Float, Int
@@ -64,7 +64,7 @@ class MaskedDiffusion(GradientFamily):
     def can(self, space: Space) -> Capabilities:
         if not isinstance(space, Tokens):
             raise refused(self, "anything but sequences of tokens")
-        ways = {"forgets": self.label_dropout > 0}
+        ways: dict[str, Any] = {"forgets": self.label_dropout > 0}
         return Capabilities(density=Density.BOUND, given=Partial.ANY, how=("steps", "temperature"), **ways)
 
     def sized(self, space: Space, work: Work) -> Self:

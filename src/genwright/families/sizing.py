@@ -28,19 +28,18 @@ def sequence_size(length: int, work: Work, *, mean: float | None = None) -> tupl
     return width, depth, min(batch, work.rows)
 
 
-def dropout_for(length: int, work: Work, *, width: int, depth: int, batch: int, mean: float | None) -> float | None:
-    """The share to forget while learning from tokens that are seen many times; None where they are seen a few times.
+def dropout_for(length: int, work: Work, *, width: int, depth: int, batch: int) -> float | None:
+    """The share to forget while learning from windows of a text that is read many times; None where it is a few times.
 
-    A tenth for each doubling of the passes beyond `FEW_PASSES`. Rows without a `mean` length are windows of one text,
-    which begin at each of its tokens.
+    A tenth for each doubling of the passes beyond `FEW_PASSES`. Windows begin at each token of the text.
 
-    >>> net = {"width": 128, "depth": 4, "batch": 8, "mean": None}
+    >>> net = {"width": 128, "depth": 4, "batch": 8}
     >>> [dropout_for(256, Work(rows=rows, steps=1500), **net) for rows in (2_000_000, 800_000, 400_000, 20_000)]
     [None, 0.09, 0.19, 0.3]
     """
     speed = POSITIONS_PER_SECOND * (4 * 128**2) / (depth * width**2)
-    seen = 60 * work.minutes * speed if work.minutes else (work.steps or 1) * batch * (mean or length)
-    passes = min(work.steps or math.inf, seen / (work.rows * mean if mean else work.rows + length))
+    seen = 60 * work.minutes * speed if work.minutes else (work.steps or 1) * batch * length
+    passes = min(work.steps or math.inf, seen / (work.rows + length))
     share = min(LARGEST_DROPOUT, 0.1 * math.log2(max(passes, FEW_PASSES) / FEW_PASSES))
     return round(share, 2) or None
 

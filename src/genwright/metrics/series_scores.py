@@ -106,7 +106,8 @@ def _score_context(
         return score
 
     own = Found()
-    own.add_beside("Frechet distance", distance, (sets.real, sets.fake), tuple(floor[:2]), worst and tuple(worst))
+    beyond = None if worst is None else (worst[0], worst[1])
+    own.add_beside("Frechet distance", distance, (sets.real, sets.fake), (floor[0], floor[1]), beyond)
     found.scores += [_named(score, CONTEXT) for score in own.scores]
     found.notes += own.notes
 

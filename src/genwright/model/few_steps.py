@@ -192,7 +192,7 @@ def _check(model: Generator) -> None:
         what = f"few_steps takes a fitted model, not a {type(model).__name__}"
         raise ArgumentError(what, where="few_steps", hint="load it first: gw.few_steps(gw.load(folder))")
     family, space = model.family, model.codec.space
-    if not isinstance(family, Denoising) or isinstance(model.net, MixedNet) or getattr(space, "lengths", ()):
+    if not isinstance(family, Denoising) or isinstance(model.net, MixedNet) or bool(getattr(space, "lengths", ())):
         what = f"{family.name} of {model.codec.fields[0].name} does not go by steps from noise to arrays"
         raise UnsupportedError(what, where="few_steps", hint="flow matching and diffusion of images and series do")
 

@@ -66,4 +66,7 @@ def _covered(real: Dataset, fake: Dataset) -> list[tuple[str, float, float]]:
     near = nearest_others(x[half], min(_NEIGHBOURS, half.sum() - 1))[0][:, -1]
     reached = [nearest_of(x[half], other)[0] <= near for other in (y[: len(x[~half])], x[~half])]
     own = {level: label[half] == level for level in classes}
-    return [(level, *(float(each[rows].mean()) for each in reached)) for level, rows in own.items() if rows.sum() > 1]
+    ours, others = reached
+    return [
+        (level, float(ours[rows].mean()), float(others[rows].mean())) for level, rows in own.items() if rows.sum() > 1
+    ]

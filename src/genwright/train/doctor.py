@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 MAX_SHARE = 0.05  # of the time that has passed; a look at samples that would take more is left out
 MIN_SECONDS = 5.0  # of a run; in less there is no time to draw samples
+HALVINGS = 3  # of the learning rate where a run is unstable: one was found to be too little
 MAX_TREATMENTS = 2  # of a run, after which it is stopped
 STOPS = ("memorisation", "overfitting", "vanishing gradients")  # where training on makes nothing better
 
@@ -27,10 +28,11 @@ class Doctor:
     """Watches a fit: losses, gradients by depth, and samples beside real records, for at most 5 % of its time.
 
     It names mode collapse, instability, vanishing gradients, overfitting and memorisation, with evidence and remedy, as
-    they come, in `Generator.record["diagnoses"]`, the model card and the report. With `act` it also treats them: back
-    to the best weights so far, then with half the learning rate (instability), by the family's own remedy such as
-    another game (mode collapse), or not at all (where training on helps nothing). With `stop_at_memorisation` training
-    ends before more than 1 % of the samples are copies of training records, whether it acts on others or not.
+    they come, in `Generator.record["diagnoses"]`, the model card and the report.
+    With `act` it also treats them: back to the best weights so far, then with an eighth of the learning rate
+    (instability), by the family's own remedy such as another game (mode collapse), or not at all (where training on
+    helps nothing). With `stop_at_memorisation` training ends before more than 1 % of the samples are copies of
+    training records, whether it acts on others or not.
     Runs of fewer than 100 steps are too short to be judged.
 
     >>> Doctor(act=True)
@@ -121,8 +123,8 @@ class Rounds:
             optimizer.state.clear()
         if self._change_game(state, found.name):
             return False, replace(found, done=f"{back}, and on by the remedy of the family", recipe=True)
-        state.halvings += 1
-        return False, replace(found, done=f"{back}, and on at half the learning rate")
+        state.halvings += HALVINGS
+        return False, replace(found, done=f"{back}, and on at an eighth of the learning rate")
 
     def _game(self, name: str) -> Objective | None:
         """The recipe by which the family itself would treat a diagnosis; None where it has none."""

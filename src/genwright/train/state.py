@@ -168,8 +168,9 @@ def save_checkpoint(state: State, plan: Plan, stages: Stages) -> None:
                 tensors[f"optimizer/{i}/{index}/{name}"] = value
     tensors["rng/loop"] = state.rng.get_state()
     tensors["rng/default"] = torch.get_rng_state()
-    own = {each.name: getattr(state, each.name) for each in fields(Counters)}
-    counters = Counters(**{name: tuple(value) if isinstance(value, list) else value for name, value in own.items()})
+    own: dict[str, Any] = {each.name: getattr(state, each.name) for each in fields(Counters)}
+    own |= {name: tuple(value) for name, value in own.items() if isinstance(value, list)}
+    counters = Counters(**own)
     metadata = {"fingerprint": stages.fingerprint, "genwright": json.dumps(asdict(About(plan, counters)))}
     assert stages.folder is not None
     write_tensors(stages.folder / CHECKPOINT, tensors, metadata=metadata)
