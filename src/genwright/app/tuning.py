@@ -68,7 +68,7 @@ def tune(
 
     Examples are JSON lines with prompt and completion; prompt, chosen and rejected for dpo; prompt for reward; or
     messages, each with role and content. A tenth is held out to say when to stop, a tenth to measure the gain.
-    Stopped with Ctrl-C, the same command goes on where it was.
+    Stopped with Ctrl-C, the same command goes on where it was; few-steps begins again.
     """
     from genwright.model.adapt import tune as tuned
     from genwright.model.saving import load

@@ -9,22 +9,20 @@ from collections.abc import Sequence
 import numpy as np
 import torch
 from jaxtyping import Float
-from sklearn.ensemble import HistGradientBoostingClassifier
-from threadpoolctl import threadpool_limits
+from scipy.special import expit
 from torch import Tensor, nn
 from torch.nn import functional as F
 
 from genwright.data.dataset import Dataset, Image
 from genwright.errors import DataError
 from genwright.extractors.features import pixels
-from genwright.metrics.two_sample import Look, Rows, enough, look, shuffled_folds
+from genwright.metrics.two_sample import Look, Rows, enough, look, odds_by_trees, shuffled_folds
 from genwright.randomness import seeded
 
 MAX_JUDGED = 2000  # images of each set; more would only cost time
 SIDE = 64  # larger images are averaged down to this
 MOSAIC = 12  # side to which images are averaged for the trees' pixels
 GREYS, STEPS = 8, 9  # bins of the histograms of grey levels and of differences between neighbours
-ROUNDS, LEAVES = 100, 8  # of boosting: shallow trees, for there are few images and many statistics
 WIDTHS = (8, 16, 32)  # channels of the three convolutions
 BATCH = 64
 EPOCHS = 9
@@ -41,17 +39,7 @@ def image_looks(real: Dataset, fake: Dataset, *, seed: int = 0) -> list[Look]:
     seen = statistics(x)
 
     def trees(fit: Rows, asked: Rows) -> Float[np.ndarray, "_"]:
-        leaf = int(np.clip(len(fit) // 20, 2, 20))
-        model = HistGradientBoostingClassifier(
-            max_iter=ROUNDS,
-            max_leaf_nodes=LEAVES,
-            min_samples_leaf=leaf,
-            max_features=0.3,
-            early_stopping=False,
-            random_state=seed,
-        )
-        with threadpool_limits(limits=1):
-            return model.fit(seen[fit], is_fake[fit]).predict_proba(seen[asked])[:, 1]
+        return expit(odds_by_trees(seen[fit], is_fake[fit], seen[asked], seed=seed))
 
     def network(fit: Rows, asked: Rows) -> Float[np.ndarray, "_"]:
         net = _trained(x[fit], torch.tensor(is_fake[fit]).float(), seed=seed)

@@ -10,17 +10,16 @@ from typing import Any
 
 import numpy as np
 from jaxtyping import Float
-from sklearn.ensemble import ExtraTreesClassifier, HistGradientBoostingClassifier
-from threadpoolctl import threadpool_limits
+from sklearn.ensemble import ExtraTreesClassifier
 
 from genwright.data.dataset import Category, Dataset
 from genwright.errors import ArgumentError
 from genwright.maths.distances import nearest_of
 from genwright.metrics.diversity import vendi
 from genwright.metrics.kinds import KINDS
+from genwright.metrics.two_sample import odds_by_trees
 from genwright.model.generator import Generator
 
-ROUNDS, LEAVES = 100, 8  # of boosting, as in the judge of images
 TREES = 200  # that name a label
 MAX_ROWS = 5000  # of each set that is learned from or compared; more would only cost time
 Points = Float[np.ndarray, "n d"]
@@ -152,18 +151,7 @@ def _judging(real: Dataset, fake: Dataset) -> Any:
     def rate(data: Dataset) -> Float[np.ndarray, "n"]:
         a, b, asked = _traits(real, [real, fake, data])
         n = min(len(a), len(b))
-        x, y = np.concatenate([a[:n], b[:n]]), np.repeat([1, 0], n)
-        leaf = int(np.clip(n // 10, 2, 20))
-        trees = HistGradientBoostingClassifier(
-            max_iter=ROUNDS,
-            max_leaf_nodes=LEAVES,
-            min_samples_leaf=leaf,
-            max_features=0.3,
-            early_stopping=False,
-            random_state=0,
-        )
-        with threadpool_limits(limits=1):
-            return trees.fit(x, y).decision_function(asked)
+        return -odds_by_trees(np.concatenate([a[:n], b[:n]]), np.repeat([False, True], n), asked, seed=0)
 
     return rate
 

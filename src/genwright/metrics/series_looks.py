@@ -8,15 +8,14 @@ from collections.abc import Sequence
 
 import numpy as np
 from jaxtyping import Float
-from sklearn.ensemble import HistGradientBoostingClassifier
-from threadpoolctl import threadpool_limits
+from scipy.special import expit
 
 from genwright.data.dataset import Dataset
 from genwright.metrics.kind import Sides
 from genwright.metrics.series import Records
 from genwright.metrics.series_arrays import Arrays, arrays_of
 from genwright.metrics.series_judges import odds_of_fake, summary
-from genwright.metrics.two_sample import Look, Rows, blocked_folds, enough, look, shuffled_folds
+from genwright.metrics.two_sample import Look, Rows, blocked_folds, enough, look, odds_by_trees, shuffled_folds
 
 MAX_JUDGED = 2000  # series of each set
 
@@ -33,17 +32,7 @@ def series_looks(sides: Sides, seed: int) -> list[Look]:
     is_fake = np.repeat([False, True], n)
 
     def trees(fit: Rows, asked: Rows) -> Float[np.ndarray, "_"]:
-        leaf = int(np.clip(len(fit) // 20, 2, 20))
-        model = HistGradientBoostingClassifier(
-            max_iter=80,
-            max_leaf_nodes=8,
-            min_samples_leaf=leaf,
-            max_features=0.3,
-            early_stopping=False,
-            random_state=seed,
-        )
-        with threadpool_limits(limits=1):
-            return model.fit(seen[fit], is_fake[fit]).predict_proba(seen[asked])[:, 1]
+        return expit(odds_by_trees(seen[fit], is_fake[fit], seen[asked], seed=seed))
 
     def network(fit: Rows, asked: Rows) -> Float[np.ndarray, "_"]:
         return odds_of_fake(x[fit], is_fake[fit], x[asked], seed)

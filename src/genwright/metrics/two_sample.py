@@ -9,9 +9,11 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Float, Int
+from jaxtyping import Bool, Float, Int
 from scipy.stats import norm
+from sklearn.ensemble import HistGradientBoostingClassifier
 from sklearn.model_selection import StratifiedKFold
+from threadpoolctl import threadpool_limits
 
 from genwright.errors import DataError
 from genwright.scores.intervals import Replicates, auc_influence, mean_replicates
@@ -19,6 +21,7 @@ from genwright.scores.score import Score, signature
 
 CROSS_ENTROPY = "C2ST cross-entropy"
 FOLDS = 5
+ROUNDS, LEAVES = 100, 8  # of boosting: shallow trees, for there are few records and many statistics
 FEWEST = 10  # records of each set: two of each are asked about in every fold
 SUREST = 1e-4  # a judge's probabilities stay this far from 0 and 1, so that one error costs 13 bits at most
 Rows = Int[np.ndarray, "_"]
@@ -59,6 +62,22 @@ def blocked_folds(n: int) -> Folds:
     """Neighbours kept in one fold, so that no judge knows a record by what stood beside it."""
     is_fake = np.repeat([False, True], n)
     return list(StratifiedKFold(FOLDS).split(is_fake, is_fake))
+
+
+def odds_by_trees(
+    seen: Float[np.ndarray, "n d"], is_fake: Bool[np.ndarray, "n"], asked: Float[np.ndarray, "m d"], *, seed: int
+) -> Float[np.ndarray, "m"]:
+    """Log-odds that each record is generated, by boosted trees that learned from others; all are rows of statistics."""
+    trees = HistGradientBoostingClassifier(
+        max_iter=ROUNDS,
+        max_leaf_nodes=LEAVES,
+        min_samples_leaf=int(np.clip(len(seen) // 20, 2, 20)),
+        max_features=0.3,
+        early_stopping=False,
+        random_state=seed,
+    )
+    with threadpool_limits(limits=1):  # OpenMP's threads wait for each other in busy loops
+        return trees.fit(seen, is_fake).decision_function(asked)
 
 
 def look(judge: str, judging: Judging, *, n: int, folds: Folds) -> Look:

@@ -56,9 +56,10 @@ def few_steps(
 ) -> Generator:
     """Tune a flow or diffusion model of images or other arrays to draw with `calls` calls of its net, without guidance.
 
-    The result draws so by default; ways of its own to more steps are lost. `minutes` (5 if neither is given) or `steps`
-    bounds the work. `record["few_steps"]` tells the mean squared distance of held-out draws from where the model takes
-    the same noise by many calls, before and after. Raises UnsupportedError for other models.
+    The result draws so by default; ways of its own to more steps are lost. Where nothing is gained, the net stays as it
+    was. `minutes` (5 if neither is given) or `steps` bounds the work. `record["few_steps"]` tells the mean squared
+    distance of held-out draws from where the model takes the same noise by many calls, before and after. Raises
+    UnsupportedError for other models.
 
     Distillation along the ways of a trained net: Luhman and Luhman 2021, arXiv:2101.02388; in several calls as in
     Heek et al. 2024, arXiv:2403.06807; guidance as in Meng et al. 2023, arXiv:2210.03142.
@@ -99,8 +100,10 @@ def _taught(
     done = train(student, job)
     student.requires_grad_(False).eval()
     measured = {"ways": len(rows), "stops": len(ways.times) - 1, "history": list(done.history)}
-    measured |= {"before": _distance(ways, net, valid), "after": _distance(ways, student, valid)}
-    return student, measured
+    before, after = _distance(ways, net, valid), _distance(ways, student, valid)
+    if after >= before:
+        listener(Progress("nothing was gained, and the net stays as it was: give more minutes", 1, 1))
+    return student if after < before else net, measured | {"before": before, "after": min(before, after)}
 
 
 @dataclass(frozen=True, kw_only=True)

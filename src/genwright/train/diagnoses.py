@@ -23,7 +23,7 @@ MEMORISED = 0.01  # share of samples that may be copies, beyond that of real row
 
 REMEDIES = {
     "mode collapse": "a game that holds modes together, as gw.GAN() plays it unless told otherwise (objective="
-    "relativistic, with penalty=0.2), or minibatch=True; or another family",
+    "relativistic, with penalty=0.2); or another family",
     "instability": "a lower learning_rate=, or a larger batch=",
     "vanishing gradients": "a net with residual blocks and normal initialisation, as families make it without net=; "
     "in a game, objective=relativistic",
