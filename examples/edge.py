@@ -39,7 +39,7 @@ button{font:inherit;margin:.2rem;padding:.3rem .7rem}</style>
 <h1>Digits, drawn here</h1>
 <p>A generative model of handwritten digits runs in this page: nothing is sent anywhere.</p>
 <div id="labels"></div><p id="told">Loading …</p><canvas width="80" height="40"></canvas>
-<script src="ort/ort.min.js"></script>
+<script src="ort/ort.wasm.min.js"></script>
 <script>
 const about = ABOUT, rows = 4, columns = 8, told = document.getElementById("told");
 const normal = () => Math.sqrt(-2 * Math.log(1 - Math.random())) * Math.cos(2 * Math.PI * Math.random());
@@ -48,7 +48,7 @@ async function begin() {
     told.textContent = "Put the files of onnxruntime-web (its folder dist) beside this page as ort/.";
     return;
   }
-  ort.env.wasm.wasmPaths = "ort/"; ort.env.wasm.numThreads = 1;
+  ort.env.wasm.wasmPaths = new URL("ort/", location).href; ort.env.wasm.numThreads = 1;
   const session = await ort.InferenceSession.create("model.onnx");
   const draw = async (level) => {
     const n = rows * columns, [channels, height, width] = about.shape, size = channels * height * width;
