@@ -112,8 +112,9 @@ def test_long_example_runs(example, tmp_path, monkeypatch):
     pictures_are_there(example, tmp_path)
 
 
-def shorter(whole, *given, steps=None, **how):
-    return whole(*given, steps=None if steps is None else max(2, steps // SHORTER), **how)
+def shorter(whole, *given, steps=None, minutes=None, **how):
+    steps, minutes = steps and max(2, steps // SHORTER), minutes and minutes / SHORTER
+    return whole(*given, steps=steps, minutes=minutes, **how)
 
 
 def pictures_are_there(example, folder):
